@@ -21,7 +21,7 @@ const statements = [
      ('NOT_ASSIGNED', 'NOT_PURCHASED', 'NO_SEAT_AVAILABLE', 'CONTINGENCY_CAPPED', 'ALLOTMENT_FULL')`,
   `create type session_end_reason as enum
      ('LOGOFF', 'LEASE_EXPIRED', 'FORCED', 'USER_SUSPENDED', 'USER_DELETED', 'LICENCE_UNASSIGNED')`,
-  `create type history_kind as enum ('ACQUIRED', 'RELEASED', 'TOTALS_CHANGED', 'PERIOD_STARTED')`,
+  `create type history_kind as enum ('ACQUIRED', 'RELEASED', 'TOTALS_CHANGED')`,
 
   `create table licence (
      code text collate "C" primary key check (code ~ '^[A-Z][A-Z0-9_]{0,63}$'),

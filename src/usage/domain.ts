@@ -131,7 +131,7 @@ export function resetPeak(pool: Pool, at: Instant): Pool {
 }
 
 export interface HistoryEvent {
-  readonly kind: 'ACQUIRED' | 'RELEASED' | 'TOTALS_CHANGED' | 'PERIOD_STARTED';
+  readonly kind: 'ACQUIRED' | 'RELEASED' | 'TOTALS_CHANGED';
   readonly licence: LicenceCode;
   /** Of ACQUIRED and RELEASED: who, on which session, and what the seat was. */
   readonly seat: {
