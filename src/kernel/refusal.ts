@@ -25,6 +25,6 @@ export function invalidInput(field: string, message: string): InvalidInput {
 }
 
 /** Tells a refusal from a success: only a refusal has a `code` and a `message`. */
-export function isRefusal<Value extends object>(value: Value | Refusal): value is Refusal {
+export function isRefusal<Value extends object>(value: Value): value is Extract<Value, Refusal> {
   return 'code' in value && 'message' in value;
 }

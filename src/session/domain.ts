@@ -99,7 +99,7 @@ export interface Logon {
 
 /** What is asked of a live session by its id. */
 export interface SessionRequest {
-  readonly kind: 'RENEW' | 'ACQUIRE' | 'RELEASE' | 'LOGOFF' | 'FORCE_LOGOFF';
+  readonly kind: 'RENEW' | 'ACQUIRE' | 'RELEASE' | 'LOGOFF';
   readonly userId: UserId;
   readonly sessionId: SessionId;
   /** Of ACQUIRE and RELEASE; empty otherwise. */
@@ -226,7 +226,7 @@ function decide(desk: Desk, request: Request, terms: Terms, now: Instant): Answe
 
   const session = holderOf(desk, request.userId).sessions.find(({ id }) => id === request.sessionId);
   if (session === undefined || !isLive(session)) {
-    return request.kind === 'LOGOFF' || request.kind === 'FORCE_LOGOFF' ? null : sessionEnded();
+    return request.kind === 'LOGOFF' ? null : sessionEnded();
   }
   switch (request.kind) {
     case 'RENEW':
@@ -237,8 +237,6 @@ function decide(desk: Desk, request: Request, terms: Terms, now: Instant): Answe
       return release(desk, session, request.features);
     case 'LOGOFF':
       return end(desk, session, 'LOGOFF', now);
-    case 'FORCE_LOGOFF':
-      return end(desk, session, 'FORCED', now);
   }
 }
 

@@ -1,0 +1,203 @@
+import { type Selectable, sql } from 'kysely';
+import type { Database } from '../database/database.ts';
+import type { Assignment as AssignmentRow, BaseLicence as BaseLicenceRow } from '../database/tables.ts';
+import type { Transaction } from '../database/transaction.ts';
+import type { Instant } from '../kernel/clock.ts';
+import type { AssignmentId, BaseLicenceId, LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
+import type { Assignment, BaseLicence, ReleasedBaseLicences } from './domain.ts';
+
+function toAssignment({
+  organisationId: _,
+  removedAt: __,
+  ...assignment
+}: Selectable<AssignmentRow>): Assignment {
+  return assignment;
+}
+
+function toBaseLicence({ organisationId: _, ...base }: Selectable<BaseLicenceRow>): BaseLicence {
+  return base;
+}
+
+/** The users' present assignments, in catalogue order. */
+export async function listAssignments(
+  db: Database,
+  organisationId: OrganisationId,
+  userIds: readonly UserId[],
+): Promise<Assignment[]> {
+  const rows = await db
+    .selectFrom('assignment')
+    .innerJoin('licence', 'licence.code', 'assignment.licence')
+    .selectAll('assignment')
+    .where('organisationId', '=', organisationId)
+    .where('userId', 'in', userIds)
+    .where('removedAt', 'is', null)
+    .orderBy('licence.position')
+    .execute();
+  return rows.map(toAssignment);
+}
+
+/** By id, the present ones only. */
+export async function listAssignmentsById(
+  db: Database,
+  organisationId: OrganisationId,
+  ids: readonly AssignmentId[],
+): Promise<Assignment[]> {
+  const rows = await db
+    .selectFrom('assignment')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('id', 'in', ids)
+    .where('removedAt', 'is', null)
+    .execute();
+  return rows.map(toAssignment);
+}
+
+export async function insertAssignments(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  assignments: readonly Assignment[],
+): Promise<void> {
+  if (assignments.length === 0) return;
+  await trx
+    .insertInto('assignment')
+    .values(assignments.map((assignment) => ({ organisationId, ...assignment })))
+    .execute();
+}
+
+/** The planned ones begin to occupy their base licences (B6). */
+export async function consumeAssignments(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  ids: readonly AssignmentId[],
+  at: Instant,
+): Promise<void> {
+  if (ids.length === 0) return;
+  await trx
+    .updateTable('assignment')
+    .set({ consumedAt: at })
+    .where('organisationId', '=', organisationId)
+    .where('id', 'in', ids)
+    .execute();
+}
+
+/** Ends assignments; the rows stay, as intervals. */
+export async function removeAssignments(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  ids: readonly AssignmentId[],
+  at: Instant,
+): Promise<void> {
+  if (ids.length === 0) return;
+  await trx
+    .updateTable('assignment')
+    .set({ removedAt: at })
+    .where('organisationId', '=', organisationId)
+    .where('id', 'in', ids)
+    .execute();
+}
+
+/** What a user could be given of a licence: two index look-ups, however many were released. */
+export async function findReleasedBaseLicences(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  userId: UserId,
+): Promise<ReleasedBaseLicences> {
+  const released = trx
+    .selectFrom('baseLicence')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .where('holderId', 'is', null)
+    .orderBy('periodUntil')
+    .limit(1);
+  const returning = await released.where('lastHolderId', '=', userId).executeTakeFirst();
+  const reusable = await released.where('reassigned', '=', false).executeTakeFirst();
+  return {
+    returning: returning === undefined ? null : toBaseLicence(returning),
+    reusable: reusable === undefined ? null : toBaseLicence(reusable),
+  };
+}
+
+export async function findHeldBaseLicence(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  userId: UserId,
+): Promise<BaseLicence | null> {
+  const row = await trx
+    .selectFrom('baseLicence')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('holderId', '=', userId)
+    .where('licence', '=', licence)
+    .executeTakeFirst();
+  return row === undefined ? null : toBaseLicence(row);
+}
+
+/** Released base licences whose period ends up to and with `now`. */
+export async function listDueBaseLicences(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  now: Instant,
+): Promise<BaseLicence[]> {
+  const rows = await trx
+    .selectFrom('baseLicence')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('holderId', 'is', null)
+    .where('periodUntil', '<=', now)
+    .execute();
+  return rows.map(toBaseLicence);
+}
+
+/** When each LOCKED base licence of a licence becomes FREE. */
+export async function listLockedUntil(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+): Promise<Instant[]> {
+  const rows = await db
+    .selectFrom('baseLicence')
+    .select('periodUntil')
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .where('holderId', 'is', null)
+    .where('reassigned', '=', true)
+    .execute();
+  return rows.map(({ periodUntil }) => periodUntil);
+}
+
+export async function saveBaseLicences(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  bases: readonly BaseLicence[],
+): Promise<void> {
+  if (bases.length === 0) return;
+  await trx
+    .insertInto('baseLicence')
+    .values(bases.map((base) => ({ organisationId, ...base })))
+    .onConflict((conflict) =>
+      conflict.columns(['organisationId', 'id']).doUpdateSet(({ ref }) => ({
+        holderId: ref('excluded.holderId'),
+        lastHolderId: ref('excluded.lastHolderId'),
+        reassigned: ref('excluded.reassigned'),
+      })),
+    )
+    .execute();
+}
+
+/** A FREE base licence has no row. */
+export async function deleteBaseLicences(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  ids: readonly BaseLicenceId[],
+): Promise<void> {
+  if (ids.length === 0) return;
+  // One array parameter, not one parameter an id: a day's end can free any number at once.
+  await trx
+    .deleteFrom('baseLicence')
+    .where('organisationId', '=', organisationId)
+    .where('id', '=', sql<BaseLicenceId>`any(${ids}::uuid[])`)
+    .execute();
+}

@@ -1,0 +1,151 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Log } from '../kernel/log.ts';
+
+/** What can be watched: an organisation's figures (its revision) or a session (its version). */
+export type Topic = `organisation:${string}` | `session:${string}`;
+
+/**
+ * From a committed change to a subscriber. What is announced is "this topic is at version N", never a figure: a
+ * subscriber always reads the present state, so a lost or repeated announcement cannot show a wrong one for long.
+ * The one who missed it learns by asking for versions, on a timer.
+ */
+export interface Live {
+  /**
+   * To be called after the commit, never within the transaction.
+   * @param version null where it is not known: whoever follows the topic looks
+   */
+  announce(topic: Topic, version: number | null): void;
+  /**
+   * What `read` answers now, then again whenever the topic may have changed; a null answer is passed over, and one
+   * that `isLast` ends it. The first read's failure is the caller's; later ones are tried again until the database
+   * answers. Hand the result on as it is: a generator around it could not be ended while it waits.
+   */
+  follow<Value>(
+    topic: Topic,
+    read: () => Promise<Value | null>,
+    isLast?: (value: Value) => boolean,
+  ): AsyncIterableIterator<Value, void, void>;
+  /** Ends every follower. */
+  close(): void;
+}
+
+interface Follower {
+  readonly wake: () => void;
+}
+
+interface Watched {
+  version: number;
+  readonly followers: Set<Follower>;
+}
+
+export interface LiveOptions {
+  /** The present version of each topic, as far as it exists. */
+  readonly poll: (topics: readonly Topic[]) => Promise<ReadonlyMap<Topic, number>>;
+  readonly log: Log;
+  /** How long a missed announcement can go unnoticed. */
+  readonly pollMilliseconds?: number;
+}
+
+export function createLive({ poll, log, pollMilliseconds = 1000 }: LiveOptions): Live {
+  const topics = new Map<Topic, Watched>();
+  let closed = false;
+
+  function learn(topic: Topic, version: number | null): void {
+    const watched = topics.get(topic);
+    if (watched === undefined || (version !== null && version <= watched.version)) return;
+    watched.version = version ?? watched.version;
+    for (const { wake } of watched.followers) wake();
+  }
+
+  let polling = false;
+  const timer = setInterval(() => {
+    if (polling || topics.size === 0) return;
+    polling = true;
+    poll([...topics.keys()])
+      .then((versions) => {
+        for (const [topic, version] of versions) learn(topic, version);
+      })
+      .catch((error: unknown) => {
+        log.warn({ err: error }, 'could not ask for what changed; asking again');
+      })
+      .finally(() => {
+        polling = false;
+      });
+  }, pollMilliseconds);
+  timer.unref();
+
+  function watch(topic: Topic, follower: Follower): () => void {
+    const watched = topics.get(topic) ?? { version: 0, followers: new Set() };
+    topics.set(topic, watched);
+    watched.followers.add(follower);
+    return () => {
+      watched.followers.delete(follower);
+      if (watched.followers.size === 0) topics.delete(topic);
+    };
+  }
+
+  function follow<Value>(
+    topic: Topic,
+    read: () => Promise<Value | null>,
+    isLast: (value: Value) => boolean = () => false,
+  ): AsyncIterableIterator<Value, void, void> {
+    let changed = Promise.withResolvers<void>();
+    let stopped = false;
+    const wake = () => changed.resolve();
+
+    async function* values(): AsyncGenerator<Value, void, void> {
+      // Watched before the first read, so that a change between the two is not missed.
+      const unwatch = watch(topic, { wake });
+      try {
+        for (let isFirst = true; !stopped && !closed; isFirst = false) {
+          changed = Promise.withResolvers();
+          const value = await (isFirst ? read() : readUntilAnswered(read, () => stopped || closed));
+          if (value !== null) yield value;
+          if (value !== null && isLast(value)) return;
+          await changed.promise;
+        }
+      } finally {
+        unwatch();
+      }
+    }
+
+    const iterator = values();
+    return {
+      next: () => iterator.next(),
+      return: () => {
+        // A generator that waits is deaf to `return`: wake it first.
+        stopped = true;
+        wake();
+        return iterator.return();
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  async function readUntilAnswered<Value>(
+    read: () => Promise<Value | null>,
+    isStopped: () => boolean,
+  ): Promise<Value | null> {
+    while (!isStopped()) {
+      try {
+        return await read();
+      } catch (error) {
+        log.warn({ err: error }, 'could not read what changed; reading again');
+        await delay(pollMilliseconds, undefined, { ref: false });
+      }
+    }
+    return null;
+  }
+
+  return {
+    announce: learn,
+    follow,
+    close: () => {
+      closed = true;
+      clearInterval(timer);
+      for (const { followers } of topics.values()) for (const { wake } of followers) wake();
+    },
+  };
+}

@@ -1,0 +1,130 @@
+import { type Selectable, sql } from 'kysely';
+import type { Database } from '../database/database.ts';
+import { keyset, type PageRequest } from '../database/page.ts';
+import type { Purchase as Row } from '../database/tables.ts';
+import type { Transaction } from '../database/transaction.ts';
+import type { Instant } from '../kernel/clock.ts';
+import type { LicenceCode, OrganisationId, PurchaseId } from '../kernel/ids.ts';
+import type { Purchase, Quantities } from './domain.ts';
+
+function toPurchase({ organisationId: _, ...purchase }: Selectable<Row>): Purchase {
+  return purchase;
+}
+
+export async function listPurchases(
+  db: Database,
+  organisationId: OrganisationId,
+  ids: readonly PurchaseId[],
+): Promise<Purchase[]> {
+  const rows = await db
+    .selectFrom('purchase')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('id', 'in', ids)
+    .execute();
+  return rows.map(toPurchase);
+}
+
+/** Those that start or end after `settledAt`, up to and with `now`. */
+export async function listDuePurchases(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  settledAt: Instant,
+  now: Instant,
+): Promise<Purchase[]> {
+  const due = (column: '"from"' | 'until') =>
+    sql<Selectable<Row>>`select * from purchase
+      where organisation_id = ${organisationId} and ${sql.raw(column)} > ${settledAt} and ${sql.raw(column)} <= ${now}`;
+  // A union of two index ranges: one `or` over both columns would read the organisation's every purchase.
+  const { rows } = await sql<Selectable<Row>>`${due('"from"')} union ${due('until')}`.execute(trx);
+  return rows.map(toPurchase);
+}
+
+/** Those of one licence that have not ended: in force, or to come. */
+export async function listOpenPurchases(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  now: Instant,
+): Promise<Purchase[]> {
+  const rows = await db
+    .selectFrom('purchase')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .where(({ eb, or }) => or([eb('until', 'is', null), eb('until', '>', now)]))
+    .execute();
+  return rows.map(toPurchase);
+}
+
+/** The sum of a licence's purchases that have not ended. */
+export async function sumOpenPurchases(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  now: Instant,
+): Promise<Quantities> {
+  return db
+    .selectFrom('purchase')
+    .select([
+      sql<number>`coalesce(sum(base), 0)::int8`.as('base'),
+      sql<number>`coalesce(sum(concurrent), 0)::int8`.as('concurrent'),
+      sql<number>`coalesce(sum(contingency), 0)::int8`.as('contingency'),
+    ])
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .where(({ eb, or }) => or([eb('until', 'is', null), eb('until', '>', now)]))
+    .executeTakeFirstOrThrow();
+}
+
+export async function insertPurchase(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  purchase: Purchase,
+): Promise<void> {
+  await trx
+    .insertInto('purchase')
+    .values({ organisationId, ...purchase })
+    .execute();
+}
+
+export async function updatePurchaseEnd(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  id: PurchaseId,
+  until: Instant,
+): Promise<void> {
+  await trx
+    .updateTable('purchase')
+    .set({ until })
+    .where('organisationId', '=', organisationId)
+    .where('id', '=', id)
+    .execute();
+}
+
+/** Newest first, by when they were recorded. */
+export async function pagePurchases(
+  db: Database,
+  organisationId: OrganisationId,
+  page: PageRequest,
+): Promise<Purchase[]> {
+  const { where, orderBy } = keyset(page, 'desc', ['recordedAt', 'id']);
+  const rows = await db
+    .selectFrom('purchase')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where(where)
+    .orderBy(orderBy)
+    .limit(page.limit)
+    .execute();
+  return rows.map(toPurchase);
+}
+
+export async function countPurchases(db: Database, organisationId: OrganisationId): Promise<number> {
+  const { count } = await db
+    .selectFrom('purchase')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('organisationId', '=', organisationId)
+    .executeTakeFirstOrThrow();
+  return count;
+}
