@@ -32,7 +32,6 @@ const prefixes = {
   LicenceAssignment: 'asg',
   Session: 'ses',
   Denial: 'den',
-  HistoryEntry: 'his',
 } as const;
 
 const licencePrefix = 'lic';

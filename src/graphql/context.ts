@@ -1,0 +1,15 @@
+import type { Actor } from '../kernel/actor.ts';
+import type { Services } from '../live/services.ts';
+
+/** What a resolver works with. Nouns add what is theirs by declaring it: `interface Context { … }`. */
+export interface Context {
+  readonly actor: Actor;
+  /** Stands in every log line and every masked error of the request. */
+  readonly requestId: string;
+  readonly services: Services;
+  /**
+   * What the loaders' caches hang on: replaced after every mutation and before every event of a subscription, so that
+   * nothing that was read before a change is answered after it.
+   */
+  scope: object;
+}

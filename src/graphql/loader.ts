@@ -1,0 +1,44 @@
+import DataLoader from 'dataloader';
+import type { Context } from './context.ts';
+
+/**
+ * A batched, cached read: what an operation's resolvers ask for one by one is read together, and once.
+ * @param keyOf the text by which two keys are the same
+ * @param load answers in the order of its keys; null where there is nothing
+ */
+export function createLoader<Key, Value>(
+  keyOf: (key: Key) => string,
+  load: (context: Context, keys: readonly Key[]) => Promise<readonly (Value | null)[]>,
+): (context: Context, key: Key) => Promise<Value | null> {
+  const scopes = new WeakMap<object, DataLoader<Key, Value | null, string>>();
+  return (context, key) => {
+    let loader = scopes.get(context.scope);
+    if (loader === undefined) {
+      loader = new DataLoader((keys) => load(context, keys), { cacheKeyFn: keyOf });
+      scopes.set(context.scope, loader);
+    }
+    return loader.load(key);
+  };
+}
+
+/** A thing of an organisation: stores are always told whose it is. */
+export interface Owned<Id> {
+  readonly organisationId: string;
+  readonly id: Id;
+}
+
+/** Answers keys of several organisations with one read an organisation. */
+export async function byOrganisation<Key extends Owned<string>, Row extends { readonly id: string }>(
+  keys: readonly Key[],
+  list: (organisationId: Key['organisationId'], ids: Key['id'][]) => Promise<readonly Row[]>,
+): Promise<((Row & { readonly organisationId: Key['organisationId'] }) | null)[]> {
+  const found = new Map<string, Row & { readonly organisationId: Key['organisationId'] }>();
+  for (const [organisationId, owned] of Map.groupBy(keys, (key) => key.organisationId)) {
+    const rows = await list(
+      organisationId,
+      owned.map(({ id }) => id),
+    );
+    for (const row of rows) found.set(`${organisationId}/${row.id}`, { ...row, organisationId });
+  }
+  return keys.map(({ organisationId, id }) => found.get(`${organisationId}/${id}`) ?? null);
+}

@@ -1,0 +1,84 @@
+import type { InputRef, ObjectParam, ObjectRef } from '@pothos/core';
+import { isRefusal, type Refusal } from '../kernel/refusal.ts';
+import { builder, type BuilderTypes } from './builder.ts';
+import type { Context } from './context.ts';
+import { InputError } from './errors.ts';
+
+builder.interfaceType('UserError', {
+  description:
+    'An expected failure of a mutation. Anything else is a bug, and reaches you masked, with a request id.',
+  fields: (t) => ({
+    code: t.exposeString('code', { description: 'What is wrong, for programs. New codes may be added.' }),
+    message: t.exposeString('message', { description: 'What is wrong and what to do about it, for people.' }),
+  }),
+});
+
+/** Every result union has these two. */
+const NotFound = builder.objectRef<Refusal<'NOT_FOUND'>>('NotFound').implement({
+  interfaces: ['UserError'],
+  description: 'What an id or a code names does not exist, or is not yours.',
+});
+builder.objectType(InputError, {
+  name: 'InvalidInput',
+  interfaces: ['UserError'],
+  description: 'The input breaks a rule; nothing was written.',
+  fields: (t) => ({ field: t.exposeString('field', { description: 'The input field at fault.' }) }),
+});
+
+export const IdempotencyKeyReused = builder
+  .objectRef<Refusal<'IDEMPOTENCY_KEY_REUSED'>>('IdempotencyKeyReused')
+  .implement({
+    interfaces: ['UserError'],
+    description: 'The idempotency key was used with other arguments.',
+  });
+
+/**
+ * Declares a mutation: one `input`, and a union `<Name>Result` of the payload and the errors. What the command
+ * returns is told apart by being a refusal; a refusal's type is named as its code: NO_SEAT_AVAILABLE, NoSeatAvailable.
+ */
+export function mutation<Input, Payload extends object>(options: {
+  readonly name: string;
+  readonly description: string;
+  readonly input: InputRef<Input>;
+  readonly payload: ObjectRef<BuilderTypes, Payload>;
+  /** Besides NotFound and InvalidInput. */
+  readonly errors: readonly ObjectParam<BuilderTypes>[];
+  readonly resolve: (input: Input, context: Context) => Promise<Payload | Refusal>;
+}): void {
+  const { name, description, input, payload, errors, resolve } = options;
+  const title = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  const result = builder.errorUnion(`${title}Result`, {
+    description: `What \`${name}\` answers: its payload, or why not.`,
+    types: [payload, NotFound, InputError, ...errors] as never[],
+    resolveType: (value: object) => (isRefusal(value) ? typeNameOf(value) : `${title}Payload`) as never,
+  });
+  builder.mutationField(name, (t) =>
+    t.field({
+      type: result as never,
+      // One mutation that fails unexpectedly must not take its neighbours' answers with it.
+      nullable: true,
+      description,
+      args: { input: t.arg({ type: input as never, required: true, description: 'All arguments.' }) },
+      resolve: async (_root, args, context) => {
+        const answer = await resolve((args as { input: Input }).input, context);
+        // What was read before the change is not answered after it.
+        context.scope = {};
+        return toResult(answer) as never;
+      },
+    }),
+  );
+}
+
+function toResult(answer: object): object {
+  if (!isRefusal(answer)) return answer;
+  const refusal: Refusal & { field?: unknown } = answer;
+  return refusal.code === 'INVALID_INPUT' ? new InputError(String(refusal.field), refusal.message) : answer;
+}
+
+function typeNameOf({ code }: Refusal): string {
+  return code
+    .toLowerCase()
+    .split('_')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('');
+}

@@ -1,0 +1,592 @@
+import { builder } from '../graphql/builder.ts';
+import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
+import type { Context } from '../graphql/context.ts';
+import { codedError } from '../graphql/errors.ts';
+import { codes, optionalText, text } from '../graphql/input.ts';
+import { byOrganisation, createLoader } from '../graphql/loader.ts';
+import { IdempotencyKeyReused, mutation } from '../graphql/mutation.ts';
+import { readId, readOrganisationId, registerNode } from '../graphql/node.ts';
+import {
+  type DenialId,
+  encodeOwnedId,
+  type OrganisationId,
+  type SessionId,
+  type UserId,
+} from '../kernel/ids.ts';
+import { invalidInput, isRefusal, type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
+import type { ForceLogoff, SessionCommands } from './commands.ts';
+import type {
+  Denial,
+  DeviceInUse,
+  LicenceNotAssigned,
+  NoChannelAvailable,
+  NoSeatAvailable,
+  SecondFactorRequired,
+  Session,
+  SessionEnded,
+  SessionEndReason,
+  SessionFeature,
+  UnavailableReason,
+  UserNotActive,
+} from './domain.ts';
+import {
+  countDenials,
+  countSessions,
+  listDenials,
+  listLiveSessions,
+  listSessions,
+  pageDenials,
+  pageSessions,
+} from './store.ts';
+
+interface SessionRow extends Session {
+  readonly organisationId: OrganisationId;
+}
+
+interface DenialRow extends Denial {
+  readonly organisationId: OrganisationId;
+}
+
+declare module '../graphql/builder.ts' {
+  interface Objects {
+    Session: SessionRow;
+    SessionFeature: SessionFeature;
+    Denial: DenialRow;
+  }
+  interface Enums {
+    UnavailableReason: UnavailableReason;
+    SessionEndReason: SessionEndReason;
+  }
+}
+
+declare module '../graphql/context.ts' {
+  interface Context {
+    readonly sessions: SessionCommands;
+  }
+}
+
+const findSession = createLoader<
+  { readonly organisationId: OrganisationId; readonly id: SessionId },
+  SessionRow
+>(
+  ({ organisationId, id }) => `${organisationId}/${id}`,
+  ({ services }, keys) =>
+    byOrganisation(keys, (organisationId, ids) => listSessions(services.db, organisationId, ids)),
+);
+
+/** A session as it is now: what is due in its organisation has taken effect first (L8). */
+async function findPresentSession(
+  context: Context,
+  key: { readonly organisationId: OrganisationId; readonly id: SessionId },
+): Promise<SessionRow | null> {
+  if ((await context.findOrganisation(context, key.organisationId)) === null) return null;
+  return findSession(context, key);
+}
+
+registerNode('Session', (context, { organisationId, id }) =>
+  findPresentSession(context, { organisationId, id: id as SessionId }),
+);
+
+const findLiveSessions = createLoader<
+  { readonly organisationId: OrganisationId; readonly id: UserId },
+  { readonly id: UserId; readonly sessions: readonly Session[] }
+>(
+  ({ organisationId, id }) => `${organisationId}/${id}`,
+  ({ services }, keys) =>
+    byOrganisation(keys, async (organisationId, ids) => {
+      const byUser = Map.groupBy(
+        await listLiveSessions(services.db, organisationId, ids),
+        ({ userId }) => userId,
+      );
+      return ids.map((id) => ({ id, sessions: byUser.get(id) ?? [] }));
+    }),
+);
+
+builder.enumType('UnavailableReason', {
+  description: 'Why a session was not granted a feature.',
+  values: {
+    NOT_ASSIGNED: { description: 'The user does not have it.' },
+    NOT_PURCHASED: { description: 'The organisation has no seats of it now.' },
+    NO_SEAT_AVAILABLE: { description: 'Every seat is in use, contingency included.' },
+    CONTINGENCY_CAPPED: {
+      description: 'Only contingency seats are left, and the organisation capped their use.',
+    },
+    ALLOTMENT_FULL: { description: 'The part of the seats that the user may use is in use.' },
+  },
+});
+
+builder.enumType('SessionEndReason', {
+  description: 'Why a session ended.',
+  values: {
+    LOGOFF: { description: 'The user logged off.' },
+    LEASE_EXPIRED: { description: 'It was not renewed in time.' },
+    FORCED: { description: 'Somebody ended it by `forceLogoff`.' },
+    USER_SUSPENDED: { description: 'The user was suspended.' },
+    USER_DELETED: { description: 'The user was deleted.' },
+    LICENCE_UNASSIGNED: { description: 'The user lost the licence.' },
+  },
+});
+
+builder.objectType('SessionFeature', {
+  description: 'What a session was answered about one feature.',
+  fields: (t) => ({
+    feature: t.field({
+      type: 'FeatureLicence',
+      description: 'The feature.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+    granted: t.boolean({
+      description: 'Whether the session may use it.',
+      resolve: ({ admittedAs }) => admittedAs !== null,
+    }),
+    admittedAs: t.field({
+      type: 'AdmittedAs',
+      nullable: true,
+      description: 'What the seat was when the user’s hold of it was acquired; null when it was not granted.',
+      resolve: ({ admittedAs }) => admittedAs,
+    }),
+    unavailableReason: t.field({
+      type: 'UnavailableReason',
+      nullable: true,
+      description: 'Why it was not granted; null when it was.',
+      resolve: ({ unavailableReason }) => unavailableReason,
+    }),
+  }),
+});
+
+builder.objectType('Session', {
+  interfaces: ['Node'],
+  description: 'One logon of one user on one device. It lives until `expiresAt`, unless it is renewed.',
+  fields: (t) => ({
+    id: t.id({
+      description: 'Opaque and globally unique.',
+      resolve: ({ organisationId, id }) => encodeOwnedId('Session', organisationId, id),
+    }),
+    user: t.field({
+      type: 'User',
+      description: 'Who is logged on.',
+      resolve: ({ organisationId, userId }, _args, context) =>
+        context.getUser(context, { organisationId, id: userId }),
+    }),
+    licenceType: t.field({
+      type: 'LicenceType',
+      description: 'With which licence.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+    device: t.exposeString('device', { description: 'On what; a user has one live session on each device.' }),
+    admittedAs: t.field({
+      type: 'AdmittedAs',
+      description: 'What the seat was when the user’s hold of it was acquired.',
+      resolve: ({ admittedAs }) => admittedAs,
+    }),
+    startedAt: t.expose('startedAt', { type: 'DateTime', description: 'When the user logged on.' }),
+    expiresAt: t.expose('expiresAt', {
+      type: 'DateTime',
+      description: 'When it ends, unless it is renewed before.',
+    }),
+    endedAt: t.expose('endedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When it ended; null while it lives.',
+    }),
+    endReason: t.field({
+      type: 'SessionEndReason',
+      nullable: true,
+      description: 'Why it ended; null while it lives.',
+      resolve: ({ endReason }) => endReason,
+    }),
+    features: t.field({
+      type: ['SessionFeature'],
+      description: 'Every feature that was decided, granted and unavailable alike, in catalogue order.',
+      resolve: async ({ features }, _args, context) => inOrder(context, features),
+    }),
+  }),
+});
+
+async function inOrder(context: Context, features: readonly SessionFeature[]): Promise<SessionFeature[]> {
+  const placed = await Promise.all(
+    features.map(async (feature) => ({ feature, ...(await context.getLicence(context, feature.licence)) })),
+  );
+  return placed.sort((one, other) => one.position - other.position).map(({ feature }) => feature);
+}
+
+builder.objectType('Denial', {
+  interfaces: ['Node'],
+  description: 'A refused logon, or a feature that was refused for want of seats.',
+  fields: (t) => ({
+    id: t.id({
+      description: 'Opaque and globally unique.',
+      resolve: ({ organisationId, id }) => encodeOwnedId('Denial', organisationId, id),
+    }),
+    user: t.field({
+      type: 'User',
+      description: 'Who was refused.',
+      resolve: ({ organisationId, userId }, _args, context) =>
+        context.getUser(context, { organisationId, id: userId }),
+    }),
+    licence: t.field({
+      type: 'Licence',
+      description: 'What was refused.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+    code: t.exposeString('code', {
+      description: 'Why: a logon’s error code, or a feature’s unavailable reason.',
+    }),
+    at: t.expose('at', { type: 'DateTime', description: 'When.' }),
+  }),
+});
+
+registerNode('Denial', async (context, { organisationId, id }) => {
+  const [denial] = await listDenials(context.services.db, organisationId, [id as DenialId]);
+  return denial === undefined ? null : { ...denial, organisationId };
+});
+
+builder.objectField('User', 'sessions', (t) =>
+  t.field({
+    type: ['Session'],
+    description: 'The user’s live sessions, newest first.',
+    resolve: async ({ organisationId, id }, _args, context) => {
+      // The user may have been reached without its organisation: what is due there comes first.
+      await context.findOrganisation(context, organisationId);
+      const found = await findLiveSessions(context, { organisationId, id });
+      return (found?.sessions ?? []).map((session) => ({ ...session, organisationId }));
+    },
+  }),
+);
+
+const SessionConnection = connectionType('Session', 'Sessions, newest first.');
+const sessionsNewestFirst: Order<SessionRow> = {
+  name: 'sessions',
+  parts: ['instant', 'uuid'],
+  keyOf: ({ startedAt, id }) => [startedAt, id],
+};
+
+builder.objectField('Organisation', 'sessions', (t) =>
+  t.field({
+    type: SessionConnection,
+    nullable: true,
+    description: 'The organisation’s sessions, newest first.',
+    args: {
+      ...pageArguments(t.arg),
+      live: t.arg.boolean({
+        description: 'true: only live ones; false: only ended ones; both if nothing is said.',
+      }),
+    },
+    resolve: ({ id: organisationId }, { live, ...page }, { services }) =>
+      connect(
+        sessionsNewestFirst,
+        page,
+        async (request) =>
+          (await pageSessions(services.db, organisationId, live ?? null, request)).map((row) => ({
+            ...row,
+            organisationId,
+          })),
+        () => countSessions(services.db, organisationId, live ?? null),
+      ),
+  }),
+);
+
+const DenialConnection = connectionType('Denial', 'Denials, newest first.');
+const denialsNewestFirst: Order<DenialRow> = {
+  name: 'denials',
+  parts: ['instant', 'uuid'],
+  keyOf: ({ at, id }) => [at, id],
+};
+
+builder.objectField('Organisation', 'denials', (t) =>
+  t.field({
+    type: DenialConnection,
+    nullable: true,
+    description: 'Refused logons and features, newest first.',
+    args: pageArguments(t.arg),
+    resolve: ({ id: organisationId }, page, { services }) =>
+      connect(
+        denialsNewestFirst,
+        page,
+        async (request) =>
+          (await pageDenials(services.db, organisationId, request)).map((row) => ({
+            ...row,
+            organisationId,
+          })),
+        () => countDenials(services.db, organisationId),
+      ),
+  }),
+);
+
+const UserNotActiveError = builder.objectRef<UserNotActive>('UserNotActive').implement({
+  interfaces: ['UserError'],
+  description: 'Only an ACTIVE user can log on.',
+});
+const LicenceNotAssignedError = builder.objectRef<LicenceNotAssigned>('LicenceNotAssigned').implement({
+  interfaces: ['UserError'],
+  description: 'The user does not have the licence.',
+});
+const SecondFactorRequiredError = builder.objectRef<SecondFactorRequired>('SecondFactorRequired').implement({
+  interfaces: ['UserError'],
+  description: 'The licence needs a second factor, which was not shown.',
+});
+const DeviceInUseError = builder.objectRef<DeviceInUse>('DeviceInUse').implement({
+  interfaces: ['UserError'],
+  description: 'The device has a live session with another licence.',
+});
+const NoSeatAvailableError = builder.objectRef<NoSeatAvailable>('NoSeatAvailable').implement({
+  interfaces: ['UserError'],
+  description: 'Every seat is in use, contingency included.',
+  fields: (t) => ({
+    licence: t.field({
+      type: 'Licence',
+      description: 'Of which licence.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+  }),
+});
+const NoChannelAvailableError = builder.objectRef<NoChannelAvailable>('NoChannelAvailable').implement({
+  interfaces: ['UserError'],
+  description: 'The licence needs at least one channel, and this logon was granted none.',
+  fields: (t) => ({
+    features: t.field({
+      type: ['SessionFeature'],
+      description: 'The features that were refused, and why.',
+      resolve: ({ features }) => [...features],
+    }),
+  }),
+});
+const SessionEndedError = builder.objectRef<SessionEnded>('SessionEnded').implement({
+  interfaces: ['UserError'],
+  description: 'The session has ended.',
+});
+
+function payload(name: string, description: string) {
+  return builder.objectRef<{ readonly session: SessionRow }>(name).implement({
+    description,
+    fields: (t) => ({ session: t.expose('session', { type: 'Session', description: 'As it is now.' }) }),
+  });
+}
+
+function toPayload<Refused extends Refusal>(
+  organisationId: OrganisationId,
+  answer: Session | Refused,
+): { readonly session: SessionRow } | Refused {
+  return 'device' in answer ? { session: { ...answer, organisationId } } : answer;
+}
+
+const LogonInput = builder.inputType('LogonInput', {
+  description: 'Who logs on, with what, where.',
+  fields: (t) => ({
+    userId: t.id({ required: true, description: 'The user.' }),
+    licence: t.string({
+      required: true,
+      validate: text,
+      description: 'The code of a licence type the user has.',
+    }),
+    device: t.string({
+      required: true,
+      validate: text,
+      description: 'A name of the device. Logging on again from it returns the same session.',
+    }),
+    features: t.stringList({
+      validate: codes,
+      description: 'Codes of the features wanted; all the user’s if nothing is said; `[]`: none.',
+    }),
+    idempotencyKey: t.string({
+      validate: optionalText,
+      description:
+        'A repeat with the same key, within 24 hours, answers the same and takes nothing. Kept per user.',
+    }),
+  }),
+});
+
+mutation({
+  name: 'logon',
+  description:
+    'Logs a user on: decides a seat, and each feature by itself. Grants are answered with what was not granted, and why.',
+  input: LogonInput,
+  payload: payload('LogonPayload', 'The session that was started, or found.'),
+  errors: [
+    UserNotActiveError,
+    LicenceNotAssignedError,
+    SecondFactorRequiredError,
+    DeviceInUseError,
+    NoSeatAvailableError,
+    NoChannelAvailableError,
+    IdempotencyKeyReused,
+  ],
+  resolve: async (input, { sessions }) => {
+    const reference = readId<UserId>('User', input.userId, 'user');
+    if (isRefusal(reference)) return reference;
+    const { organisationId, id: userId } = reference;
+    const answer = await sessions.logon({
+      organisationId,
+      userId,
+      licence: input.licence,
+      device: input.device,
+      features: input.features ?? null,
+      idempotencyKey: input.idempotencyKey ?? null,
+    });
+    return toPayload<Refusal>(organisationId, answer);
+  },
+});
+
+function sessionInput(name: string, description: string) {
+  return builder.inputType(name, {
+    description,
+    fields: (t) => ({ sessionId: t.id({ required: true, description: 'The session.' }) }),
+  });
+}
+
+function featuresInput(name: string, description: string) {
+  return builder.inputType(name, {
+    description,
+    fields: (t) => ({
+      sessionId: t.id({ required: true, description: 'The session.' }),
+      features: t.stringList({ required: true, validate: codes, description: 'Codes of features.' }),
+    }),
+  });
+}
+
+mutation({
+  name: 'renewSession',
+  description: 'Keeps a session alive: it now lives for the organisation’s lease from here on.',
+  input: sessionInput('RenewSessionInput', 'The session to renew.'),
+  payload: payload('RenewSessionPayload', 'The session that was renewed.'),
+  errors: [SessionEndedError],
+  resolve: (input, { sessions }) => onSession(input.sessionId, sessions.renewSession),
+});
+
+mutation({
+  name: 'acquireFeatures',
+  description:
+    'Asks for more features during a session. Each is decided by itself. Does not renew the session.',
+  input: featuresInput('AcquireFeaturesInput', 'The session, and the features it wants.'),
+  payload: payload('AcquireFeaturesPayload', 'The session, with what was granted and what was not.'),
+  errors: [SessionEndedError],
+  resolve: (input, { sessions }) =>
+    onSession(input.sessionId, (of) => sessions.acquireFeatures({ ...of, features: input.features })),
+});
+
+mutation({
+  name: 'releaseFeatures',
+  description:
+    'Gives features of a session back. One that it does not have changes nothing. Does not renew the session.',
+  input: featuresInput('ReleaseFeaturesInput', 'The session, and the features it no longer wants.'),
+  payload: payload('ReleaseFeaturesPayload', 'The session, without the features.'),
+  errors: [SessionEndedError],
+  resolve: (input, { sessions }) =>
+    onSession(input.sessionId, (of) => sessions.releaseFeatures({ ...of, features: input.features })),
+});
+
+mutation({
+  name: 'logoff',
+  description:
+    'Ends a session and frees what no other device of the user uses. Of an ended session: changes nothing.',
+  input: sessionInput('LogoffInput', 'The session to end.'),
+  payload: payload('LogoffPayload', 'The session, ended.'),
+  errors: [],
+  resolve: (input, { sessions }) => onSession(input.sessionId, sessions.logoff),
+});
+
+async function onSession<Refused extends Refusal>(
+  sessionId: string,
+  command: (of: { organisationId: OrganisationId; sessionId: SessionId }) => Promise<Session | Refused>,
+): Promise<{ readonly session: SessionRow } | Refused | NotFound> {
+  const reference = readId<SessionId>('Session', sessionId, 'session');
+  if (isRefusal(reference)) return reference;
+  const { organisationId, id } = reference;
+  return toPayload(organisationId, await command({ organisationId, sessionId: id }));
+}
+
+const ForceLogoffInput = builder.inputType('ForceLogoffInput', {
+  description: 'Whom to log off: exactly one of the three.',
+  fields: (t) => ({
+    sessionId: t.id({ description: 'One session.' }),
+    userId: t.id({ description: 'Every session of a user.' }),
+    organisationId: t.id({ description: 'Every session of an organisation.' }),
+  }),
+});
+
+mutation({
+  name: 'forceLogoff',
+  description: 'Ends a session, every session of a user, or all of an organisation’s.',
+  input: ForceLogoffInput,
+  payload: builder.objectRef<{ readonly sessions: readonly SessionRow[] }>('ForceLogoffPayload').implement({
+    description: 'What was ended.',
+    fields: (t) => ({
+      sessions: t.field({
+        type: ['Session'],
+        description: 'The sessions that this ended.',
+        resolve: ({ sessions }) => [...sessions],
+      }),
+    }),
+  }),
+  errors: [],
+  resolve: async ({ sessionId, userId, organisationId }, { sessions }) => {
+    if ([sessionId, userId, organisationId].filter((id) => id != null).length !== 1) {
+      return invalidInput('sessionId', 'Name a session, a user or an organisation: exactly one of them.');
+    }
+    const request = readForceLogoff(sessionId ?? null, userId ?? null, organisationId ?? '');
+    if (isRefusal(request)) return request;
+    const ended = await sessions.forceLogoff(request);
+    if (isRefusal(ended)) return ended;
+    return {
+      sessions: ended.sessions.map((session) => ({ ...session, organisationId: request.organisationId })),
+    };
+  },
+});
+
+function readForceLogoff(
+  sessionId: string | null,
+  userId: string | null,
+  organisationId: string,
+): ForceLogoff | NotFound {
+  if (sessionId !== null) {
+    const reference = readId<SessionId>('Session', sessionId, 'session');
+    if (isRefusal(reference)) return reference;
+    return { of: 'SESSION', organisationId: reference.organisationId, sessionId: reference.id };
+  }
+  if (userId !== null) {
+    const reference = readId<UserId>('User', userId, 'user');
+    if (isRefusal(reference)) return reference;
+    return { of: 'USER', organisationId: reference.organisationId, userId: reference.id };
+  }
+  const reference = readOrganisationId(organisationId);
+  return isRefusal(reference) ? reference : { of: 'ORGANISATION', ...reference };
+}
+
+builder.subscriptionField('sessionChanged', (t) =>
+  t.field({
+    type: 'Session',
+    description:
+      'One session’s own news: renewed, a feature granted or lost, ended. First its present state; completes after the event that has `endedAt`.',
+    args: { sessionId: t.arg.id({ required: true, description: 'The session.' }) },
+    subscribe: async (_root, { sessionId }, context) => {
+      const reference = readId<SessionId>('Session', sessionId, 'session');
+      if (isRefusal(reference)) throw codedError(reference);
+      if ((await findPresentSession(context, reference)) === null) throw codedError(notFound('session'));
+      return context.services.live.follow(
+        `session:${reference.id}`,
+        createSessionReader(context, reference),
+        ({ endedAt }) => endedAt !== null,
+      );
+    },
+    resolve: (session, _args, context) => {
+      context.scope = {};
+      return session;
+    },
+  }),
+);
+
+/** Reads a session, or null when it is as it was at the last read. */
+function createSessionReader(
+  context: Context,
+  key: { readonly organisationId: OrganisationId; readonly id: SessionId },
+): () => Promise<SessionRow | null> {
+  let shown = '';
+  return async () => {
+    context.scope = {};
+    const session = await findPresentSession(context, key);
+    const present = JSON.stringify(session);
+    if (session === null || present === shown) return null;
+    shown = present;
+    return session;
+  };
+}

@@ -1,0 +1,417 @@
+import { builder } from '../graphql/builder.ts';
+import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
+import type { Context } from '../graphql/context.ts';
+import { codedError } from '../graphql/errors.ts';
+import { codes, text } from '../graphql/input.ts';
+import { createLoader } from '../graphql/loader.ts';
+import { readOrganisationId, registerNode } from '../graphql/node.ts';
+import type { Instant } from '../kernel/clock.ts';
+import { encodeMappingId, type LicenceCode, type OrganisationId } from '../kernel/ids.ts';
+import { isRefusal, notFound } from '../kernel/refusal.ts';
+import { hasBaseLicences, type LicenceCategory } from '../licence/domain.ts';
+import { nowOf } from '../organisation/domain.ts';
+import {
+  type AdmittedAs,
+  type BaseUsage,
+  baseUsage,
+  type ConcurrentUsage,
+  concurrentUsage,
+  type ContingencyUsage,
+  contingencyUsage,
+  type SeatPool,
+} from './domain.ts';
+import { countHistory, listMappedPools, type MappedPool, pageHistory, type RecordedEntry } from './store.ts';
+
+interface UsageChanged {
+  readonly organisationId: OrganisationId;
+  readonly revision: number;
+  readonly at: Instant;
+  readonly snapshot: boolean;
+  readonly rows: readonly MappedPool[];
+}
+
+declare module '../graphql/builder.ts' {
+  interface Objects {
+    LicenceMapping: MappedPool;
+    BaseUsage: BaseUsage;
+    ConcurrentUsage: ConcurrentUsage;
+    ContingencyUsage: ContingencyUsage;
+    UsageChanged: UsageChanged;
+    HistoryEntry: RecordedEntry;
+  }
+  interface Enums {
+    SeatPool: SeatPool;
+    AdmittedAs: AdmittedAs;
+    HistoryKind: RecordedEntry['kind'];
+  }
+}
+
+const findMappedPools = createLoader<OrganisationId, readonly MappedPool[]>(
+  (id) => id,
+  async ({ services }, ids) => {
+    const pools = Map.groupBy(
+      await listMappedPools(services.db, ids),
+      ({ organisationId }) => organisationId,
+    );
+    return ids.map((id) => pools.get(id) ?? []);
+  },
+);
+
+registerNode('LicenceMapping', async (context, { organisationId, licence }) => {
+  if ((await context.findOrganisation(context, organisationId)) === null) return null;
+  const rows = (await findMappedPools(context, organisationId)) ?? [];
+  return rows.find(({ pool }) => pool.licence === licence) ?? null;
+});
+
+builder.enumType('SeatPool', {
+  description: 'The two pools of shared seats.',
+  values: {
+    CONCURRENT: { description: 'Seats that are paid for by the month, whether used or not.' },
+    CONTINGENCY: {
+      description:
+        'Reserve seats, used once every concurrent one is, and billed for the month in which they are.',
+    },
+  },
+});
+
+builder.enumType('AdmittedAs', {
+  description: 'What a seat was when its hold was acquired.',
+  values: {
+    CONCURRENT: { description: 'A concurrent seat.' },
+    CONTINGENCY: { description: 'A contingency seat.' },
+    FIXED: { description: 'The user’s own fixed seat.' },
+  },
+});
+
+builder.objectType('BaseUsage', {
+  description:
+    'Base licences: the right of named users to exist. `available − overAllocated = total − used + reusable`.',
+  fields: (t) => ({
+    total: t.exposeInt('total', { description: 'Bought, and in force now.' }),
+    used: t.exposeInt('used', { description: 'Assigned, reusable and locked together.' }),
+    reusable: t.exposeInt('reusable', {
+      description: 'Given back within their 90 days, and still to be reassigned once.',
+    }),
+    available: t.exposeInt('available', { description: 'How many more users can be given one.' }),
+    assigned: t.exposeInt('assigned', { description: 'Held by users now.' }),
+    locked: t.exposeInt('locked', {
+      description: 'Given back with their one reassignment used: nobody’s until their 90 days are over.',
+    }),
+    overAllocated: t.exposeInt('overAllocated', {
+      description: 'By how much assigned and locked exceed the total.',
+    }),
+  }),
+});
+
+builder.objectType('ConcurrentUsage', {
+  description: 'Concurrent seats. Users are counted, not devices.',
+  fields: (t) => ({
+    total: t.exposeInt('total', { description: 'Bought, and in force now.' }),
+    used: t.exposeInt('used', { description: 'In use now.' }),
+    available: t.exposeInt('available', { description: 'Free now.' }),
+    overAllocated: t.exposeInt('overAllocated', {
+      description: 'Users logged on beyond all seats, contingency included, after a total fell.',
+    }),
+  }),
+});
+
+builder.objectType('ContingencyUsage', {
+  description: 'Contingency seats: a reserve, billed by the highest use of the month.',
+  fields: (t) => ({
+    total: t.exposeInt('total', { description: 'Bought, and in force now.' }),
+    used: t.exposeInt('used', {
+      description: 'In use now. A freed concurrent seat takes a user over at once.',
+    }),
+    maxUsed: t.exposeInt('maxUsed', {
+      description:
+        'The highest use of the billing period so far, exactly: a full monthly fee is due for each.',
+    }),
+    maxUsedAt: t.expose('maxUsedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'The first instant of that highest use; null while it is 0.',
+    }),
+    available: t.exposeInt('available', { description: 'Free now.' }),
+    paidHeadroom: t.exposeInt('paidHeadroom', {
+      description: 'Free seats whose use this month costs nothing more.',
+    }),
+  }),
+});
+
+builder.objectType('LicenceMapping', {
+  interfaces: ['Node'],
+  description:
+    'A row of the Licence Mapping page: how many seats of one licence an organisation has, and uses.',
+  fields: (t) => ({
+    id: t.id({
+      description: 'Opaque and globally unique.',
+      resolve: ({ organisationId, pool }) => encodeMappingId(organisationId, pool.licence),
+    }),
+    organisation: t.field({
+      type: 'Organisation',
+      description: 'Whose row it is.',
+      resolve: ({ organisationId }, _args, context) => context.getOrganisation(context, organisationId),
+    }),
+    licence: t.field({
+      type: 'Licence',
+      description: 'The licence that is counted.',
+      resolve: ({ pool }, _args, context) => context.getLicence(context, pool.licence),
+    }),
+    activeUsers: t.exposeInt('activeUsers', { description: 'The organisation’s users that are ACTIVE now.' }),
+    base: t.field({
+      type: 'BaseUsage',
+      nullable: true,
+      description: 'Base licences or fixed seats; null for a concurrent feature.',
+      resolve: async ({ pool }, _args, context) => {
+        const licence = await context.getLicence(context, pool.licence);
+        return hasBaseLicences(licence) ? baseUsage(pool) : null;
+      },
+    }),
+    concurrent: t.field({
+      type: 'ConcurrentUsage',
+      nullable: true,
+      description: 'Concurrent seats; null for a licence with fixed seats.',
+      resolve: async ({ pool }, _args, context) => {
+        const { seatModel } = await context.getLicence(context, pool.licence);
+        return seatModel === 'CONCURRENT' ? concurrentUsage(pool) : null;
+      },
+    }),
+    contingency: t.field({
+      type: 'ContingencyUsage',
+      nullable: true,
+      description: 'Contingency seats; null where the licence is sold without.',
+      resolve: async ({ pool }, _args, context) => {
+        const { contingencyAllowed } = await context.getLicence(context, pool.licence);
+        return contingencyAllowed ? contingencyUsage(pool) : null;
+      },
+    }),
+    activeInBillingPeriod: t.exposeInt('activeInBillingPeriod', {
+      description: 'The organisation’s users that were ACTIVE at any instant of the billing period so far.',
+    }),
+    holders: t.int({
+      description: 'Users with this licence assigned, planned and suspended ones included.',
+      resolve: ({ pool }) => pool.holders,
+    }),
+    revision: t.expose('revision', {
+      type: 'SafeInt',
+      description: 'Grows with every change of the row, within the organisation.',
+    }),
+  }),
+});
+
+interface RowFilter {
+  readonly categories?: readonly LicenceCategory[] | null | undefined;
+  readonly licences?: readonly string[] | null | undefined;
+}
+
+async function narrow(
+  context: Context,
+  rows: readonly MappedPool[],
+  { categories, licences }: RowFilter,
+): Promise<MappedPool[]> {
+  const matches = await Promise.all(
+    rows.map(async ({ pool }) => {
+      const { category } = await context.getLicence(context, pool.licence);
+      return (categories?.includes(category) ?? true) && (licences?.includes(pool.licence) ?? true);
+    }),
+  );
+  return rows.filter((_row, index) => matches[index]);
+}
+
+builder.objectField('Organisation', 'licenceMapping', (t) =>
+  t.field({
+    type: ['LicenceMapping'],
+    description:
+      'The Licence Mapping page, in catalogue order. Neither filter given: USER licences; each given narrows.',
+    args: {
+      categories: t.arg({ type: ['LicenceCategory'], description: 'Only these categories.' }),
+      licences: t.arg.stringList({ validate: codes, description: 'Only the licences with these codes.' }),
+    },
+    resolve: async ({ id }, { categories, licences }, context) => {
+      const rows = (await findMappedPools(context, id)) ?? [];
+      const isUnfiltered = categories == null && licences == null;
+      return narrow(context, rows, isUnfiltered ? { categories: ['USER'] } : { categories, licences });
+    },
+  }),
+);
+
+builder.objectType('UsageChanged', {
+  description: 'An event of `usageChanged`: first all matching rows, then those that changed.',
+  fields: (t) => ({
+    organisation: t.field({
+      type: 'Organisation',
+      description: 'Whose figures they are.',
+      resolve: ({ organisationId }, _args, context) => context.getOrganisation(context, organisationId),
+    }),
+    revision: t.expose('revision', {
+      type: 'SafeInt',
+      description: 'The organisation’s revision; it only grows.',
+    }),
+    at: t.expose('at', {
+      type: 'DateTime',
+      description: 'When, by the organisation’s clock, the figures were so.',
+    }),
+    snapshot: t.exposeBoolean('snapshot', {
+      description: 'Whether these are all matching rows, not only changed ones.',
+    }),
+    rows: t.field({
+      type: ['LicenceMapping'],
+      description: 'The rows, in catalogue order.',
+      resolve: ({ rows }) => [...rows],
+    }),
+  }),
+});
+
+builder.subscriptionField('usageChanged', (t) =>
+  t.field({
+    type: 'UsageChanged',
+    description:
+      'Live usage. The first event is a snapshot of every matching row; each later one holds only the rows that changed since. Several changes in quick succession may arrive as one event with the latest figures; the last change always arrives.',
+    args: {
+      organisationId: t.arg.id({ required: true, description: 'Whose usage.' }),
+      licences: t.arg.stringList({ validate: codes, description: 'Only the licences with these codes.' }),
+      categories: t.arg({ type: ['LicenceCategory'], description: 'Only these categories.' }),
+      pools: t.arg({ type: ['SeatPool'], description: 'Only changes of a figure of these pools.' }),
+    },
+    subscribe: async (_root, { organisationId, licences, categories, pools }, context) => {
+      const reference = readOrganisationId(organisationId);
+      if (isRefusal(reference)) throw codedError(reference);
+      const id = reference.organisationId;
+      if ((await context.findOrganisation(context, id)) === null) throw codedError(notFound('organisation'));
+      return context.services.live.follow(
+        `organisation:${id}`,
+        createUsageReader(context, id, { licences, categories }, pools ?? null),
+      );
+    },
+    resolve: (event, _args, context) => {
+      // Each event is read afresh: nothing that an earlier one read may be answered.
+      context.scope = {};
+      return event;
+    },
+  }),
+);
+
+/** Reads what changed since it last read: all rows at first. Null when nothing that matches did. */
+function createUsageReader(
+  context: Context,
+  organisationId: OrganisationId,
+  filter: RowFilter,
+  pools: readonly SeatPool[] | null,
+): () => Promise<UsageChanged | null> {
+  let seen: number | null = null;
+  const shown = new Map<LicenceCode, string>();
+
+  return async () => {
+    context.scope = {};
+    const organisation = await context.getOrganisation(context, organisationId);
+    if (seen !== null && organisation.revision <= seen) return null;
+    const changed = await listMappedPools(context.services.db, [organisationId], seen);
+    // Rows may be newer than the organisation that was read before them: what they bring is not to be sent again.
+    const revision = Math.max(organisation.revision, ...changed.map((row) => row.revision));
+    const rows: MappedPool[] = [];
+    for (const row of await narrow(context, changed, filter)) {
+      if (pools === null) {
+        rows.push(row);
+        continue;
+      }
+      const figures = await figuresOf(context, row, pools);
+      // A licence that has none of the asked pools has no row; one whose figures are as before has no news.
+      if (figures === null || shown.get(row.pool.licence) === figures) continue;
+      shown.set(row.pool.licence, figures);
+      rows.push(row);
+    }
+    const snapshot = seen === null;
+    seen = revision;
+    if (rows.length === 0 && !snapshot) return null;
+    return {
+      organisationId,
+      revision,
+      at: nowOf(organisation, context.services.clock.now()),
+      snapshot,
+      rows,
+    };
+  };
+}
+
+async function figuresOf(
+  context: Context,
+  { pool }: MappedPool,
+  pools: readonly SeatPool[],
+): Promise<string | null> {
+  const { seatModel, contingencyAllowed } = await context.getLicence(context, pool.licence);
+  const concurrent =
+    pools.includes('CONCURRENT') && seatModel === 'CONCURRENT' ? concurrentUsage(pool) : null;
+  const contingency = pools.includes('CONTINGENCY') && contingencyAllowed ? contingencyUsage(pool) : null;
+  return concurrent === null && contingency === null ? null : JSON.stringify([concurrent, contingency]);
+}
+
+builder.enumType('HistoryKind', {
+  description: 'What happened to a pool.',
+  values: {
+    ACQUIRED: { description: 'A session acquired a seat, or joined its user’s hold.' },
+    RELEASED: { description: 'A session released a seat, or left its user’s hold to another device.' },
+    TOTALS_CHANGED: { description: 'A purchase started or ended.' },
+  },
+});
+
+builder.objectType('HistoryEntry', {
+  description: 'One line of the append-only history of a licence’s seats, with the counters after it.',
+  fields: (t) => ({
+    at: t.expose('at', { type: 'DateTime', description: 'When, by the organisation’s clock.' }),
+    kind: t.field({ type: 'HistoryKind', description: 'What happened.', resolve: ({ kind }) => kind }),
+    licence: t.field({
+      type: 'Licence',
+      description: 'Of which licence.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+    admittedAs: t.field({
+      type: 'AdmittedAs',
+      nullable: true,
+      description: 'What the seat was when its hold was acquired; null for TOTALS_CHANGED.',
+      resolve: ({ admittedAs }): AdmittedAs | null => admittedAs,
+    }),
+    seatChanged: t.exposeBoolean('seatChanged', {
+      description: 'Whether a seat was taken or freed; false where the user holds it on another device too.',
+    }),
+    inUse: t.exposeInt('inUse', { description: 'Users holding a seat after it.' }),
+    concurrentTotal: t.exposeInt('concurrentTotal', { description: 'Concurrent seats in force after it.' }),
+    contingencyTotal: t.exposeInt('contingencyTotal', {
+      description: 'Contingency seats in force after it.',
+    }),
+    maxUsed: t.exposeInt('maxUsed', {
+      description: 'The billing period’s highest contingency use after it.',
+    }),
+  }),
+});
+
+const HistoryConnection = connectionType(
+  'HistoryEntry',
+  'The history of an organisation’s seats, newest first.',
+);
+
+const historyOrder: Order<RecordedEntry> = {
+  name: 'history',
+  parts: ['integer'],
+  keyOf: ({ id }) => [id],
+};
+
+builder.objectField('Organisation', 'history', (t) =>
+  t.field({
+    type: HistoryConnection,
+    nullable: true,
+    description: 'Every acquisition and release of a seat, and every change of totals, newest first.',
+    args: {
+      ...pageArguments(t.arg),
+      licence: t.arg.string({ validate: text.nullish(), description: 'Only of the licence with this code.' }),
+    },
+    resolve: ({ id }, { licence, ...page }, { services }) => {
+      const code = (licence ?? null) as LicenceCode | null;
+      return connect(
+        historyOrder,
+        page,
+        (request) => pageHistory(services.db, id, code, request),
+        () => countHistory(services.db, id, code),
+      );
+    },
+  }),
+);
