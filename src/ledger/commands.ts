@@ -5,6 +5,7 @@ import type { LicenceCode, OrganisationId, SessionId, UserId } from '../kernel/i
 import { type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
 import type { Catalogue } from '../licence/domain.ts';
 import { listCatalogue } from '../licence/store.ts';
+import { organisationTopic, sessionTopic } from '../live/live.ts';
 import type { Services } from '../live/services.ts';
 import { type BillingPeriod, nowOf, type Organisation } from '../organisation/domain.ts';
 import {
@@ -236,6 +237,6 @@ function changedSessions(
 }
 
 function announce({ live }: Services, organisationId: OrganisationId, { revision, sessions }: Changes): void {
-  if (revision !== null) live.announce(`organisation:${organisationId}`, revision);
-  for (const id of sessions) live.announce(`session:${id}`, null);
+  if (revision !== null) live.announce(organisationTopic(organisationId), revision);
+  for (const id of sessions) live.announce(sessionTopic(organisationId, id), null);
 }

@@ -1,8 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { OrganisationId, SessionId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 
 /** What can be watched: an organisation's figures (its revision) or a session (its version). */
-export type Topic = `organisation:${string}` | `session:${string}`;
+export type Topic = `organisation:${string}` | `session:${string}/${string}`;
+
+export function organisationTopic(id: OrganisationId): Topic {
+  return `organisation:${id}`;
+}
+
+export function sessionTopic(organisationId: OrganisationId, id: SessionId): Topic {
+  return `session:${organisationId}/${id}`;
+}
 
 /**
  * From a committed change to a subscriber. What is announced is "this topic is at version N", never a figure: a

@@ -6,6 +6,7 @@ import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } f
 import { type Desk, inLedger } from '../ledger/commands.ts';
 import { apply, endLoadedSessions, findLicences } from '../ledger/desk.ts';
 import { type Catalogue, isFeature } from '../licence/domain.ts';
+import { sessionTopic } from '../live/live.ts';
 import type { Services } from '../live/services.ts';
 import {
   admit,
@@ -108,7 +109,7 @@ export function createSessionCommands(services: Services): SessionCommands {
     renewSession: async (of) => {
       const { organisationId, sessionId } = of;
       if (await prolongSession(services.db, organisationId, sessionId, services.clock.now())) {
-        services.live.announce(`session:${sessionId}`, null);
+        services.live.announce(sessionTopic(organisationId, sessionId), null);
         const [session] = await listSessions(services.db, organisationId, [sessionId]);
         if (session !== undefined) return session;
       }

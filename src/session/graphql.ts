@@ -14,6 +14,7 @@ import {
   type UserId,
 } from '../kernel/ids.ts';
 import { invalidInput, isRefusal, type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
+import { sessionTopic } from '../live/live.ts';
 import type { ForceLogoff, SessionCommands } from './commands.ts';
 import type {
   Denial,
@@ -563,7 +564,7 @@ builder.subscriptionField('sessionChanged', (t) =>
       if (isRefusal(reference)) throw codedError(reference);
       if ((await findPresentSession(context, reference)) === null) throw codedError(notFound('session'));
       return context.services.live.follow(
-        `session:${reference.id}`,
+        sessionTopic(reference.organisationId, reference.id),
         createSessionReader(context, reference),
         ({ endedAt }) => endedAt !== null,
       );

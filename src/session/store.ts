@@ -333,10 +333,10 @@ export async function prolongSession(
 export async function listVersions(
   db: Database,
   sessions: readonly { readonly organisationId: OrganisationId; readonly id: SessionId }[],
-): Promise<{ readonly id: SessionId; readonly version: number }[]> {
+): Promise<{ readonly organisationId: OrganisationId; readonly id: SessionId; readonly version: number }[]> {
   return db
     .selectFrom('session')
-    .select(['id', 'version'])
+    .select(['organisationId', 'id', 'version'])
     .where(({ eb, refTuple, tuple }) =>
       eb(
         refTuple('organisationId', 'id'),

@@ -9,6 +9,7 @@ import type { Instant } from '../kernel/clock.ts';
 import { encodeMappingId, type LicenceCode, type OrganisationId } from '../kernel/ids.ts';
 import { isRefusal, notFound } from '../kernel/refusal.ts';
 import { hasBaseLicences, type LicenceCategory } from '../licence/domain.ts';
+import { organisationTopic } from '../live/live.ts';
 import { nowOf } from '../organisation/domain.ts';
 import {
   type AdmittedAs,
@@ -279,7 +280,7 @@ builder.subscriptionField('usageChanged', (t) =>
       const id = reference.organisationId;
       if ((await context.findOrganisation(context, id)) === null) throw codedError(notFound('organisation'));
       return context.services.live.follow(
-        `organisation:${id}`,
+        organisationTopic(id),
         createUsageReader(context, id, { licences, categories }, pools ?? null),
       );
     },

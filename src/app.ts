@@ -1,0 +1,211 @@
+import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, RequestListener } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Database } from './database/database.ts';
+import { isMigrated } from './database/migrate.ts';
+import { loadDemonstration } from './demonstration.ts';
+import type { Context } from './graphql/context.ts';
+import { graphiqlPage } from './graphql/transports/graphiql.ts';
+import { type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
+import { createWebSockets } from './graphql/transports/websocket.ts';
+import { keptHours } from './idempotency/domain.ts';
+import { purgeKeys } from './idempotency/store.ts';
+import type { Actor } from './kernel/actor.ts';
+import { type Clock, plusSeconds } from './kernel/clock.ts';
+import type { OrganisationId, SessionId } from './kernel/ids.ts';
+import type { Log } from './kernel/log.ts';
+import { settleDue } from './ledger/commands.ts';
+import { getLicence } from './licence/graphql.ts';
+import { createLive, organisationTopic, sessionTopic, type Topic } from './live/live.ts';
+import type { Services } from './live/services.ts';
+import { findOrganisation, getOrganisation } from './organisation/graphql.ts';
+import { listRevisions } from './organisation/store.ts';
+import { schema } from './schema.ts';
+import { createSessionCommands } from './session/commands.ts';
+import { listVersions } from './session/store.ts';
+import { findUser, getUser } from './user/graphql.ts';
+
+export interface AppOptions {
+  readonly db: Database;
+  readonly operatorKey: string;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** How often what is due is looked for; leases end at their instant all the same (L8). */
+  readonly sweepMilliseconds?: number;
+}
+
+export interface App {
+  /** Answers every path. */
+  readonly listener: RequestListener;
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Puts the demonstration organisation into an empty database. */
+  readonly loadDemonstration: () => Promise<void>;
+  /** From now on not ready; ends subscriptions and background work. */
+  readonly stop: () => Promise<void>;
+}
+
+const maxBodyBytes = 1024 * 1024;
+
+/** The composition root: the only place that sees everything. */
+export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250 }: AppOptions): App {
+  const live = createLive({ poll: (topics) => pollVersions(db, topics), log });
+  const services: Services = { db, clock, live, log };
+  const sessions = createSessionCommands(services);
+  const authenticate = createAuthenticate(operatorKey);
+
+  const createContext = ({ actor, requestId }: Arrival): Context => ({
+    actor,
+    requestId,
+    services,
+    scope: {},
+    sessions,
+    findOrganisation,
+    getOrganisation,
+    getLicence,
+    findUser,
+    getUser,
+  });
+  const graphql = createGraphql({ schema, createContext, log });
+  const webSockets = createWebSockets({ graphql, authenticate, newRequestId: randomUUID, log });
+  const page = graphiqlPage();
+
+  const stopSweeping = every(sweepMilliseconds, () => settleDue(services), log);
+  const stopPurging = every(
+    60 * 60 * 1000,
+    () => purgeKeys(db, plusSeconds(clock.now(), -2 * keptHours * 3600)),
+    log,
+  );
+  let draining = false;
+
+  const listener: RequestListener = (request, response) => {
+    const requestId = requestIdOf(request);
+    const { pathname } = new URL(request.url ?? '/', 'http://seatkeeper');
+    if (pathname === '/healthz') {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"status":"ok"}');
+      return;
+    }
+    if (pathname === '/readyz') {
+      void readiness(db, draining).then((reason) => {
+        response
+          .writeHead(reason === null ? 200 : 503, { 'content-type': 'application/json' })
+          .end(JSON.stringify(reason === null ? { status: 'ready' } : { status: 'not ready', reason }));
+      });
+      return;
+    }
+    if (pathname !== '/graphql') {
+      refuse(response, 404, { code: 'NOT_FOUND', message: 'The API is at /graphql.', requestId });
+      return;
+    }
+    if (wantsPage(request)) {
+      response
+        .writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'x-request-id': requestId })
+        .end(page);
+      return;
+    }
+    const actor = authenticate(request.headers.authorization ?? null);
+    if (actor === null) {
+      refuse(response, 401, {
+        code: 'UNAUTHENTICATED',
+        message: 'Send the operator key as `Authorization: Bearer KEY`; the server prints it when it starts.',
+        requestId,
+      });
+      return;
+    }
+    if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) {
+      refuse(response, 413, { code: 'BAD_REQUEST', message: 'A request is at most 1 MiB.', requestId });
+      return;
+    }
+    response.setHeader('x-request-id', requestId);
+    const started = clock.now();
+    response.once('finish', () => {
+      const milliseconds = clock.now().getTime() - started.getTime();
+      log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
+    });
+    void graphql.handleNodeRequestAndResponse(request, response, { actor, requestId });
+  };
+
+  return {
+    listener: (request, response) => {
+      listener(request, response);
+    },
+    upgrade: (request, socket, head) => {
+      const { pathname } = new URL(request.url ?? '/', 'http://seatkeeper');
+      if (pathname === '/graphql' && !draining) webSockets.upgrade(request, socket, head);
+      else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+    },
+    loadDemonstration: () => loadDemonstration(services),
+    stop: async () => {
+      draining = true;
+      await Promise.all([stopSweeping(), stopPurging()]);
+      live.close();
+      await webSockets.close();
+    },
+  };
+}
+
+/** One key, one actor; compared in constant time. */
+function createAuthenticate(operatorKey: string): (authorization: string | null) => Actor | null {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const expected = digest(operatorKey);
+  return (authorization) => {
+    const key = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    return key !== undefined && timingSafeEqual(digest(key), expected) ? { kind: 'OPERATOR' } : null;
+  };
+}
+
+/** A caller's own request id, where it is a sane one, so that both sides' logs tell the same story. */
+function requestIdOf({ headers }: IncomingMessage): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+/** Why the process cannot serve; null when it can. */
+async function readiness(db: Database, draining: boolean): Promise<string | null> {
+  if (draining) return 'The server is stopping.';
+  try {
+    return (await isMigrated(db)) ? null : 'The database is not migrated.';
+  } catch {
+    return 'The database does not answer.';
+  }
+}
+
+async function pollVersions(db: Database, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
+  const organisations: OrganisationId[] = [];
+  const sessions: { organisationId: OrganisationId; id: SessionId }[] = [];
+  for (const topic of topics) {
+    const [kind, name = ''] = topic.split(':');
+    const [organisationId, id] = name.split('/');
+    if (kind === 'organisation') organisations.push(name as OrganisationId);
+    else sessions.push({ organisationId: organisationId as OrganisationId, id: id as SessionId });
+  }
+  const versions = new Map<Topic, number>();
+  if (organisations.length > 0) {
+    for (const { id, revision } of await listRevisions(db, organisations)) {
+      versions.set(organisationTopic(id), revision);
+    }
+  }
+  if (sessions.length > 0) {
+    for (const { organisationId, id, version } of await listVersions(db, sessions)) {
+      versions.set(sessionTopic(organisationId, id), version);
+    }
+  }
+  return versions;
+}
+
+/** Does the work again and again, never twice at once. @returns stops it, once what is under way is done */
+function every(milliseconds: number, work: () => Promise<unknown>, log: Log): () => Promise<void> {
+  let current: Promise<unknown> | null = null;
+  const timer = setInterval(() => {
+    current ??= work()
+      .catch((error: unknown) => {
+        log.warn({ err: error }, 'background work failed; trying again');
+      })
+      .finally(() => {
+        current = null;
+      });
+  }, milliseconds);
+  return async () => {
+    clearInterval(timer);
+    await current;
+  };
+}

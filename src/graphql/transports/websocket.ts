@@ -1,0 +1,126 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
+import { useServer } from 'graphql-ws/use/ws';
+import { WebSocketServer } from 'ws';
+import type { Actor } from '../../kernel/actor.ts';
+import type { Log } from '../../kernel/log.ts';
+import { presentError } from '../errors.ts';
+import { type Graphql, presentEach, presentResult } from './http.ts';
+
+export interface WebSocketOptions {
+  readonly graphql: Graphql;
+  /** Who the key of `connection_init` belongs to; null refuses the connection. */
+  readonly authenticate: (authorization: string | null) => Actor | null;
+  readonly newRequestId: () => string;
+  readonly log: Log;
+}
+
+export interface WebSockets {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Says goodbye to every client (1001), so that it connects elsewhere. */
+  close(): Promise<void>;
+}
+
+type Extra = Record<PropertyKey, unknown> & { actor?: Actor };
+
+const maxMessageBytes = 1024 * 1024;
+
+/** `graphql-transport-ws`. Whatever is wrong with an operation costs that operation, never the socket it came on. */
+export function createWebSockets({ graphql, authenticate, newRequestId, log }: WebSocketOptions): WebSockets {
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxMessageBytes,
+    handleProtocols: (protocols) => (protocols.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
+  });
+
+  const cleanup = useServer<Record<string, unknown>, Extra>(
+    {
+      connectionInitWaitTimeout: 5_000,
+      onConnect: ({ connectionParams, extra }) => {
+        const { authorization, Authorization } = connectionParams ?? {};
+        const given = authorization ?? Authorization;
+        const actor = authenticate(typeof given === 'string' ? given : null);
+        // false closes with 4403 Forbidden.
+        if (actor === null) return false;
+        extra.actor = actor;
+        return true;
+      },
+      onSubscribe: async ({ extra }, _id, payload) => {
+        const requestId = newRequestId();
+        const { actor } = extra;
+        if (actor === undefined) throw new Error('A socket without an actor');
+        try {
+          const { schema, parse, validate, contextFactory, execute, subscribe } = graphql.getEnveloped({
+            actor,
+            requestId,
+            params: payload,
+          } as never);
+          const document = tryTo(() => parse(payload.query) as ExecutionArgs['document']);
+          if ('failed' in document)
+            return [presentError(document.failed, 'GRAPHQL_PARSE_FAILED', requestId, log)];
+          const errors = validate(schema, document.value) as readonly GraphQLError[];
+          if (errors.length > 0) {
+            return errors.map((error) => presentError(error, 'GRAPHQL_VALIDATION_FAILED', requestId, log));
+          }
+          return {
+            schema,
+            document: document.value,
+            operationName: payload.operationName,
+            variableValues: payload.variables,
+            contextValue: await contextFactory(),
+            rootValue: { execute, subscribe, requestId },
+          } as never;
+        } catch (error) {
+          return [presentError(error, 'BAD_REQUEST', requestId, log)];
+        }
+      },
+      execute: async (args) => {
+        const { execute, requestId } = args.rootValue as Enveloped;
+        try {
+          const result = (await execute({ ...args, rootValue: undefined })) as ExecutionResult;
+          return presentResult(result, 'INVALID_INPUT', requestId, log);
+        } catch (error) {
+          return { errors: [presentError(error, 'INVALID_INPUT', requestId, log)] };
+        }
+      },
+      subscribe: async (args) => {
+        const { subscribe, requestId } = args.rootValue as Enveloped;
+        try {
+          const result = await subscribe({ ...args, rootValue: undefined });
+          return Symbol.asyncIterator in (result as object)
+            ? (presentEach(result as AsyncIterable<ExecutionResult>, requestId, log) as never)
+            : presentResult(result as ExecutionResult, 'INVALID_INPUT', requestId, log);
+        } catch (error) {
+          return { errors: [presentError(error, 'INVALID_INPUT', requestId, log)] };
+        }
+      },
+    },
+    server,
+  );
+
+  return {
+    upgrade: (request, socket, head) => {
+      server.handleUpgrade(request, socket, head, (client) => {
+        server.emit('connection', client, request);
+      });
+    },
+    close: async () => {
+      await cleanup.dispose();
+    },
+  };
+}
+
+interface Enveloped {
+  readonly execute: (args: object) => unknown;
+  readonly subscribe: (args: object) => unknown;
+  readonly requestId: string;
+}
+
+function tryTo<Value>(work: () => Value): { readonly value: Value } | { readonly failed: unknown } {
+  try {
+    return { value: work() };
+  } catch (error) {
+    return { failed: error };
+  }
+}

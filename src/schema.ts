@@ -1,0 +1,12 @@
+import './assignment/graphql.ts';
+import './graphql/node.ts';
+import './licence/graphql.ts';
+import './organisation/graphql.ts';
+import './purchase/graphql.ts';
+import './session/graphql.ts';
+import './usage/graphql.ts';
+import './user/graphql.ts';
+import { builder } from './graphql/builder.ts';
+
+/** The whole schema: every noun above has declared its part. */
+export const schema = builder.toSchema();
