@@ -1,0 +1,82 @@
+import { promises as fs } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { sql } from 'kysely';
+import { FileMigrationProvider, Migrator } from 'kysely/migration';
+import type { Database } from './database.ts';
+
+/** A failure that a person can act on: its message is one line and needs no stack. */
+export class MigrationError extends Error {}
+
+const oldestPostgres = 15;
+
+/**
+ * Brings the database's schema to this program's version; several servers may do so at once.
+ *
+ * @returns the names of the migrations that were run.
+ * @throws MigrationError where the database cannot be reached, is older than PostgreSQL 15, or newer than this program.
+ */
+export async function migrateToLatest(db: Database): Promise<string[]> {
+  await checkServer(db);
+  const { error, results } = await migrator(db).migrateToLatest();
+  if (error !== undefined) {
+    const failed = results?.find((result) => result.status === 'Error')?.migrationName;
+    const reason = error instanceof Error ? error.message : String(error);
+    if (failed === undefined && /missing|corrupted/.test(reason)) {
+      throw new MigrationError(
+        'The database was migrated by a newer version of this program: start that version, or restore an older copy.',
+        { cause: error },
+      );
+    }
+    throw new MigrationError(`The migration ${failed ?? 'of the database'} failed: ${reason}`, {
+      cause: error,
+    });
+  }
+  return (results ?? []).map((result) => result.migrationName);
+}
+
+/** True when the database answers and has exactly the migrations that this program knows. */
+export async function isMigrated(db: Database): Promise<boolean> {
+  try {
+    const known = await migrator(db).getMigrations();
+    return known.every((migration) => migration.executedAt !== undefined);
+  } catch {
+    return false;
+  }
+}
+
+async function checkServer(db: Database): Promise<void> {
+  let version: number;
+  try {
+    const answer = await sql<{ version: number }>`
+      select current_setting('server_version_num')::int as version`.execute(db);
+    version = answer.rows[0]?.version ?? 0;
+  } catch (error) {
+    throw new MigrationError(`The database cannot be reached: ${reasonOf(error)}`, { cause: error });
+  }
+  const major = Math.floor(version / 10_000);
+  if (major < oldestPostgres) {
+    throw new MigrationError(
+      `The database is PostgreSQL ${major}: this program needs ${oldestPostgres} or later.`,
+    );
+  }
+}
+
+/** A connection refused on every address of a host is an AggregateError without a message of its own. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
+}
+
+function migrator(db: Database): Migrator {
+  return new Migrator({
+    // The migrations write plain SQL: the plugin that turns names around has no part in them.
+    db: db.withoutPlugins(),
+    provider: new FileMigrationProvider({
+      fs,
+      path,
+      migrationFolder: path.join(import.meta.dirname, '..', '..', 'migrations'),
+      import: (file) => import(pathToFileURL(file).href),
+    }),
+  });
+}

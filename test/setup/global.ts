@@ -1,0 +1,37 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { createDatabase } from '../../src/database/database.ts';
+import { startEmbedded } from '../../src/database/embedded.ts';
+import { migrateToLatest } from '../../src/database/migrate.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A PostgreSQL for this run alone, with the database `template`, migrated. */
+    postgres: { host: string; port: number; user: string; password: string };
+  }
+}
+
+export const template = 'template_seatkeeper';
+
+const silent = { error() {}, warn() {}, info() {}, debug() {} };
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataFolder = mkdtempSync(join(tmpdir(), 'seatkeeper-test-'));
+  const postgres = await startEmbedded({ dataFolder, log: silent, durable: false });
+  const { host, port, user, password } = postgres.connection;
+  const admin = new pg.Client({ ...postgres.connection });
+  await admin.connect();
+  await admin.query(`create database ${template}`);
+  await admin.end();
+  const { db, close } = createDatabase({ ...postgres.connection, database: template });
+  await migrateToLatest(db);
+  await close();
+  project.provide('postgres', { host, port, user, password });
+  return async () => {
+    await postgres.stop();
+    rmSync(dataFolder, { recursive: true, force: true });
+  };
+}
