@@ -121,7 +121,7 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
       const milliseconds = clock.now().getTime() - started.getTime();
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
     });
-    void graphql.handleNodeRequestAndResponse(request, response, { actor, requestId });
+    void graphql(request, response, { actor, requestId });
   };
 
   return {

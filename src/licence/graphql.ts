@@ -89,7 +89,7 @@ builder.interfaceType('Licence', {
 });
 
 builder.objectType('LicenceType', {
-  interfaces: ['Licence'],
+  interfaces: ['Node', 'Licence'],
   description: 'A licence that a user logs on with. Each holder has a base licence.',
   fields: (t) => ({
     channelRequired: t.exposeBoolean('channelRequired', {
@@ -105,7 +105,7 @@ builder.objectType('LicenceType', {
 });
 
 builder.objectType('FeatureLicence', {
-  interfaces: ['Licence'],
+  interfaces: ['Node', 'Licence'],
   description: 'A feature of a session, such as calls, e-mail or recording.',
   fields: (t) => ({
     channel: t.exposeBoolean('channel', {
