@@ -186,7 +186,8 @@ const statements = [
   `comment on table base_licence is 'one that is held, REUSABLE or LOCKED; a FREE one has no row (B2)'`,
   `create unique index base_licence_holder on base_licence (organisation_id, holder_id, licence)
      where holder_id is not null`,
-  `create index base_licence_released on base_licence (organisation_id, licence, period_until) where holder_id is null`,
+  `create index base_licence_released on base_licence (organisation_id, licence, reassigned, period_until)
+     where holder_id is null`,
   `create index base_licence_returning on base_licence (organisation_id, last_holder_id, licence)
      where holder_id is null`,
   `create index base_licence_due on base_licence (organisation_id, period_until) where holder_id is null`,

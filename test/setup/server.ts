@@ -1,0 +1,124 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createClient, type Client } from 'graphql-ws';
+import pg from 'pg';
+import { WebSocket } from 'ws';
+import { createApp } from '../../src/app.ts';
+import { createDatabase } from '../../src/database/database.ts';
+import { type Clock, type Instant, instant, systemClock } from '../../src/kernel/clock.ts';
+import { testDatabase } from './database.ts';
+
+export interface GraphqlError {
+  readonly message: string;
+  readonly extensions: { readonly code: string; readonly requestId: string; readonly [name: string]: unknown };
+}
+
+/** An answer as a client reads it. Tests look into `data` freely, and expect what they find. */
+export interface GraphqlAnswer {
+  // oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape it reads
+  readonly data?: any;
+  readonly errors?: readonly GraphqlError[];
+}
+
+export interface TestServer {
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly key: string;
+  /** The server's own database, to look at what was written. */
+  readonly pool: pg.Pool;
+  /** What was logged as a warning or an error. */
+  readonly logged: readonly { readonly level: string; readonly message: string; readonly facts: object }[];
+  /** Over HTTP, with the operator's key. */
+  readonly query: (document: string, variables?: Record<string, unknown>) => Promise<GraphqlAnswer>;
+  /** A mutation's result, whole; fails on GraphQL errors. The selection is of the union. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape it reads
+  readonly mutate: (name: string, input: Record<string, unknown>, selection?: string) => Promise<any>;
+  /** A `graphql-ws` client with the key; disposed with the server. */
+  readonly wsClient: () => Client;
+  readonly stop: () => Promise<void>;
+}
+
+/** A hand-moved clock, for organisations of real time. */
+export function handMovedClock(start: string): Clock & { set(to: string): void } {
+  let now: Instant = instant(start);
+  return {
+    now: () => now,
+    set: (to) => {
+      now = instant(to);
+    },
+  };
+}
+
+/** The real server, on a free port and a database of its own. */
+export async function startTestServer(
+  options: { readonly clock?: Clock; readonly sweepMilliseconds?: number } = {},
+): Promise<TestServer> {
+  const { connection, drop } = await testDatabase();
+  const logged: { level: string; message: string; facts: object }[] = [];
+  const write = (level: string) => (facts: object, message: string) => {
+    logged.push({ level, message, facts });
+  };
+  const log = { error: write('error'), warn: write('warn'), info: () => {}, debug: () => {} };
+  const { db, close } = createDatabase(connection, log);
+  const key = 'operator-key-of-the-tests';
+  const app = createApp({ db, operatorKey: key, log, clock: systemClock, sweepMilliseconds: 50, ...options });
+  const server = createServer(app.listener);
+  server.on('upgrade', app.upgrade);
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/graphql`;
+  const wsUrl = `ws://127.0.0.1:${port}/graphql`;
+  const pool = new pg.Pool({ ...connection, max: 2 });
+  const clients: Client[] = [];
+
+  const query: TestServer['query'] = async (document, variables = {}) => {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      body: JSON.stringify({ query: document, variables }),
+      signal: AbortSignal.timeout(15_000),
+    });
+    return (await response.json()) as GraphqlAnswer;
+  };
+
+  return {
+    url,
+    wsUrl,
+    key,
+    pool,
+    logged,
+    query,
+    mutate: async (name, input, selection = '') => {
+      const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
+      const { data, errors } = await query(
+        `mutation ($input: ${type}!) { ${name}(input: $input) { __typename ... on UserError { code message } ... on InvalidInput { field } ${selection} } }`,
+        { input },
+      );
+      if (errors !== undefined) throw new Error(`${name}: ${JSON.stringify(errors)}`);
+      return data[name];
+    },
+    wsClient: () => {
+      const client = createClient({
+        url: wsUrl,
+        webSocketImpl: WebSocket,
+        connectionParams: { authorization: `Bearer ${key}` },
+        lazy: true,
+      });
+      clients.push(client);
+      return client;
+    },
+    stop: async () => {
+      await Promise.all(clients.map((client) => client.dispose()));
+      await app.stop();
+      server.closeAllConnections();
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+      await pool.end();
+      await close();
+      await drop();
+    },
+  };
+}
