@@ -1,0 +1,165 @@
+import { type Server, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from 'pino';
+import { createApp } from './app.ts';
+import { type Config, ConfigError, operatorKey, readConfig } from './config.ts';
+import { type Database, createDatabase } from './database/database.ts';
+import { EmbeddedPostgresError } from './database/embedded.ts';
+import { MigrationError, migrateToLatest } from './database/migrate.ts';
+import { openServer } from './database/server.ts';
+import { systemClock } from './kernel/clock.ts';
+import { createLog } from './log.ts';
+
+/** A failure to start that a person can act on: its message says all. */
+class StartError extends Error {}
+
+const startedBy = process.ppid;
+/** Requests under way get this long; then their connections are cut. */
+const drainMilliseconds = 7000;
+/** The process is gone by then, whatever hangs. */
+const stopMilliseconds = 9500;
+/** Ctrl-C under npm arrives twice: from the terminal, and passed on by npm. */
+const sameSignalMilliseconds = 500;
+
+let config: Config;
+try {
+  config = readConfig(process.env);
+} catch (error) {
+  fail(error);
+}
+const log = createLog(config.logLevel);
+const running = start(config, log);
+
+let stoppingSince: number | null = null;
+
+process.on('SIGINT', onSignal);
+process.on('SIGTERM', onSignal);
+process.on('uncaughtException', (error) => {
+  if (stoppingSince === null) log.fatal({ err: error }, 'stopping, because of an error that nothing caught');
+  void stop(1);
+});
+stopWithNpm();
+
+try {
+  const { lines, databaseEnded } = await running;
+  if (stoppingSince === null) console.log(lines.join('\n'));
+  void databaseEnded.then(() => {
+    if (stoppingSince !== null) return;
+    log.fatal({}, 'stopping, because PostgreSQL is gone');
+    void stop(1);
+  });
+} catch (error) {
+  fail(error);
+}
+
+/** Opens everything, in order; what is open already is closed again where a later step fails. */
+async function start(config: Config, log: Logger) {
+  await using opening = new AsyncDisposableStack();
+  const key = operatorKey(config);
+  const database = await openServer({ ...config, log });
+  opening.defer(() => database.stop());
+  const { db, close } = createDatabase(database.connection, log);
+  opening.defer(close);
+  await migrateToLatest(db);
+
+  const app = createApp({ db, operatorKey: key, log, clock: systemClock });
+  const server = createServer(app.listener).on('upgrade', app.upgrade);
+  opening.defer(() => drain(server));
+  opening.defer(() => app.stop()); // before the server drains: subscriptions do not end by themselves
+  if (database.embeddedIn !== null && (await isEmpty(db))) await app.loadDemonstration();
+  const address = await listen(server, config);
+  log.info({ address: address.address, port: address.port }, 'listening');
+
+  const open = opening.move();
+  return {
+    lines: greeting({ address, key, embeddedIn: database.embeddedIn }),
+    databaseEnded: database.ended,
+    close: () => open.disposeAsync(),
+  };
+}
+
+async function listen(server: Server, config: Config): Promise<AddressInfo> {
+  await new Promise<void>((listening, failed) => {
+    server.once('error', (error) => failed(listenError(error, config)));
+    server.listen(config.port, config.host, listening);
+  });
+  return server.address() as AddressInfo;
+}
+
+/** Takes no more connections, and waits for the requests under way. */
+function drain(server: Server): Promise<void> {
+  return new Promise((drained) => {
+    server.close(() => drained());
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), drainMilliseconds).unref();
+  });
+}
+
+async function isEmpty(db: Database): Promise<boolean> {
+  return (await db.selectFrom('organisation').select('id').limit(1).executeTakeFirst()) === undefined;
+}
+
+function greeting(facts: { address: AddressInfo; key: string; embeddedIn: string | null }): string[] {
+  const { address, port, family } = facts.address;
+  const anywhere = address === '0.0.0.0' || address === '::';
+  const host = anywhere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
+  return [
+    'Seatkeeper is ready.',
+    `  GraphiQL      http://${host}:${port}/graphql#key=${encodeURIComponent(facts.key)}`,
+    `  Operator key  ${facts.key}`,
+    `  Data          ${facts.embeddedIn ?? 'the database that DATABASE_URL names'}`,
+    '  Try next      open GraphiQL by that link and press ▶ in one tab after the other;',
+    '                or drive a day of a contact centre in another terminal: npm run simulate',
+  ];
+}
+
+function onSignal(): void {
+  if (stoppingSince !== null && Date.now() - stoppingSince > sameSignalMilliseconds) process.exit(1);
+  void stop(0);
+}
+
+async function stop(code: number): Promise<void> {
+  if (stoppingSince !== null) return;
+  stoppingSince = Date.now();
+  setTimeout(() => process.exit(code), stopMilliseconds).unref();
+  try {
+    const { close } = await running;
+    log.info({}, 'stopping');
+    await close();
+  } catch (error) {
+    log.error({ err: error }, 'could not stop in order');
+  }
+  process.exit(code);
+}
+
+/** npm that is killed cannot pass its end on: whoever is adopted by another parent stops. */
+function stopWithNpm(): void {
+  if (process.env['npm_lifecycle_event'] === undefined) return;
+  setInterval(() => {
+    if (process.ppid !== startedBy) void stop(0);
+  }, 500).unref();
+}
+
+function listenError(error: NodeJS.ErrnoException, { host, port }: Config): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new StartError(
+        `Port ${port} of ${host} is in use: stop what listens there, or set PORT to another.`,
+      );
+    case 'EACCES':
+      return new StartError(`Port ${port} needs more rights than this user has: set PORT to another.`);
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new StartError(`HOST is ${host}, which is not an address of this machine.`);
+    default:
+      return error;
+  }
+}
+
+function fail(error: unknown): never {
+  const isPlain = [ConfigError, StartError, MigrationError, EmbeddedPostgresError].some(
+    (known) => error instanceof known,
+  );
+  console.error(isPlain ? (error as Error).message : error);
+  process.exit(1);
+}
