@@ -3,7 +3,6 @@
  * Please do not edit it manually.
  */
 
-import type { ColumnType } from 'kysely';
 import type {
   AssignmentId,
   BaseLicenceId,
@@ -14,6 +13,7 @@ import type {
   SessionId,
   UserId,
 } from '../kernel/ids.ts';
+import type { ColumnType } from 'kysely';
 
 export type AdmittedAs = 'CONCURRENT' | 'CONTINGENCY' | 'FIXED';
 

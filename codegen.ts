@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Kysely, PostgresDialect } from 'kysely';
+import { generate, IdentifierNode, PostgresDialect as CodegenDialect } from 'kysely-codegen';
+import type pg from 'pg';
+import prettier from 'prettier';
+import { createDatabase } from './src/database/database.ts';
+import { startEmbedded } from './src/database/embedded.ts';
+import { migrateToLatest } from './src/database/migrate.ts';
+import { dumpSchema } from './src/database/schema-dump.ts';
+import { printedSchema } from './src/schema-text.ts';
+
+/**
+ * Writes what is generated: the table types and schema/schema.sql from a freshly migrated database, and
+ * schema/schema.graphql from the code. `npm run check` fails when they differ from what is committed.
+ */
+async function main(): Promise<void> {
+  const silent = { error() {}, warn() {}, info() {}, debug() {} };
+  const dataFolder = mkdtempSync(join(tmpdir(), 'seatkeeper-codegen-'));
+  const postgres = await startEmbedded({ dataFolder, log: silent, durable: false });
+  const { db, pool, close } = createDatabase(postgres.connection);
+  try {
+    await migrateToLatest(db);
+    const options = { ...(await prettier.resolveConfig('codegen.ts')), parser: 'typescript' };
+    writeFileSync('src/database/tables.ts', await prettier.format(await tableTypes(pool), options));
+    writeFileSync('schema/schema.sql', await dumpSchema(db));
+    writeFileSync('schema/schema.graphql', printedSchema());
+  } finally {
+    await close();
+    await postgres.stop();
+    rmSync(dataFolder, { recursive: true, force: true });
+  }
+  console.log('Wrote src/database/tables.ts, schema/schema.sql and schema/schema.graphql.');
+}
+
+async function tableTypes(pool: pg.Pool): Promise<string> {
+  const brands = new Set(Object.values(ids));
+  return generate({
+    camelCase: true,
+    customImports: Object.fromEntries([...brands].map((brand) => [brand, `../kernel/ids.ts#${brand}`])),
+    // Without the plugin that the product's own queries go through: the catalogue is read as it is.
+    db: new Kysely({ dialect: new PostgresDialect({ pool }) }),
+    dialect: new CodegenDialect(),
+    excludePattern: 'kysely_*',
+    outFile: null,
+    overrides: {
+      columns: Object.fromEntries(
+        Object.entries(ids).map(([column, brand]) => [column, new IdentifierNode(brand)]),
+      ),
+    },
+    typeMapping: { int8: 'number' },
+  });
+}
+
+/** The columns that hold ids, and what each names. */
+const ids: Readonly<Record<string, string>> = {
+  ...columns('organisation_id', 'OrganisationId', [
+    'assignment',
+    'base_licence',
+    'billing_period',
+    'denial',
+    'history',
+    'hold',
+    'idempotency_key',
+    'pool',
+    'purchase',
+    'session',
+    'session_feature',
+    'user',
+    'user_status_interval',
+  ]),
+  ...columns('licence', 'LicenceCode', [
+    'assignment',
+    'base_licence',
+    'denial',
+    'history',
+    'hold',
+    'pool',
+    'purchase',
+    'session',
+    'session_feature',
+  ]),
+  ...columns('user_id', 'UserId', [
+    'assignment',
+    'denial',
+    'history',
+    'hold',
+    'session',
+    'user_status_interval',
+  ]),
+  ...columns('session_id', 'SessionId', ['history', 'session_feature']),
+  'licence.code': 'LicenceCode',
+  'organisation.id': 'OrganisationId',
+  'organisation.parent_id': 'OrganisationId',
+  'user.id': 'UserId',
+  'purchase.id': 'PurchaseId',
+  'assignment.id': 'AssignmentId',
+  'base_licence.id': 'BaseLicenceId',
+  'base_licence.holder_id': 'UserId',
+  'base_licence.last_holder_id': 'UserId',
+  'session.id': 'SessionId',
+  'denial.id': 'DenialId',
+};
+
+function columns(column: string, brand: string, tables: readonly string[]): Record<string, string> {
+  return Object.fromEntries(tables.map((table) => [`${table}.${column}`, brand]));
+}
+
+await main();

@@ -1,0 +1,341 @@
+-- The migrated database; written by `npm run generate`, held by a test.
+
+create extension btree_gin;
+
+create extension pg_trgm;
+
+create type admitted_as as enum ('CONCURRENT', 'CONTINGENCY', 'FIXED');
+
+create type history_kind as enum ('ACQUIRED', 'RELEASED', 'TOTALS_CHANGED');
+
+create type licence_category as enum ('USER', 'FEATURE', 'PRODUCT');
+
+create type seat_model as enum ('CONCURRENT', 'FIXED');
+
+create type session_end_reason as enum ('LOGOFF', 'LEASE_EXPIRED', 'FORCED', 'USER_SUSPENDED', 'USER_DELETED', 'LICENCE_UNASSIGNED');
+
+create type unavailable_reason as enum ('NOT_ASSIGNED', 'NOT_PURCHASED', 'NO_SEAT_AVAILABLE', 'CONTINGENCY_CAPPED', 'ALLOTMENT_FULL');
+
+create type user_status as enum ('PRE_ACTIVE', 'ACTIVE', 'SUSPENDED', 'DELETED');
+
+create table assignment (
+  organisation_id uuid not null,
+  id uuid not null,
+  user_id uuid not null,
+  licence text collate "C" not null,
+  assigned_at timestamp(3) with time zone not null,
+  consumed_at timestamp(3) with time zone,
+  removed_at timestamp(3) with time zone
+);
+
+alter table assignment add constraint assignment_check CHECK ((removed_at >= assigned_at));
+alter table assignment add constraint assignment_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table assignment add constraint assignment_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table assignment add constraint assignment_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE INDEX assignment_licence ON public.assignment USING btree (organisation_id, licence, user_id) WHERE (removed_at IS NULL);
+CREATE UNIQUE INDEX assignment_present ON public.assignment USING btree (organisation_id, user_id, licence) WHERE (removed_at IS NULL);
+
+comment on column assignment.consumed_at is 'since when it occupies a base licence or fixed seat; null: planned, or not needed (B6, B7)';
+
+create table base_licence (
+  organisation_id uuid not null,
+  id uuid not null,
+  licence text collate "C" not null,
+  holder_id uuid,
+  last_holder_id uuid not null,
+  period_until timestamp(3) with time zone not null,
+  reassigned boolean not null
+);
+
+alter table base_licence add constraint base_licence_check CHECK (((holder_id IS NULL) OR (holder_id = last_holder_id)));
+alter table base_licence add constraint base_licence_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table base_licence add constraint base_licence_organisation_id_last_holder_id_fkey FOREIGN KEY (organisation_id, last_holder_id) REFERENCES "user"(organisation_id, id);
+alter table base_licence add constraint base_licence_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE INDEX base_licence_due ON public.base_licence USING btree (organisation_id, period_until) WHERE (holder_id IS NULL);
+CREATE UNIQUE INDEX base_licence_holder ON public.base_licence USING btree (organisation_id, holder_id, licence) WHERE (holder_id IS NOT NULL);
+CREATE INDEX base_licence_released ON public.base_licence USING btree (organisation_id, licence, reassigned, period_until) WHERE (holder_id IS NULL);
+CREATE INDEX base_licence_returning ON public.base_licence USING btree (organisation_id, last_holder_id, licence) WHERE (holder_id IS NULL);
+
+comment on table base_licence is 'one that is held, REUSABLE or LOCKED; a FREE one has no row (B2)';
+
+create table billing_period (
+  organisation_id uuid not null,
+  month integer not null,
+  "from" timestamp(3) with time zone not null,
+  until timestamp(3) with time zone not null
+);
+
+alter table billing_period add constraint billing_period_check CHECK ((until > "from"));
+alter table billing_period add constraint billing_period_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table billing_period add constraint billing_period_pkey PRIMARY KEY (organisation_id, month);
+
+create table denial (
+  organisation_id uuid not null,
+  id uuid not null,
+  user_id uuid not null,
+  licence text collate "C" not null,
+  code text not null,
+  at timestamp(3) with time zone not null
+);
+
+alter table denial add constraint denial_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table denial add constraint denial_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table denial add constraint denial_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE INDEX denial_newest ON public.denial USING btree (organisation_id, at, id);
+
+create table history (
+  organisation_id uuid not null,
+  id bigint not null generated always as identity,
+  at timestamp(3) with time zone not null,
+  kind history_kind not null,
+  licence text collate "C" not null,
+  user_id uuid,
+  session_id uuid,
+  admitted_as admitted_as,
+  seat_changed boolean not null,
+  in_use integer not null,
+  concurrent_total integer not null,
+  contingency_total integer not null,
+  max_used integer not null
+);
+
+alter table history add constraint history_check CHECK (((kind = ANY (ARRAY['ACQUIRED'::history_kind, 'RELEASED'::history_kind])) = ((user_id IS NOT NULL) AND (session_id IS NOT NULL) AND (admitted_as IS NOT NULL))));
+alter table history add constraint history_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table history add constraint history_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table history add constraint history_pkey PRIMARY KEY (organisation_id, id);
+
+comment on column history.seat_changed is 'false where the user holds the seat on another device too: counted once (L2)';
+
+create table hold (
+  organisation_id uuid not null,
+  user_id uuid not null,
+  licence text collate "C" not null,
+  admitted_as admitted_as not null,
+  acquired_at timestamp(3) with time zone not null
+);
+
+alter table hold add constraint hold_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table hold add constraint hold_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table hold add constraint hold_pkey PRIMARY KEY (organisation_id, user_id, licence);
+
+create table idempotency_key (
+  organisation_id uuid not null,
+  scope text not null,
+  key text not null,
+  arguments text not null,
+  outcome jsonb not null,
+  created_at timestamp(3) with time zone not null
+);
+
+alter table idempotency_key add constraint idempotency_key_pkey PRIMARY KEY (organisation_id, scope, key);
+
+CREATE INDEX idempotency_key_age ON public.idempotency_key USING btree (created_at);
+
+comment on column idempotency_key.created_at is 'real time, also in an organisation with a test clock (L6)';
+
+create table licence (
+  code text collate "C" not null,
+  "position" integer not null,
+  name text not null,
+  category licence_category not null,
+  seat_model seat_model not null,
+  contingency_allowed boolean not null,
+  channel boolean not null default false,
+  channel_required boolean not null default false,
+  second_factor_required boolean not null default false,
+  reassignment_days integer not null
+);
+
+alter table licence add constraint licence_check CHECK (((seat_model = 'CONCURRENT'::seat_model) OR (NOT contingency_allowed)));
+alter table licence add constraint licence_check1 CHECK (((category = 'FEATURE'::licence_category) OR (NOT channel)));
+alter table licence add constraint licence_check2 CHECK (((category <> 'FEATURE'::licence_category) OR ((NOT channel_required) AND (NOT second_factor_required) AND (reassignment_days = 0))));
+alter table licence add constraint licence_code_check CHECK ((code ~ '^[A-Z][A-Z0-9_]{0,63}$'::text));
+alter table licence add constraint licence_reassignment_days_check CHECK ((reassignment_days >= 0));
+alter table licence add constraint licence_pkey PRIMARY KEY (code);
+alter table licence add constraint licence_position_key UNIQUE ("position");
+
+comment on column licence."position" is 'catalogue order';
+comment on column licence.reassignment_days is 'length of a base licence''s period (B1); 0: none (B7)';
+
+create table organisation (
+  id uuid not null,
+  parent_id uuid,
+  name text not null,
+  external_id text,
+  time_zone text not null,
+  lease_seconds integer not null,
+  test_clock boolean not null,
+  settled_at timestamp(3) with time zone not null,
+  next_due_at timestamp(3) with time zone not null,
+  period_month integer not null,
+  period_from timestamp(3) with time zone not null,
+  period_until timestamp(3) with time zone not null,
+  active_users integer not null,
+  active_in_billing_period integer not null,
+  revision bigint not null,
+  rows_revision bigint not null,
+  created_at timestamp(3) with time zone not null,
+  search_text text not null generated always as (lower(((name || ' '::text) || COALESCE(external_id, ''::text)))) stored
+);
+
+alter table organisation add constraint organisation_active_users_check CHECK ((active_users >= 0));
+alter table organisation add constraint organisation_check CHECK ((id <> parent_id));
+alter table organisation add constraint organisation_check1 CHECK (((period_from <= settled_at) AND (settled_at < period_until)));
+alter table organisation add constraint organisation_check2 CHECK ((next_due_at <= period_until));
+alter table organisation add constraint organisation_check3 CHECK ((active_in_billing_period >= active_users));
+alter table organisation add constraint organisation_check4 CHECK ((rows_revision <= revision));
+alter table organisation add constraint organisation_lease_seconds_check CHECK (((lease_seconds >= 10) AND (lease_seconds <= 86400)));
+alter table organisation add constraint organisation_revision_check CHECK ((revision > 0));
+alter table organisation add constraint organisation_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES organisation(id);
+alter table organisation add constraint organisation_pkey PRIMARY KEY (id);
+alter table organisation add constraint organisation_external_id_key UNIQUE (external_id);
+
+CREATE INDEX organisation_due ON public.organisation USING btree (next_due_at) WHERE (NOT test_clock);
+CREATE INDEX organisation_newest ON public.organisation USING btree (created_at, id);
+CREATE INDEX organisation_parent ON public.organisation USING btree (parent_id);
+CREATE INDEX organisation_search ON public.organisation USING gin (search_text gin_trgm_ops);
+
+comment on column organisation.settled_at is 'all that fell due up to here has taken effect (T3); a test clock stands here (T2)';
+comment on column organisation.next_due_at is 'nothing falls due before this instant';
+comment on column organisation.period_month is 'the running billing period''s month: year * 12 + month - 1 (T1)';
+comment on column organisation.rows_revision is 'when all rows of the organisation last changed together (C5)';
+
+create table pool (
+  organisation_id uuid not null,
+  licence text collate "C" not null,
+  base_total integer not null,
+  concurrent_total integer not null,
+  contingency_total integer not null,
+  in_use integer not null,
+  max_used integer not null,
+  max_used_at timestamp(3) with time zone,
+  assigned integer not null,
+  reusable integer not null,
+  locked integer not null,
+  holders integer not null,
+  purchases integer not null,
+  revision bigint not null
+);
+
+alter table pool add constraint pool_assigned_check CHECK ((assigned >= 0));
+alter table pool add constraint pool_base_total_check CHECK ((base_total >= 0));
+alter table pool add constraint pool_check CHECK ((holders >= assigned));
+alter table pool add constraint pool_check1 CHECK ((max_used >= LEAST(GREATEST((in_use - concurrent_total), 0), contingency_total)));
+alter table pool add constraint pool_check2 CHECK (((max_used = 0) = (max_used_at IS NULL)));
+alter table pool add constraint pool_concurrent_total_check CHECK ((concurrent_total >= 0));
+alter table pool add constraint pool_contingency_total_check CHECK ((contingency_total >= 0));
+alter table pool add constraint pool_in_use_check CHECK ((in_use >= 0));
+alter table pool add constraint pool_locked_check CHECK ((locked >= 0));
+alter table pool add constraint pool_purchases_check CHECK ((purchases >= 0));
+alter table pool add constraint pool_reusable_check CHECK ((reusable >= 0));
+alter table pool add constraint pool_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table pool add constraint pool_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table pool add constraint pool_pkey PRIMARY KEY (organisation_id, licence);
+
+comment on table pool is 'the kept counters of one licence of one organisation: what the Licence Mapping page shows';
+
+create table purchase (
+  organisation_id uuid not null,
+  id uuid not null,
+  licence text collate "C" not null,
+  base integer not null,
+  concurrent integer not null,
+  contingency integer not null,
+  "from" timestamp(3) with time zone not null,
+  until timestamp(3) with time zone,
+  reference text,
+  recorded_at timestamp(3) with time zone not null
+);
+
+alter table purchase add constraint purchase_base_check CHECK ((base >= 0));
+alter table purchase add constraint purchase_check CHECK ((until >= "from"));
+alter table purchase add constraint purchase_check1 CHECK (((base > 0) OR (concurrent > 0) OR (contingency > 0)));
+alter table purchase add constraint purchase_concurrent_check CHECK ((concurrent >= 0));
+alter table purchase add constraint purchase_contingency_check CHECK ((contingency >= 0));
+alter table purchase add constraint purchase_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table purchase add constraint purchase_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table purchase add constraint purchase_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE INDEX purchase_end ON public.purchase USING btree (organisation_id, until) WHERE (until IS NOT NULL);
+CREATE INDEX purchase_licence ON public.purchase USING btree (organisation_id, licence, until);
+CREATE INDEX purchase_newest ON public.purchase USING btree (organisation_id, recorded_at, id);
+CREATE INDEX purchase_start ON public.purchase USING btree (organisation_id, "from");
+
+create table session (
+  organisation_id uuid not null,
+  id uuid not null,
+  user_id uuid not null,
+  licence text collate "C" not null,
+  device text not null,
+  admitted_as admitted_as not null,
+  started_at timestamp(3) with time zone not null,
+  expires_at timestamp(3) with time zone not null,
+  ended_at timestamp(3) with time zone,
+  end_reason session_end_reason,
+  version integer not null
+);
+
+alter table session add constraint session_check CHECK ((expires_at > started_at));
+alter table session add constraint session_check1 CHECK (((ended_at >= started_at) AND (ended_at <= expires_at)));
+alter table session add constraint session_check2 CHECK (((ended_at IS NULL) = (end_reason IS NULL)));
+alter table session add constraint session_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table session add constraint session_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table session add constraint session_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE INDEX session_due ON public.session USING btree (organisation_id, expires_at) WHERE (ended_at IS NULL);
+CREATE UNIQUE INDEX session_live_device ON public.session USING btree (organisation_id, user_id, device) WHERE (ended_at IS NULL);
+CREATE INDEX session_live_newest ON public.session USING btree (organisation_id, started_at, id) WHERE (ended_at IS NULL);
+CREATE INDEX session_newest ON public.session USING btree (organisation_id, started_at, id);
+
+create table session_feature (
+  organisation_id uuid not null,
+  session_id uuid not null,
+  licence text collate "C" not null,
+  admitted_as admitted_as,
+  unavailable_reason unavailable_reason
+);
+
+alter table session_feature add constraint session_feature_check CHECK (((admitted_as IS NULL) <> (unavailable_reason IS NULL)));
+alter table session_feature add constraint session_feature_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table session_feature add constraint session_feature_organisation_id_session_id_fkey FOREIGN KEY (organisation_id, session_id) REFERENCES session(organisation_id, id);
+alter table session_feature add constraint session_feature_pkey PRIMARY KEY (organisation_id, session_id, licence);
+
+create table "user" (
+  organisation_id uuid not null,
+  id uuid not null,
+  username text collate "C" not null,
+  display_name text not null,
+  email text,
+  external_id text,
+  status user_status not null,
+  active_month integer,
+  created_at timestamp(3) with time zone not null,
+  search_text text not null generated always as (lower(((((username || ' '::text) || display_name) || ' '::text) || COALESCE(email, ''::text)))) stored
+);
+
+alter table "user" add constraint user_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table "user" add constraint user_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE INDEX user_by_username ON public."user" USING btree (organisation_id, username, id);
+CREATE INDEX user_search ON public."user" USING gin (organisation_id, search_text gin_trgm_ops);
+CREATE UNIQUE INDEX user_username ON public."user" USING btree (organisation_id, username) WHERE (status <> 'DELETED'::user_status);
+
+comment on column "user".active_month is 'the last billing period (its month) in which an inactive user was ACTIVE (U2)';
+
+create table user_status_interval (
+  organisation_id uuid not null,
+  id bigint not null generated always as identity,
+  user_id uuid not null,
+  status user_status not null,
+  "from" timestamp(3) with time zone not null,
+  until timestamp(3) with time zone
+);
+
+alter table user_status_interval add constraint user_status_interval_check CHECK ((until >= "from"));
+alter table user_status_interval add constraint user_status_interval_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table user_status_interval add constraint user_status_interval_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE UNIQUE INDEX user_status_interval_present ON public.user_status_interval USING btree (organisation_id, user_id) WHERE (until IS NULL);
