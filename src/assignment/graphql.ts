@@ -144,7 +144,7 @@ mutation({
   }),
   errors: ['NoBaseLicenceAvailable', AlreadyAssignedError, UserDeletedError],
   resolve: async ({ userId, licence }, { services }) => {
-    const reference = readId<UserId>('User', userId, 'user');
+    const reference = readId('User', userId, 'user');
     if (isRefusal(reference)) return reference;
     const { organisationId, id } = reference;
     const assignment = await assignLicence(services, { organisationId, userId: id, licence });
@@ -180,7 +180,7 @@ mutation({
     }),
   errors: [NotAssignedError],
   resolve: async ({ userId, licence }, { services }) => {
-    const reference = readId<UserId>('User', userId, 'user');
+    const reference = readId('User', userId, 'user');
     if (isRefusal(reference)) return reference;
     const { organisationId, id } = reference;
     const unassigned = await unassignLicence(services, { organisationId, userId: id, licence });

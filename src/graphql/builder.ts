@@ -53,9 +53,18 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   relay: {
     nodeQueryOptions: false,
     nodesQueryOptions: false,
-    edgesFieldOptions: { nullable: { list: false, items: false } },
-    nodeFieldOptions: { nullable: false },
+    edgesFieldOptions: {
+      nullable: { list: false, items: false },
+      description: 'The page’s things, each with its cursor.',
+    },
+    nodeFieldOptions: { nullable: false, description: 'The thing itself.' },
+    cursorFieldOptions: { description: 'Where it stands: for `after` and `before`.' },
+    pageInfoFieldOptions: { description: 'Where the page stands in the whole.' },
     pageInfoTypeOptions: { description: 'Where a page of a connection stands in the whole.' },
+    hasNextPageFieldOptions: { description: 'Whether more come after the page.' },
+    hasPreviousPageFieldOptions: { description: 'Whether more come before the page.' },
+    startCursorFieldOptions: { description: 'The cursor of the page’s first thing; null where it is empty.' },
+    endCursorFieldOptions: { description: 'The cursor of the page’s last thing; null where it is empty.' },
   },
   validation: {
     validationError: ({ issues }) => {

@@ -5,7 +5,7 @@ export const text = z
   .string()
   .trim()
   .min(1, 'Text is not empty.')
-  .refine((value) => [...value].length <= 200, 'Text is at most 200 characters.')
+  .refine((value) => Array.from(value).length <= 200, 'Text is at most 200 characters.')
   .refine((value) => !/\p{Cc}|\p{Cs}/u.test(value), 'Text has no control characters.');
 
 /** The same, where nothing need be given. */

@@ -1,5 +1,5 @@
 import { brandWithType } from '@pothos/core';
-import { decodeId, type OrganisationId, type OwnedType, type Reference } from '../kernel/ids.ts';
+import { decodeId, type Id, type OrganisationId, type OwnedType, type Reference } from '../kernel/ids.ts';
 import { type NotFound, notFound } from '../kernel/refusal.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
@@ -51,14 +51,14 @@ builder.queryFields((t) => ({
 }));
 
 /** What an id of a thing of an organisation names, or NOT_FOUND: forged, malformed and of another type alike. */
-export function readId<Id extends string>(
-  type: OwnedType,
+export function readId<Type extends OwnedType>(
+  type: Type,
   id: string,
   what: string,
-): { readonly organisationId: OrganisationId; readonly id: Id } | NotFound {
+): { readonly organisationId: OrganisationId; readonly id: Id<Type> } | NotFound {
   const reference = decodeId(id);
   return reference?.type === type && 'id' in reference
-    ? { organisationId: reference.organisationId, id: reference.id as Id }
+    ? { organisationId: reference.organisationId, id: reference.id as Id<Type> }
     : notFound(what);
 }
 

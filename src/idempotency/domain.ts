@@ -17,9 +17,16 @@ export function canonical(args: Readonly<Record<string, unknown>>): string {
   return JSON.stringify(
     Object.entries(args)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name, Array.isArray(value) ? [...new Set(value)].sort() : value])
-      .sort(([one], [other]) => (String(one) < String(other) ? -1 : 1)),
+      .map(([name, value]) => [
+        name,
+        Array.isArray(value) ? [...new Set(value.map(String))].sort(compare) : value,
+      ])
+      .sort(([one], [other]) => compare(String(one), String(other))),
   );
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : 1;
 }
 
 /** Only what the rules decided is kept: a request that named nothing, or was malformed, may be mended and sent again. */

@@ -40,10 +40,14 @@ const mappingPrefix = 'map';
 /** The types whose ids are an organisation and a thing in it. */
 export type OwnedType = Exclude<keyof typeof prefixes, 'Organisation'>;
 
+type OwnedReference = {
+  [Type in OwnedType]: { readonly type: Type; readonly organisationId: OrganisationId; readonly id: string };
+}[OwnedType];
+
 /** What an id that a client sent names. Whether it exists is another question. */
 export type Reference =
   | { readonly type: 'Organisation'; readonly organisationId: OrganisationId }
-  | { readonly type: OwnedType; readonly organisationId: OrganisationId; readonly id: string }
+  | OwnedReference
   | {
       readonly type: 'LicenceMapping';
       readonly organisationId: OrganisationId;
@@ -85,7 +89,7 @@ export function decodeId(text: string): Reference | null {
   if (prefix === prefixes.Organisation) return rest === '' ? { type: 'Organisation', organisationId } : null;
   const type = ownedTypes.find((owned) => prefixes[owned] === prefix);
   const id = unpack(rest);
-  return type === undefined || id === null ? null : { type, organisationId, id };
+  return type === undefined || id === null ? null : ({ type, organisationId, id } as OwnedReference);
 }
 
 const ownedTypes = (Object.keys(prefixes) as (keyof typeof prefixes)[]).filter(

@@ -178,7 +178,7 @@ mutation({
   payload: payload('EndPurchasePayload', 'The purchase, with its end.'),
   errors: [],
   resolve: async (input, { services }) => {
-    const reference = readId<PurchaseId>('Purchase', input.purchaseId, 'purchase');
+    const reference = readId('Purchase', input.purchaseId, 'purchase');
     if (isRefusal(reference)) return reference;
     const { organisationId, id: purchaseId } = reference;
     const purchase = await endPurchase(services, { organisationId, purchaseId, until: input.until ?? null });

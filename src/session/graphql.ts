@@ -413,7 +413,7 @@ mutation({
     IdempotencyKeyReused,
   ],
   resolve: async (input, { sessions }) => {
-    const reference = readId<UserId>('User', input.userId, 'user');
+    const reference = readId('User', input.userId, 'user');
     if (isRefusal(reference)) return reference;
     const { organisationId, id: userId } = reference;
     const answer = await sessions.logon({
@@ -490,7 +490,7 @@ async function onSession<Refused extends Refusal>(
   sessionId: string,
   command: (of: { organisationId: OrganisationId; sessionId: SessionId }) => Promise<Session | Refused>,
 ): Promise<{ readonly session: SessionRow } | Refused | NotFound> {
-  const reference = readId<SessionId>('Session', sessionId, 'session');
+  const reference = readId('Session', sessionId, 'session');
   if (isRefusal(reference)) return reference;
   const { organisationId, id } = reference;
   return toPayload(organisationId, await command({ organisationId, sessionId: id }));
@@ -540,12 +540,12 @@ function readForceLogoff(
   organisationId: string,
 ): ForceLogoff | NotFound {
   if (sessionId !== null) {
-    const reference = readId<SessionId>('Session', sessionId, 'session');
+    const reference = readId('Session', sessionId, 'session');
     if (isRefusal(reference)) return reference;
     return { of: 'SESSION', organisationId: reference.organisationId, sessionId: reference.id };
   }
   if (userId !== null) {
-    const reference = readId<UserId>('User', userId, 'user');
+    const reference = readId('User', userId, 'user');
     if (isRefusal(reference)) return reference;
     return { of: 'USER', organisationId: reference.organisationId, userId: reference.id };
   }
@@ -560,7 +560,7 @@ builder.subscriptionField('sessionChanged', (t) =>
       'One session’s own news: renewed, a feature granted or lost, ended. First its present state; completes after the event that has `endedAt`.',
     args: { sessionId: t.arg.id({ required: true, description: 'The session.' }) },
     subscribe: async (_root, { sessionId }, context) => {
-      const reference = readId<SessionId>('Session', sessionId, 'session');
+      const reference = readId('Session', sessionId, 'session');
       if (isRefusal(reference)) throw codedError(reference);
       if ((await findPresentSession(context, reference)) === null) throw codedError(notFound('session'));
       return context.services.live.follow(

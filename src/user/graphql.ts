@@ -230,7 +230,7 @@ mutation({
   payload: payload('SetUserStatusPayload', 'The user, in its new status.'),
   errors: [InvalidTransitionError, 'NoBaseLicenceAvailable'],
   resolve: async (input, { services }) => {
-    const reference = readId<UserId>('User', input.userId, 'user');
+    const reference = readId('User', input.userId, 'user');
     if (isRefusal(reference)) return reference;
     const { organisationId, id: userId } = reference;
     const user = await setUserStatus(services, { organisationId, userId, status: input.status });

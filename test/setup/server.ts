@@ -10,7 +10,11 @@ import { testDatabase } from './database.ts';
 
 export interface GraphqlError {
   readonly message: string;
-  readonly extensions: { readonly code: string; readonly requestId: string; readonly [name: string]: unknown };
+  readonly extensions: {
+    readonly code: string;
+    readonly requestId: string;
+    readonly [name: string]: unknown;
+  };
 }
 
 /** An answer as a client reads it. Tests look into `data` freely, and expect what they find. */
@@ -110,7 +114,7 @@ export async function startTestServer(
       return client;
     },
     stop: async () => {
-      await Promise.all(clients.map((client) => client.dispose()));
+      for (const client of clients) await client.dispose();
       await app.stop();
       server.closeAllConnections();
       await new Promise((resolve) => {

@@ -75,7 +75,7 @@ export function presentEach(
         const { done, value } = await source.next();
         return done === true
           ? { done: true, value: undefined }
-          : { done: false, value: presentResult(value as ExecutionResult, 'INVALID_INPUT', requestId, log) };
+          : { done: false, value: presentResult(value, 'INVALID_INPUT', requestId, log) };
       } catch (error) {
         // A source that fails ends its operation with an error, as a result that can be understood.
         await source.return?.();

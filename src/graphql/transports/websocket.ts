@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import type { Actor } from '../../kernel/actor.ts';
@@ -56,7 +56,7 @@ export function createWebSockets({ graphql, authenticate, newRequestId, log }: W
             requestId,
             params: payload,
           } as never);
-          const document = tryTo(() => parse(payload.query) as ExecutionArgs['document']);
+          const document = tryTo((): ExecutionArgs['document'] => parse(payload.query));
           if ('failed' in document)
             return [presentError(document.failed, 'GRAPHQL_PARSE_FAILED', requestId, log)];
           const errors = validate(schema, document.value) as readonly GraphQLError[];

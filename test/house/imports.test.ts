@@ -1,0 +1,122 @@
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { expect, test } from 'vitest';
+
+const infrastructure = ['kernel', 'database', 'live', 'graphql'];
+const root = ['app', 'main', 'schema', 'schema-text', 'config', 'log', 'demonstration'];
+
+/** Where a file stands in the house: its room, and in a noun's room its layer. */
+function place(file: string): { room: string; layer: string } {
+  const [room = '', ...rest] = file.replace(/^src\//, '').split('/');
+  return { room: rest.length === 0 ? 'root' : room, layer: (rest[0] ?? room).replace(/\.ts$/, '') };
+}
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typesOnly: boolean;
+}
+
+function importsOf(file: string): Import[] {
+  const source = readFileSync(file, 'utf8');
+  const found = source.matchAll(/^(?:import|export)\s(?<type>type\s)?[^;]*?['"](?<path>\.[^'"]+)['"];/gms);
+  return [...found].map(({ groups }) => ({
+    from: file,
+    to: normalize(join(dirname(file), groups?.['path'] ?? '')),
+    typesOnly: groups?.['type'] !== undefined,
+  }));
+}
+
+/** Whether the house's rules let one file import another. */
+function isAllowed({ from, to, typesOnly }: Import): boolean {
+  const importer = place(from);
+  const imported = place(to);
+  if (importer.room === 'root') return true;
+  if (importer.room === 'cli') return ['kernel', 'database', 'cli', 'root'].includes(imported.room);
+  if (importer.room === imported.room && infrastructure.includes(importer.room)) return true;
+  const isNoun =
+    imported.room !== 'root' && imported.room !== 'cli' && !infrastructure.includes(imported.room);
+
+  switch (importer.room) {
+    case 'kernel':
+      return false;
+    case 'database':
+      return imported.room === 'kernel';
+    case 'live':
+      return imported.room === 'kernel' || imported.room === 'database';
+    case 'graphql':
+      // The Context carries the database and the live services, which graphql does not call.
+      return imported.room === 'kernel' || (typesOnly && ['database', 'live'].includes(imported.room));
+  }
+  if (imported.room === 'kernel') return true;
+  switch (importer.layer) {
+    case 'domain':
+      return isNoun && imported.layer === 'domain';
+    case 'store':
+      return (
+        imported.room === 'database' ||
+        (isNoun && imported.layer === 'domain' && (importer.room === imported.room || typesOnly))
+      );
+    case 'commands':
+    case 'desk':
+      return (
+        ['database', 'live'].includes(imported.room) ||
+        (isNoun && ['domain', 'store'].includes(imported.layer)) ||
+        imported.room === 'ledger'
+      );
+    case 'graphql':
+      return (
+        ['graphql', 'live', 'ledger'].includes(imported.room) ||
+        (isNoun && ['domain', 'store'].includes(imported.layer)) ||
+        (importer.room === imported.room && imported.layer === 'commands')
+      );
+    default:
+      return false;
+  }
+}
+
+const files = globSync('src/**/*.ts');
+
+test('every file imports only what its place in the house allows', () => {
+  const broken = files
+    .flatMap(importsOf)
+    .filter((one) => !isAllowed(one))
+    .map(({ from, to }) => `${from} → ${to}`);
+  expect(files.length).toBeGreaterThan(50);
+  expect(broken).toEqual([]);
+});
+
+test('the rule would see a breach', () => {
+  expect(isAllowed({ from: 'src/kernel/ids.ts', to: 'src/user/domain.ts', typesOnly: false })).toBe(false);
+  expect(isAllowed({ from: 'src/user/domain.ts', to: 'src/user/store.ts', typesOnly: true })).toBe(false);
+  expect(isAllowed({ from: 'src/user/commands.ts', to: 'src/session/commands.ts', typesOnly: true })).toBe(
+    false,
+  );
+  expect(isAllowed({ from: 'src/user/graphql.ts', to: 'src/session/graphql.ts', typesOnly: false })).toBe(
+    false,
+  );
+  expect(
+    isAllowed({ from: 'src/graphql/builder.ts', to: 'src/database/database.ts', typesOnly: false }),
+  ).toBe(false);
+});
+
+test('only the known files stand outside a room, and no file re-exports a room', () => {
+  const outside = files.filter((file) => place(file).room === 'root').map((file) => place(file).layer);
+  expect(outside.filter((name) => !root.includes(name))).toEqual([]);
+  expect(files.filter((file) => file.endsWith('/index.ts'))).toEqual([]);
+});
+
+test('nothing reads the wall clock but kernel/clock', () => {
+  const readers = files.filter(
+    (file) =>
+      !file.startsWith('src/cli/') &&
+      file !== 'src/kernel/clock.ts' &&
+      /new Date\(\)|Date\.now\(\)|performance\.now\(\)/.test(readFileSync(file, 'utf8')),
+  );
+  expect(readers).toEqual([]);
+});
+
+test('migrations import nothing from src', () => {
+  const importing = globSync('migrations/*.ts').filter((file) => importsOf(file).length > 0);
+  expect(importing).toEqual([]);
+});
