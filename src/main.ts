@@ -114,13 +114,13 @@ function greeting(facts: { address: AddressInfo; key: string; embeddedIn: string
 }
 
 function onSignal(): void {
-  if (stoppingSince !== null && Date.now() - stoppingSince > sameSignalMilliseconds) process.exit(1);
+  if (stoppingSince !== null && systemClock.now().getTime() - stoppingSince > sameSignalMilliseconds) process.exit(1);
   void stop(0);
 }
 
 async function stop(code: number): Promise<void> {
   if (stoppingSince !== null) return;
-  stoppingSince = Date.now();
+  stoppingSince = systemClock.now().getTime();
   setTimeout(() => process.exit(code), stopMilliseconds).unref();
   try {
     const { close } = await running;

@@ -21,6 +21,7 @@ import { arch, platform, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { systemClock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 
 /** What `pg` connects by: `host` is a folder where it is a Unix socket. */
@@ -80,7 +81,7 @@ export async function startEmbedded(options: {
   checkVersion(place);
 
   const password = readFileSync(join(place.cluster, 'password'), 'utf8');
-  const deadline = Date.now() + restartPatienceMs;
+  const deadline = systemClock.now().getTime() + restartPatienceMs;
   for (;;) {
     const address = await findAddress(place.cluster);
     const connection = { ...address, user: name, password, database: name };
@@ -89,7 +90,7 @@ export async function startEmbedded(options: {
     if (attempt !== null && attempt.running) {
       return { connection, dataFolder: place.cluster, ended: attempt.ended, stop: attempt.stop };
     }
-    if (Date.now() > deadline) {
+    if (systemClock.now().getTime() > deadline) {
       throw new EmbeddedPostgresError(
         owner === null
           ? `PostgreSQL does not start: ${attempt?.reason ?? ''} (see ${join(place.cluster, 'postgresql.log')})`

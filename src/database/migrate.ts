@@ -21,7 +21,7 @@ export async function migrateToLatest(db: Database): Promise<string[]> {
   const { error, results } = await migrator(db).migrateToLatest();
   if (error !== undefined) {
     const failed = results?.find((result) => result.status === 'Error')?.migrationName;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message : 'the migrator gave no reason';
     if (failed === undefined && /missing|corrupted/.test(reason)) {
       throw new MigrationError(
         'The database was migrated by a newer version of this program: start that version, or restore an older copy.',
@@ -61,7 +61,7 @@ async function checkServer(db: Database): Promise<void> {
 /** A connection refused on every address of a host is an AggregateError without a message of its own. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? error.message : 'the migrator gave no reason';
 }
 
 function migrator(db: Database): Migrator {

@@ -48,7 +48,7 @@ export async function listMappedPools(
     .where('pool.organisationId', 'in', organisationIds)
     .where(
       since === null
-        ? sql<boolean>`pool.purchases > 0 or pool.holders > 0`
+        ? sql<boolean>`(pool.purchases > 0 or pool.holders > 0)`
         : sql<boolean>`greatest(pool.revision, organisation.rows_revision) > ${since}`,
     )
     .orderBy('pool.organisationId')
