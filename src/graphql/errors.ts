@@ -58,12 +58,8 @@ export function presentError(error: unknown, stage: Stage, requestId: string, lo
 
   if (cause instanceof GraphQLError) {
     const shown = error instanceof GraphQLError ? error : cause;
-    const { http } = shown.extensions;
-    return copy(shown, shown.message, {
-      code: codeOf(cause) ?? stage,
-      requestId,
-      ...(http === undefined ? {} : { http }),
-    });
+    const code = codeOf(cause) ?? stage;
+    return copy(shown, shown.message, { code, requestId, ...httpOf(shown, code) });
   }
   if (cause instanceof InputError) {
     return copy(error, cause.message, { code: cause.code, field: cause.field, requestId });
@@ -94,6 +90,12 @@ function codeOf(error: GraphQLError): string | null {
   // Yoga's own for a refused variable; ours has a name in the contract.
   if (code === 'BAD_USER_INPUT') return 'INVALID_INPUT';
   return typeof code === 'string' ? code : null;
+}
+
+/** What a request that is no request at all answers with, in every media type: its status. */
+function httpOf({ extensions: { http } }: GraphQLError, code: string): { readonly http?: object } {
+  if (typeof http !== 'object' || http === null) return {};
+  return { http: code === 'BAD_REQUEST' ? { ...http, spec: false } : http };
 }
 
 function copy(error: unknown, message: string, extensions: Record<string, unknown>): GraphQLError {
