@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCatalogue } from './simulate/api.ts';
-import { openSubscriber, Switchboard, type Target } from './simulate/connections.ts';
+import { closeClient, openSubscriber, Switchboard, type Target } from './simulate/connections.ts';
 import { planDay } from './simulate/day.ts';
 import { drive } from './simulate/driver.ts';
 import { Failure } from './simulate/failure.ts';
@@ -50,7 +50,7 @@ async function main(): Promise<number> {
     if (!isInAgreement(outcome)) return 1;
     return interruption.signal.aborted ? interrupted : 0;
   } finally {
-    await Promise.all([switchboard.close(), subscriber.dispose()]);
+    await Promise.all([switchboard.close(), closeClient(subscriber)]);
   }
 }
 
@@ -84,7 +84,7 @@ async function readInput(file: string): Promise<string> {
 async function findTarget({ url, key }: Options): Promise<Target> {
   const { SEATKEEPER_OPERATOR_KEY: ownKey, SEATKEEPER_DATA: folder = '.seatkeeper' } = process.env;
   const file = join(folder, 'operator-key');
-  const keyAdvice = `"npm start" prints it: pass it as --key or SEATKEEPER_OPERATOR_KEY. (Otherwise it is read from ${file}.)`;
+  const keyAdvice = `"npm start" prints it: pass it as --key or SEATKEEPER_OPERATOR_KEY, or put it into ${file}.`;
   if (key !== null) return { url, key, keyAdvice };
   if (ownKey !== undefined && ownKey !== '') return { url, key: ownKey, keyAdvice };
   try {

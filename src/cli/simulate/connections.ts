@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { performance } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { Failure } from './failure.ts';
@@ -107,6 +108,15 @@ export class Switchboard {
   }
 }
 
+/** Ends a client, also one whose connection broke: that is no mistake any more. */
+export async function closeClient(client: Client): Promise<void> {
+  try {
+    await client.dispose();
+  } catch {
+    // It was broken before.
+  }
+}
+
 /** A WebSocket client of its own, for a subscription that lasts the whole simulation. It reconnects by itself. */
 export function openSubscriber({ url, key }: Target): Client {
   return createClient({
@@ -115,6 +125,7 @@ export function openSubscriber({ url, key }: Target): Client {
     connectionParams: { authorization: `Bearer ${key}` },
     retryAttempts: Number.POSITIVE_INFINITY,
     shouldRetry: () => true,
+    retryWait: () => sleep(500),
   });
 }
 
@@ -184,7 +195,9 @@ function openWebSocket({ url, key }: Target): Connection {
     url: webSocketUrl(url),
     webSocketImpl: WebSocket,
     connectionParams: { authorization: `Bearer ${key}` },
-    lazyCloseTimeout: 60_000,
+    lazy: false,
+    // Whoever asks next over it is told.
+    onNonLazyError: () => undefined,
     // A mutation whose connection broke may have been carried out: it is never sent again.
     retryAttempts: 0,
   });
@@ -208,7 +221,7 @@ function openWebSocket({ url, key }: Target): Connection {
           },
         );
       }),
-    close: async () => client.dispose(),
+    close: () => closeClient(client),
   };
 }
 

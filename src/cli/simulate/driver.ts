@@ -55,6 +55,7 @@ export interface OrganisationOutcome {
   /** Whether the final check was made: not after a failure, when it is unknown what the server still carried out. */
   readonly isChecked: boolean;
   readonly sessionsStarted: number;
+  readonly sessionsExpired: number;
   readonly liveSessions: number;
   readonly requests: number;
   readonly denials: ReadonlyMap<string, number>;
@@ -318,6 +319,7 @@ function concludeOrganisation(organisation: SimulatedOrganisation): Organisation
     reachedAt: at,
     isChecked,
     sessionsStarted: reckoning.sessionsStarted,
+    sessionsExpired: reckoning.sessionsExpired,
     liveSessions: reckoning.liveSessions,
     requests,
     denials: reckoning.denials,

@@ -69,7 +69,7 @@ export type PlannedEvent = { readonly at: Instant; readonly username: string } &
 );
 
 /** Long enough that renewals are not all that is measured, short enough that a crash is felt within the hour. */
-export const leaseSeconds = 1200;
+export const leaseSeconds = 1800;
 
 /** The earliest first; what happens at one instant keeps its order. */
 export function inOrderOfTime(events: readonly PlannedEvent[]): PlannedEvent[] {

@@ -75,6 +75,7 @@ export class Reckoning {
   #activeUsers = 0;
   #activeInBillingPeriod = 0;
   #started = 0;
+  #expired = 0;
   #faults: string[] = [];
 
   /** The organisation as it is once its purchases are recorded and its users created, before anybody logs on. */
@@ -116,6 +117,11 @@ export class Reckoning {
     return this.#started;
   }
 
+  /** Sessions that their leases ended. */
+  get sessionsExpired(): number {
+    return this.#expired;
+  }
+
   /** How often each licence was denied for each reason, keyed `LICENCE CODE`. */
   get denials(): ReadonlyMap<string, number> {
     return this.#denials;
@@ -130,7 +136,9 @@ export class Reckoning {
       );
       if (at > to) break;
       for (const session of [...this.#sessions.values()]) {
-        if (session.expiresAt.getTime() === at.getTime()) this.#end(session);
+        if (session.expiresAt.getTime() !== at.getTime()) continue;
+        this.#end(session);
+        this.#expired += 1;
       }
       if (at.getTime() === this.#monthEdge.getTime()) this.#beginMonth(at);
     }

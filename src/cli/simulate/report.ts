@@ -27,15 +27,25 @@ export function percentile(sorted: readonly number[], part: number): number {
 
 function reportOrganisations({ organisations }: Outcome): string {
   return table(
-    ['organisation', 'externalId', 'users', 'requests', 'sessions granted', 'denials', 'live at the end'],
+    [
+      'organisation',
+      'externalId',
+      'users',
+      'requests',
+      'sessions granted',
+      'expired',
+      'live at the end',
+      'denials',
+    ],
     organisations.map((organisation) => [
       organisation.name,
       organisation.externalId,
       organisation.users,
       organisation.requests,
       organisation.sessionsStarted,
-      sum(organisation.denials.values()),
+      organisation.sessionsExpired,
       organisation.liveSessions,
+      sum(organisation.denials.values()),
     ]),
   );
 }
