@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { ConfigError, readConfig } from '../config.ts';
 import { readCatalogue } from './simulate/api.ts';
 import { closeClient, openSubscriber, Switchboard, type Target } from './simulate/connections.ts';
 import { planDay } from './simulate/day.ts';
@@ -15,6 +17,8 @@ import { readTrace } from './simulate/trace.ts';
 
 /** What a program exits with that was ended by SIGINT. */
 const interrupted = 130;
+/** Ctrl-C under npm arrives twice: from the terminal, and passed on by npm. */
+const sameSignalMilliseconds = 500;
 
 /** `npm run simulate`: see `help`. */
 async function main(): Promise<number> {
@@ -24,10 +28,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const { seed, speed, race, connections } = options;
-  const interruption = new AbortController();
-  // The second Ctrl-C ends the process at once.
-  process.once('SIGINT', () => interruption.abort());
-
+  const signal = interruptible();
   const target = await findTarget(options);
   const switchboard = new Switchboard(target, connections);
   const subscriber = openSubscriber(target);
@@ -43,15 +44,27 @@ async function main(): Promise<number> {
       runId,
       speed,
       race,
-      signal: interruption.signal,
+      signal,
       showProgress: (title, total) => showProgress(title, total, process.stdout),
     });
     process.stdout.write(report(outcome, switchboard.latencies));
     if (!isInAgreement(outcome)) return 1;
-    return interruption.signal.aborted ? interrupted : 0;
+    return outcome.isInterrupted ? interrupted : 0;
   } finally {
     await Promise.all([switchboard.close(), closeClient(subscriber)]);
   }
+}
+
+/** Aborts at the first Ctrl-C; the next ends the process at once. */
+function interruptible(): AbortSignal {
+  const interruption = new AbortController();
+  let since: number | null = null;
+  process.on('SIGINT', () => {
+    if (since !== null && performance.now() - since > sameSignalMilliseconds) process.exit(interrupted);
+    since ??= performance.now();
+    interruption.abort();
+  });
+  return interruption.signal;
 }
 
 async function makePlan(options: Options, catalogue: Catalogue): Promise<Plan> {
@@ -80,24 +93,27 @@ async function readInput(file: string): Promise<string> {
   }
 }
 
-/** The key as given, or from the environment, or from the data folder of a server on this machine. */
+/** The URL and the key as given; else as the server of the same configuration on this machine has them. */
 async function findTarget({ url, key }: Options): Promise<Target> {
-  const { SEATKEEPER_OPERATOR_KEY: ownKey, SEATKEEPER_DATA: folder = '.seatkeeper' } = process.env;
-  const file = join(folder, 'operator-key');
-  const keyAdvice = `"npm start" prints it: pass it as --key or SEATKEEPER_OPERATOR_KEY, or put it into ${file}.`;
-  if (key !== null) return { url, key, keyAdvice };
-  if (ownKey !== undefined && ownKey !== '') return { url, key: ownKey, keyAdvice };
+  const config = readConfig(process.env);
+  const file = join(config.dataFolder, 'operator-key');
+  const target = {
+    url: url ?? new URL(`http://127.0.0.1:${config.port}/graphql`),
+    keyAdvice: `"npm start" prints it: pass it as --key or SEATKEEPER_OPERATOR_KEY, or put it into ${file}.`,
+  };
+  const given = key ?? config.operatorKey;
+  if (given !== null) return { ...target, key: given };
   try {
-    return { url, key: (await readFile(file, 'utf8')).trim(), keyAdvice };
+    return { ...target, key: (await readFile(file, 'utf8')).trim() };
   } catch {
-    throw new Failure(`There is no operator key. ${keyAdvice}`);
+    throw new Failure(`There is no operator key. ${target.keyAdvice}`);
   }
 }
 
 try {
   process.exitCode = await main();
 } catch (error) {
-  if (!(error instanceof Failure)) throw error;
+  if (!(error instanceof Failure || error instanceof ConfigError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }

@@ -168,6 +168,7 @@ function openHttp({ url, key }: Target): Connection {
         JSON.stringify({ query: document, variables, operationName: name }),
       );
       if (status === 401 || status === 403) throw new KeyRefused();
+      if (status === 404) throw new Failure(`There is no GraphQL at ${url.href}: check --url.`);
       return readAnswer<Data>(text, status);
     },
     close: async () => agent.destroy(),

@@ -41,8 +41,10 @@ export interface Drive {
 
 export interface Outcome {
   readonly organisations: readonly OrganisationOutcome[];
-  /** Why the simulation ended early; null when it did not, or was interrupted. */
+  /** What ended the simulation early; null when nothing failed. */
   readonly failure: Failure | null;
+  /** Whether it was asked to end early. */
+  readonly isInterrupted: boolean;
   /** Real time, registration included. */
   readonly seconds: number;
 }
@@ -115,6 +117,7 @@ export async function drive(options: Drive): Promise<Outcome> {
   return {
     organisations: organisations.map(concludeOrganisation),
     failure,
+    isInterrupted: options.signal.aborted,
     seconds: (performance.now() - began) / 1000,
   };
 }

@@ -4,7 +4,8 @@ import { Failure } from './failure.ts';
 import type { Seats } from './seats.ts';
 
 export interface Options {
-  readonly url: URL;
+  /** null: where the server of the same configuration listens. */
+  readonly url: URL | null;
   /** null: to be found where the server keeps it. */
   readonly key: string | null;
   readonly seed: string;
@@ -24,7 +25,7 @@ export const help = `Drives a running Seatkeeper with a day of contact centres, 
 
 Usage: npm run simulate -- [options]
 
-  --url URL               where GraphQL is served            (http://127.0.0.1:4000/graphql)
+  --url URL               where GraphQL is served            (http://127.0.0.1:4000/graphql; PORT for another port)
   --key KEY               the operator key                   (SEATKEEPER_OPERATOR_KEY, or the one that the server keeps
                                                              in its data folder)
   --seed TEXT             the same seed, the same day        (1)
@@ -75,7 +76,7 @@ export function readOptions(args: readonly string[]): Options | null {
   const organisations = readNumber('organisations', values.organisations ?? '3', 1, 100);
   const users = readNumber('users', values.users ?? '1200', organisations * fewestUsers, 100_000);
   return {
-    url: readUrl(values.url ?? 'http://127.0.0.1:4000/graphql'),
+    url: values.url === undefined ? null : readUrl(values.url),
     key: values.key ?? null,
     seed: readSeed(values.seed ?? '1'),
     speed: readSpeed(values.speed ?? 'max'),

@@ -87,10 +87,10 @@ function reportLatencies(latencies: ReadonlyMap<string, readonly number[]>): str
   return table(['operation', 'calls', 'p50', 'p95', 'p99', 'max'], rows);
 }
 
-function reportCheck({ organisations, failure, seconds }: Outcome): string {
+function reportCheck({ organisations, failure, isInterrupted, seconds }: Outcome): string {
   const requests = sum(organisations.map((organisation) => organisation.requests));
   const lines = [
-    `${requests} requests in ${seconds.toFixed(1)} s.`,
+    `${requests} requests in ${seconds.toFixed(1)} s${isInterrupted ? ', then interrupted' : ''}.`,
     ...organisations.flatMap(checkOf),
     ...(failure === null ? [] : [`The simulation ended early: ${failure.message}`]),
   ];

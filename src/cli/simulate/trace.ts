@@ -1,3 +1,4 @@
+import { Temporal } from 'temporal-polyfill';
 import { type Instant, plusSeconds } from '../../kernel/clock.ts';
 import { type CsvRow, readTable, refuse } from './csv.ts';
 import { type Catalogue, inOrderOfTime, leaseSeconds, type Plan, type PlannedEvent } from './plan.ts';
@@ -171,8 +172,12 @@ function isFeature(catalogue: Catalogue, code: string): boolean | undefined {
 
 function readInstant(text: string): Instant | null {
   if (!/^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text)) return null;
-  const at = new Date(text.replace(' ', 'T'));
-  return Number.isNaN(at.getTime()) ? null : at;
+  try {
+    return new Date(Temporal.Instant.from(text).epochMilliseconds);
+  } catch {
+    // Such as the 30th of February, which Date would take for the 2nd of March.
+    return null;
+  }
 }
 
 function badInstant(column: string, text: string): string {
