@@ -1,6 +1,6 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, RequestListener } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
 import type { Database } from './database/database.ts';
 import { isMigrated } from './database/migrate.ts';
 import { loadDemonstration } from './demonstration.ts';
@@ -79,7 +79,7 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
 
   const listener: RequestListener = (request, response) => {
     const requestId = requestIdOf(request);
-    const { pathname } = new URL(request.url ?? '/', 'http://seatkeeper');
+    const pathname = pathOf(request);
     if (pathname === '/healthz') {
       response.writeHead(200, { 'content-type': 'application/json' }).end('{"status":"ok"}');
       return;
@@ -111,17 +111,24 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
       });
       return;
     }
-    if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) {
-      refuse(response, 413, { code: 'BAD_REQUEST', message: 'A request is at most 1 MiB.', requestId });
-      return;
-    }
     response.setHeader('x-request-id', requestId);
     const started = clock.now();
     response.once('finish', () => {
       const milliseconds = clock.now().getTime() - started.getTime();
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
     });
-    void graphql(request, response, { actor, requestId });
+    readBody(request, maxBodyBytes).then(
+      (body) => {
+        if (body === null) {
+          response.setHeader('connection', 'close');
+          refuse(response, 413, { code: 'BAD_REQUEST', message: 'A request is at most 1 MiB.', requestId });
+          return;
+        }
+        void graphql(Object.assign(request, { body }), response, { actor, requestId });
+      },
+      // The client went away in the middle of its request.
+      () => response.destroy(),
+    );
   };
 
   return {
@@ -129,8 +136,7 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
       listener(request, response);
     },
     upgrade: (request, socket, head) => {
-      const { pathname } = new URL(request.url ?? '/', 'http://seatkeeper');
-      if (pathname === '/graphql' && !draining) webSockets.upgrade(request, socket, head);
+      if (pathOf(request) === '/graphql' && !draining) webSockets.upgrade(request, socket, head);
       else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
     },
     loadDemonstration: () => loadDemonstration(services),
@@ -157,6 +163,23 @@ function createAuthenticate(operatorKey: string): (authorization: string | null)
 function requestIdOf({ headers }: IncomingMessage): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+/** As it was sent: no client's address is worth a thrown URL error. */
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? url;
+}
+
+/** A request's body, whole, as a stream that Yoga can read; null when it is larger than the limit. */
+async function readBody(request: IncomingMessage, limit: number): Promise<Readable | null> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > limit) return null;
+    chunks.push(chunk);
+  }
+  return Readable.from(chunks);
 }
 
 /** Why the process cannot serve; null when it can. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ExecutionResult, GraphQLSchema } from 'graphql';
+import type { ExecutionResult, GraphQLError, GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Actor } from '../../kernel/actor.ts';
 import type { Log } from '../../kernel/log.ts';
@@ -45,8 +45,7 @@ function usePresentedErrors(log: Log): Plugin<object, Arrival, Context> {
       if (Symbol.asyncIterator in result) {
         setResult(presentEach(result as AsyncIterable<ExecutionResult>, requestId, log));
       } else if (result.errors !== undefined) {
-        const stage = 'data' in result ? 'INVALID_INPUT' : 'BAD_REQUEST';
-        setResult(presentResult(result, stage, requestId, log));
+        setResult(presentResult(result, requestId, log));
       }
     },
   };
@@ -54,12 +53,17 @@ function usePresentedErrors(log: Log): Plugin<object, Arrival, Context> {
 
 export function presentResult<Result extends ExecutionResult>(
   result: Result,
-  stage: Stage,
   requestId: string,
   log: Log,
 ): Result {
   if (result.errors === undefined) return result;
-  return { ...result, errors: result.errors.map((error) => presentError(error, stage, requestId, log)) };
+  // What has a place in the document was understood that far; what has none was no request.
+  const stageOf = (error: GraphQLError): Stage =>
+    error.locations === undefined ? 'BAD_REQUEST' : 'INVALID_INPUT';
+  return {
+    ...result,
+    errors: result.errors.map((error) => presentError(error, stageOf(error), requestId, log)),
+  };
 }
 
 /** An iterator of its own, not a generator: `return` must reach a source that waits. */
@@ -75,7 +79,7 @@ export function presentEach(
         const { done, value } = await source.next();
         return done === true
           ? { done: true, value: undefined }
-          : { done: false, value: presentResult(value, 'INVALID_INPUT', requestId, log) };
+          : { done: false, value: presentResult(value, requestId, log) };
       } catch (error) {
         // A source that fails ends its operation with an error, as a result that can be understood.
         await source.return?.();

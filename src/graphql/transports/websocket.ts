@@ -79,7 +79,7 @@ export function createWebSockets({ graphql, authenticate, newRequestId, log }: W
         const { execute, requestId } = args.rootValue as Enveloped;
         try {
           const result = (await execute({ ...args, rootValue: undefined })) as ExecutionResult;
-          return presentResult(result, 'INVALID_INPUT', requestId, log);
+          return presentResult(result, requestId, log);
         } catch (error) {
           return { errors: [presentError(error, 'INVALID_INPUT', requestId, log)] };
         }
@@ -90,7 +90,7 @@ export function createWebSockets({ graphql, authenticate, newRequestId, log }: W
           const result = await subscribe({ ...args, rootValue: undefined });
           return Symbol.asyncIterator in (result as object)
             ? (presentEach(result as AsyncIterable<ExecutionResult>, requestId, log) as never)
-            : presentResult(result as ExecutionResult, 'INVALID_INPUT', requestId, log);
+            : presentResult(result as ExecutionResult, requestId, log);
         } catch (error) {
           return { errors: [presentError(error, 'INVALID_INPUT', requestId, log)] };
         }
