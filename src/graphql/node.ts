@@ -24,7 +24,7 @@ async function findNode(context: Context, id: string): Promise<object | null> {
   if (reference === null) return null;
   const row = await finders.get(reference.type)?.(context, reference as never);
   if (row === null || row === undefined) return null;
-  // A licence is one of two types, and says itself which.
+  // A licence is one of two types, and its finder says which.
   if (reference.type !== 'Licence') brandWithType(row, reference.type as never);
   return row;
 }

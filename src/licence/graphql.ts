@@ -1,3 +1,4 @@
+import { brandWithType } from '@pothos/core';
 import { builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
 import { createLoader } from '../graphql/loader.ts';
@@ -45,7 +46,12 @@ export async function getLicence(context: Context, code: LicenceCode): Promise<L
   return licence;
 }
 
-registerNode('Licence', async (context, { licence }) => (await getCatalogue(context)).get(licence) ?? null);
+registerNode('Licence', async (context, { licence: code }) => {
+  const licence = (await getCatalogue(context)).get(code);
+  if (licence === undefined) return null;
+  brandWithType(licence, isFeature(licence) ? 'FeatureLicence' : 'LicenceType');
+  return licence;
+});
 
 builder.enumType('LicenceCategory', {
   description: 'What kind of thing a licence is.',
