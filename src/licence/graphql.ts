@@ -49,7 +49,7 @@ export async function getLicence(context: Context, code: LicenceCode): Promise<L
 registerNode('Licence', async (context, { licence: code }) => {
   const licence = (await getCatalogue(context)).get(code);
   if (licence === undefined) return null;
-  brandWithType(licence, isFeature(licence) ? 'FeatureLicence' : 'LicenceType');
+  brandWithType(licence, (isFeature(licence) ? 'FeatureLicence' : 'LicenceType') as never);
   return licence;
 });
 
