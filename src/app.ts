@@ -136,6 +136,8 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
       listener(request, response);
     },
     upgrade: (request, socket, head) => {
+      // A client may be gone before it is answered; nobody else listens to this socket.
+      socket.on('error', () => socket.destroy());
       if (pathOf(request) === '/graphql' && !draining) webSockets.upgrade(request, socket, head);
       else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
     },

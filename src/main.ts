@@ -114,7 +114,8 @@ function greeting(facts: { address: AddressInfo; key: string; embeddedIn: string
 }
 
 function onSignal(): void {
-  if (stoppingSince !== null && systemClock.now().getTime() - stoppingSince > sameSignalMilliseconds) process.exit(1);
+  if (stoppingSince !== null && systemClock.now().getTime() - stoppingSince > sameSignalMilliseconds)
+    process.exit(1);
   void stop(0);
 }
 

@@ -83,10 +83,8 @@ test('U1: of 20 that take one username at once, one gets it', async () => {
   const answers = await Promise.all(
     Array.from({ length: 20 }, () => server.mutate('createUser', { organisationId, username: 'ada' })),
   );
-  expect(answers.map((answer) => answer.__typename).toSorted()).toEqual([
-    'CreateUserPayload',
-    ...Array.from({ length: 19 }, () => 'UsernameTaken'),
-  ]);
+  expect(answers.filter((answer) => answer.__typename === 'CreateUserPayload')).toHaveLength(1);
+  expect(answers.filter((answer) => answer.__typename === 'UsernameTaken')).toHaveLength(19);
 });
 
 test('B3: of 20 that want the last base licence at once, one gets it', async () => {

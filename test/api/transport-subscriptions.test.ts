@@ -1,4 +1,5 @@
-import type { Client, ExecutionResult } from 'graphql-ws';
+import type { FormattedExecutionResult } from 'graphql';
+import type { Client } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
@@ -80,7 +81,10 @@ const subscribeTo = (id: string, query: unknown, variables?: object) => ({
   payload: { query, variables },
 });
 
-function watchBySocket(client: Client, id: string): AsyncIterableIterator<ExecutionResult> {
+function watchBySocket(
+  client: Client,
+  id: string,
+): AsyncIterableIterator<FormattedExecutionResult<Record<string, unknown>>> {
   return client.iterate({ query: usage, variables: { id } });
 }
 
