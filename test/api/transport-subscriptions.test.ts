@@ -1,4 +1,3 @@
-import type { FormattedExecutionResult } from 'graphql';
 import type { Client } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -81,10 +80,7 @@ const subscribeTo = (id: string, query: unknown, variables?: object) => ({
   payload: { query, variables },
 });
 
-function watchBySocket(
-  client: Client,
-  id: string,
-): AsyncIterableIterator<FormattedExecutionResult<Record<string, unknown>>> {
+function watchBySocket(client: Client, id: string): ReturnType<Client['iterate']> {
   return client.iterate({ query: usage, variables: { id } });
 }
 
