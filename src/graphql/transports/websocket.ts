@@ -37,6 +37,8 @@ export function createWebSockets({ graphql, authenticate, newRequestId, log }: W
   const cleanup = useServer<Record<string, unknown>, Extra>(
     {
       connectionInitWaitTimeout: 5_000,
+      // What goes wrong inside is not told in a close reason.
+      isProd: true,
       onConnect: ({ connectionParams, extra }) => {
         const { authorization, Authorization } = connectionParams ?? {};
         const given = authorization ?? Authorization;
@@ -103,6 +105,12 @@ export function createWebSockets({ graphql, authenticate, newRequestId, log }: W
     upgrade: (request, socket, head) => {
       server.handleUpgrade(request, socket, head, (client) => {
         server.emit('connection', client, request);
+        // A frame that breaks the protocol is the client's mistake, and ws closes the socket with the right code. The
+        // listener that graphql-ws adds prints to the console, and is gone after the first error.
+        client.removeAllListeners('error');
+        client.on('error', (error) => {
+          log.debug({ err: error }, 'a WebSocket client broke the protocol');
+        });
       });
     },
     close: async () => {
