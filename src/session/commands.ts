@@ -86,10 +86,13 @@ export function createSessionCommands(services: Services): SessionCommands {
         else waiting.answer(answer);
       }
     } catch (error) {
-      const [first, ...others] = batch;
-      if (first !== undefined && others.length === 0) first.fail(error);
-      // One that cannot be decided must not fail its neighbours.
-      else for (const waiting of batch) await work(organisationId, [waiting]);
+      // One that the database refuses to take must not fail its neighbours. Where the database itself is the trouble,
+      // all are told at once: tried one by one, the last would wait as many time-outs as there are requests.
+      if (batch.length > 1 && isRefusedData(error)) {
+        for (const waiting of batch) await work(organisationId, [waiting]);
+      } else {
+        for (const waiting of batch) waiting.fail(error);
+      }
     }
   }
 
@@ -120,6 +123,11 @@ export function createSessionCommands(services: Services): SessionCommands {
     logoff: (of) => askSession('LOGOFF', { ...of, features: [] }),
     forceLogoff: (request) => forceLogoff(services, request),
   };
+}
+
+/** SQLSTATE classes 22 (data) and 23 (integrity): what was written is at fault, not the database. */
+function isRefusedData(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
 }
 
 /** One transaction for a whole batch. @returns an answer for each, in their order */
