@@ -25,7 +25,6 @@ export interface Statement {
 }
 
 export interface Totals {
-  readonly activeUsers: number;
   readonly liveSessions: number | null;
   readonly sessionsStarted: number | null;
 }
@@ -158,9 +157,8 @@ export async function readTotals(
   { organisationId }: Registration,
 ): Promise<Totals> {
   const { organisation } = await switchboard.ask(totalsQuery, { id: organisationId });
-  const { activeUsers, all, live } = present(organisation);
+  const { all, live } = present(organisation);
   return {
-    activeUsers,
     liveSessions: live?.totalCount ?? null,
     sessionsStarted: all?.totalCount ?? null,
   };
@@ -461,7 +459,6 @@ const licenceMappingQuery: Operation<{
 
 const totalsQuery: Operation<{
   readonly organisation: {
-    readonly activeUsers: number;
     readonly all: { readonly totalCount: number | null } | null;
     readonly live: { readonly totalCount: number | null } | null;
   } | null;
@@ -470,7 +467,6 @@ const totalsQuery: Operation<{
   document: `
     query Totals($id: ID!) {
       organisation(id: $id) {
-        activeUsers
         all: sessions(first: 1) { totalCount }
         live: sessions(first: 1, live: true) { totalCount }
       }

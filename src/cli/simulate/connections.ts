@@ -27,7 +27,6 @@ type Variables = Readonly<Record<string, unknown>>;
 
 /** One connection to the server, asked one thing at a time. */
 interface Connection {
-  readonly transport: 'HTTP' | 'WebSocket';
   ask<Data>(operation: Operation<Data>, variables: Variables): Promise<GraphQLAnswer<Data>>;
   close(): Promise<void>;
 }
@@ -162,7 +161,6 @@ function openHttp({ url, key }: Target): Connection {
   }
 
   return {
-    transport: 'HTTP',
     async ask<Data>({ name, document }: Operation<Data>, variables: Variables) {
       const { status, text } = await post(
         JSON.stringify({ query: document, variables, operationName: name }),
@@ -203,7 +201,6 @@ function openWebSocket({ url, key }: Target): Connection {
     retryAttempts: 0,
   });
   return {
-    transport: 'WebSocket',
     ask: <Data>({ name, document }: Operation<Data>, variables: Variables) =>
       new Promise<GraphQLAnswer<Data>>((resolve, reject) => {
         let answer: GraphQLAnswer<Data> | null = null;
