@@ -1,4 +1,5 @@
 import { GraphQLError } from 'graphql';
+import { failureCode, failureSays } from '../kernel/failure.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import type { Log } from '../kernel/log.ts';
 
@@ -38,10 +39,10 @@ const unavailable = new Set([
 ]);
 
 function isUnavailable(error: Error): boolean {
-  const { code } = error as { code?: unknown };
+  const code = failureCode(error);
   return (
-    (typeof code === 'string' && unavailable.has(code)) ||
-    /Connection terminated|timeout exceeded when trying to connect|not queryable/.test(error.message)
+    (code !== null && unavailable.has(code)) ||
+    failureSays(error, /Connection terminated|timeout exceeded when trying to connect|not queryable/)
   );
 }
 

@@ -1,5 +1,6 @@
 import { type IdempotencyKeyReused, idempotencyKeyReused } from '../idempotency/domain.ts';
 import { type KeyedRequest, recall, remember } from '../idempotency/store.ts';
+import { failureCode } from '../kernel/failure.ts';
 import { type LicenceCode, newId, type OrganisationId, type SessionId, type UserId } from '../kernel/ids.ts';
 import { createLanes } from '../kernel/lanes.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
@@ -127,7 +128,7 @@ export function createSessionCommands(services: Services): SessionCommands {
 
 /** SQLSTATE classes 22 (data) and 23 (integrity): what was written is at fault, not the database. */
 function isRefusedData(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
+  return /^2[23]/.test(failureCode(error) ?? '');
 }
 
 /** One transaction for a whole batch. @returns an answer for each, in their order */
