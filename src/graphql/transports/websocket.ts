@@ -34,6 +34,7 @@ export function createWebSockets({ graphql, authenticate, newRequestId, log }: W
     handleProtocols: (protocols) => (protocols.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
   });
 
+  const inFlight = new Set<Promise<unknown>>();
   const cleanup = useServer<Record<string, unknown>, Extra>(
     {
       connectionInitWaitTimeout: 5_000,
@@ -79,11 +80,15 @@ export function createWebSockets({ graphql, authenticate, newRequestId, log }: W
       },
       execute: async (args) => {
         const { execute, requestId } = args.rootValue as Enveloped;
+        const execution = (async () => execute({ ...args, rootValue: undefined }))();
+        inFlight.add(execution);
         try {
-          const result = (await execute({ ...args, rootValue: undefined })) as ExecutionResult;
+          const result = (await execution) as ExecutionResult;
           return presentResult(result, requestId, log);
         } catch (error) {
           return { errors: [presentError(error, 'INVALID_INPUT', requestId, log)] };
+        } finally {
+          inFlight.delete(execution);
         }
       },
       subscribe: async (args) => {
@@ -114,6 +119,8 @@ export function createWebSockets({ graphql, authenticate, newRequestId, log }: W
       });
     },
     close: async () => {
+      // What was accepted is answered before the goodbye, and before the database is closed under it.
+      await Promise.allSettled(inFlight);
       await cleanup.dispose();
     },
   };
