@@ -81,7 +81,6 @@ create table denial (
 );
 
 alter table denial add constraint denial_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
-alter table denial add constraint denial_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
 alter table denial add constraint denial_pkey PRIMARY KEY (organisation_id, id);
 
 CREATE INDEX denial_newest ON public.denial USING btree (organisation_id, at, id);
@@ -103,8 +102,6 @@ create table history (
 );
 
 alter table history add constraint history_check CHECK (((kind = ANY (ARRAY['ACQUIRED'::history_kind, 'RELEASED'::history_kind])) = ((user_id IS NOT NULL) AND (session_id IS NOT NULL) AND (admitted_as IS NOT NULL))));
-alter table history add constraint history_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
-alter table history add constraint history_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
 alter table history add constraint history_pkey PRIMARY KEY (organisation_id, id);
 
 comment on column history.seat_changed is 'false where the user holds the seat on another device too: counted once (L2)';
@@ -117,8 +114,6 @@ create table hold (
   acquired_at timestamp(3) with time zone not null
 );
 
-alter table hold add constraint hold_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
-alter table hold add constraint hold_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
 alter table hold add constraint hold_pkey PRIMARY KEY (organisation_id, user_id, licence);
 
 create table idempotency_key (
@@ -275,20 +270,23 @@ create table session (
   expires_at timestamp(3) with time zone not null,
   ended_at timestamp(3) with time zone,
   end_reason session_end_reason,
-  version integer not null
+  version integer not null,
+  due_at timestamp(3) with time zone not null default '-infinity'::timestamp with time zone
 );
 
 alter table session add constraint session_check CHECK ((expires_at > started_at));
 alter table session add constraint session_check1 CHECK (((ended_at >= started_at) AND (ended_at <= expires_at)));
 alter table session add constraint session_check2 CHECK (((ended_at IS NULL) = (end_reason IS NULL)));
-alter table session add constraint session_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table session add constraint session_check3 CHECK ((due_at <= expires_at)) NOT VALID;
 alter table session add constraint session_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
 alter table session add constraint session_pkey PRIMARY KEY (organisation_id, id);
 
-CREATE INDEX session_due ON public.session USING btree (organisation_id, expires_at) WHERE (ended_at IS NULL);
+CREATE INDEX session_due ON public.session USING btree (organisation_id, due_at) WHERE (ended_at IS NULL);
 CREATE UNIQUE INDEX session_live_device ON public.session USING btree (organisation_id, user_id, device) WHERE (ended_at IS NULL);
 CREATE INDEX session_live_newest ON public.session USING btree (organisation_id, started_at, id) WHERE (ended_at IS NULL);
 CREATE INDEX session_newest ON public.session USING btree (organisation_id, started_at, id);
+
+comment on column session.due_at is 'the lease is not over before this instant: at or before expires_at';
 
 create table session_feature (
   organisation_id uuid not null,
@@ -299,7 +297,6 @@ create table session_feature (
 );
 
 alter table session_feature add constraint session_feature_check CHECK (((admitted_as IS NULL) <> (unavailable_reason IS NULL)));
-alter table session_feature add constraint session_feature_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
 alter table session_feature add constraint session_feature_organisation_id_session_id_fkey FOREIGN KEY (organisation_id, session_id) REFERENCES session(organisation_id, id);
 alter table session_feature add constraint session_feature_pkey PRIMARY KEY (organisation_id, session_id, licence);
 

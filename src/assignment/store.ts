@@ -1,4 +1,5 @@
 import { type Selectable, sql } from 'kysely';
+import { deleteRows, given, type Of, type Span, spanColumns } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { Assignment as AssignmentRow, BaseLicence as BaseLicenceRow } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -135,20 +136,16 @@ export async function findHeldBaseLicence(
   return row === undefined ? null : toBaseLicence(row);
 }
 
-/** Released base licences whose period ends up to and with `now`. */
+/** Released base licences of the organisations whose period ends up to and with `now`. */
 export async function listDueBaseLicences(
   trx: Transaction,
-  organisationId: OrganisationId,
-  now: Instant,
-): Promise<BaseLicence[]> {
-  const rows = await trx
-    .selectFrom('baseLicence')
-    .selectAll()
-    .where('organisationId', '=', organisationId)
-    .where('holderId', 'is', null)
-    .where('periodUntil', '<=', now)
-    .execute();
-  return rows.map(toBaseLicence);
+  spans: readonly Of<Span>[],
+): Promise<Of<BaseLicence>[]> {
+  const { rows } = await sql<Selectable<BaseLicenceRow>>`
+    select base_licence.* from ${given(spans, spanColumns)}
+    join base_licence on base_licence.organisation_id = given.organisation_id
+      and holder_id is null and period_until <= given.now`.execute(trx);
+  return rows;
 }
 
 /** When each LOCKED base licence of a licence becomes FREE. */
@@ -190,14 +187,7 @@ export async function saveBaseLicences(
 /** A FREE base licence has no row. */
 export async function deleteBaseLicences(
   trx: Transaction,
-  organisationId: OrganisationId,
-  ids: readonly BaseLicenceId[],
+  bases: readonly Of<{ readonly id: BaseLicenceId }>[],
 ): Promise<void> {
-  if (ids.length === 0) return;
-  // One array parameter, not one parameter an id: a day's end can free any number at once.
-  await trx
-    .deleteFrom('baseLicence')
-    .where('organisationId', '=', organisationId)
-    .where('id', '=', sql<BaseLicenceId>`any(${ids}::uuid[])`)
-    .execute();
+  await deleteRows(trx, 'baseLicence', { organisationId: 'uuid', id: 'uuid' }, bases);
 }

@@ -32,12 +32,3 @@ export function keyset(
 export function containing(text: string): string {
   return `%${text.toLowerCase().replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
 }
-
-/** PostgreSQL takes 65,535 parameters a statement: long lists go in several. */
-export async function inChunks<Row>(
-  rows: readonly Row[],
-  execute: (chunk: readonly Row[]) => Promise<unknown>,
-): Promise<void> {
-  const size = 2000;
-  for (let start = 0; start < rows.length; start += size) await execute(rows.slice(start, start + size));
-}

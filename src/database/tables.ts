@@ -213,6 +213,10 @@ export interface Purchase {
 export interface Session {
   admittedAs: AdmittedAs;
   device: string;
+  /**
+   * the lease is not over before this instant: at or before expires_at
+   */
+  dueAt: Generated<Timestamp>;
   endedAt: Timestamp | null;
   endReason: SessionEndReason | null;
   expiresAt: Timestamp;

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { given, insertRows, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
@@ -23,45 +24,67 @@ export interface KeyedRequest {
 /** The scope of keys that belong to no organisation. */
 const nowhere = '00000000-0000-0000-0000-000000000000' as OrganisationId;
 
-/** What a key came to earlier, or a refusal when its arguments were others; null: it is new. */
-export async function recall(
+/** What the keys came to earlier: an outcome, or a refusal where the arguments were others. Those that are new are missing. */
+export async function recall<Request extends Of<KeyedRequest>>(
   trx: Transaction,
-  organisationId: OrganisationId,
-  request: KeyedRequest,
-): Promise<Outcome | IdempotencyKeyReused | null> {
-  if (request.key === null) return null;
-  const row = await trx
-    .selectFrom('idempotencyKey')
-    .select(['arguments', 'outcome'])
-    .where('organisationId', '=', organisationId)
-    .where('scope', '=', request.scope)
-    .where('key', '=', request.key)
-    .executeTakeFirst();
-  if (row === undefined) return null;
-  return row.arguments === canonical(request.arguments)
-    ? revive(row.outcome as Outcome)
-    : idempotencyKeyReused();
+  requests: readonly Request[],
+): Promise<ReadonlyMap<Request, Outcome | IdempotencyKeyReused>> {
+  const keyed = requests.filter(({ key }) => key !== null);
+  if (keyed.length === 0) return new Map();
+  const { rows } = await sql<{
+    organisationId: OrganisationId;
+    scope: string;
+    key: string;
+    arguments: string;
+    outcome: Outcome;
+  }>`
+    select idempotency_key.* from ${given(keyed, { organisationId: 'uuid', scope: 'text', key: 'text' })}
+    join idempotency_key using (organisation_id, scope, key)`.execute(trx);
+  const known = new Map(rows.map((row) => [identityOf(row), row]));
+  const recalled = new Map<Request, Outcome | IdempotencyKeyReused>();
+  for (const request of keyed) {
+    const row = known.get(identityOf(request));
+    if (row === undefined) continue;
+    const isSame = row.arguments === canonical(request.arguments);
+    recalled.set(request, isSame ? revive(row.outcome) : idempotencyKeyReused());
+  }
+  return recalled;
 }
 
+/** What tells one key from another. */
+export function identityOf(request: Of<Pick<KeyedRequest, 'scope' | 'key'>>): string {
+  return JSON.stringify([request.organisationId, request.scope, request.key]);
+}
+
+/** Keeps what requests with a key came to; the others, and what no rule decided, are passed over. */
 export async function remember(
   trx: Transaction,
-  organisationId: OrganisationId,
-  request: KeyedRequest,
-  outcome: Outcome,
+  decided: readonly { readonly request: Of<KeyedRequest>; readonly outcome: Outcome }[],
   real: Instant,
 ): Promise<void> {
-  if (request.key === null || ('refusal' in outcome && !isDecided(outcome.refusal))) return;
-  await trx
-    .insertInto('idempotencyKey')
-    .values({
-      organisationId,
-      scope: request.scope,
-      key: request.key,
-      arguments: canonical(request.arguments),
-      outcome: JSON.stringify(outcome),
-      createdAt: real,
-    })
-    .execute();
+  await insertRows(
+    trx,
+    'idempotencyKey',
+    {
+      organisationId: 'uuid',
+      scope: 'text',
+      key: 'text',
+      arguments: 'text',
+      outcome: 'jsonb',
+      createdAt: 'timestamptz',
+    },
+    decided
+      .filter(
+        ({ request, outcome }) =>
+          request.key !== null && (!('refusal' in outcome) || isDecided(outcome.refusal)),
+      )
+      .map(({ request, outcome }) => ({
+        ...request,
+        arguments: canonical(request.arguments),
+        outcome: JSON.stringify(outcome),
+        createdAt: real,
+      })),
+  );
 }
 
 /**
@@ -81,13 +104,15 @@ export async function once<Made extends { readonly id: string }, Refused extends
   if (organisationId === null && request.key !== null) {
     await sql`select pg_advisory_xact_lock(hashtextextended(${request.scope + request.key}, 0))`.execute(trx);
   }
-  const known = await recall(trx, owner, request);
+  const asked = { organisationId: owner, ...request };
+  const known = (await recall(trx, [asked])).get(asked) ?? null;
   if (known !== null && 'id' in known) return find(known.id);
   if (known !== null && 'refusal' in known) return known.refusal as Refused;
   if (known !== null) return known;
 
   const made = await work();
-  await remember(trx, owner, request, 'code' in made ? { refusal: made } : { id: made.id }, real);
+  const outcome = 'code' in made ? { refusal: made } : { id: made.id };
+  await remember(trx, [{ request: asked, outcome }], real);
   return made;
 }
 

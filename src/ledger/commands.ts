@@ -1,7 +1,9 @@
 import { deleteBaseLicences, listDueBaseLicences } from '../assignment/store.ts';
-import { inTransaction, type Transaction } from '../database/transaction.ts';
+import { byOrganisation, type Of } from '../database/bulk.ts';
+import { inTransaction, limitLockWait, type Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
-import type { LicenceCode, OrganisationId, SessionId, UserId } from '../kernel/ids.ts';
+import { failureCode } from '../kernel/failure.ts';
+import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
 import { type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
 import type { Catalogue } from '../licence/domain.ts';
 import { listCatalogue } from '../licence/store.ts';
@@ -11,15 +13,15 @@ import { type BillingPeriod, nowOf, type Organisation } from '../organisation/do
 import {
   insertBillingPeriods,
   listDueOrganisationIds,
-  lockOrganisation,
-  updateOrganisation,
+  lockOrganisations,
+  updateOrganisations,
 } from '../organisation/store.ts';
 import { listDuePurchases } from '../purchase/store.ts';
-import type { Denial, Holder } from '../session/domain.ts';
-import { insertDenials, listExpiringUserIds, lockHolders, saveHolders } from '../session/store.ts';
+import { type Denial, type Holder, isLive, type Session } from '../session/domain.ts';
+import { insertDenials, listExpiringUsers, lockHolders, saveHolders } from '../session/store.ts';
 import { closeStep, type HistoryEntry, openTally, type Pool, type Tally } from '../usage/domain.ts';
 import { insertHistory, listPools, savePools } from '../usage/store.ts';
-import { settle } from './domain.ts';
+import { settle, type Settled } from './domain.ts';
 
 /**
  * One organisation's books while a command works on them: locked, and settled up to `now`. The command replaces what
@@ -36,13 +38,14 @@ export interface Ledger {
   readonly denials: Denial[];
 }
 
-/** As it was loaded, to be compared with. */
-interface Loaded {
+/** A ledger, with what it is compared with when it is saved: what was loaded. */
+interface OpenLedger {
+  readonly ledger: Ledger;
   readonly organisation: Organisation;
   readonly pools: ReadonlyMap<LicenceCode, Pool>;
-  holders: ReadonlyMap<UserId, Holder>;
-  periods: readonly BillingPeriod[];
-  everyRowChanged: boolean;
+  readonly holders: Map<UserId, Holder>;
+  readonly periods: readonly BillingPeriod[];
+  readonly everyRowChanged: boolean;
 }
 
 /** A locked organisation's desk: the ledger, and the means to load more into it. */
@@ -54,11 +57,71 @@ export interface Desk {
   readonly loadHolders: (userIds: readonly UserId[]) => Promise<void>;
 }
 
+/** The ledgers of several organisations, all locked by one transaction. */
+export interface Desks {
+  readonly trx: Transaction;
+  /** Those that do not exist are missing, and those that somebody else has, where they were not waited for. */
+  readonly ledgers: ReadonlyMap<OrganisationId, Ledger>;
+  readonly loadHolders: (users: readonly Of<{ readonly userId: UserId }>[]) => Promise<void>;
+}
+
+/** Long enough for what others do to an organisation, short enough for those who wait behind. */
+const briefMilliseconds = 100;
+const lockNotAvailable = '55P03';
+
 /**
- * The one way in which an organisation's figures change: one transaction that locks its row, lets what is due take
- * effect (T3), does the command's work, writes the difference, and after the commit announces it. A refusal that the
- * work returns is committed like anything else, so that it can be recorded.
+ * The one way in which organisations' figures change: one transaction that locks their rows, lets what is due take
+ * effect (T3), does the command's work, writes the difference, and after the commit announces it. The number of its
+ * statements does not grow with the organisations.
+ *
+ * @param options.patient false: an organisation that somebody else has for longer than a moment is left out
+ * @param options.sessionsOnly the work changes nothing but sessions, so that nothing else can come to be due sooner
+ * @param options.presentOf where an organisation's clock is to move to; asked after the lock was granted, so that time
+ *   does not run backwards from one command to the next
  */
+export async function inLedgers<Answer>(
+  services: Services,
+  name: string,
+  organisationIds: readonly OrganisationId[],
+  options: {
+    readonly patient: boolean;
+    readonly sessionsOnly?: boolean;
+    readonly presentOf?: (organisation: Organisation) => Instant;
+  },
+  work: (desks: Desks) => Promise<Answer>,
+): Promise<Answer> {
+  const presentOf = options.presentOf ?? ((organisation) => nowOf(organisation, services.clock.now()));
+
+  const attempt = (wait: 'LONG' | 'BRIEFLY' | 'NEVER') =>
+    inTransaction(services.db, name, async (trx) => {
+      const [, organisations, pools, catalogue] = await Promise.all([
+        wait === 'BRIEFLY' ? limitLockWait(trx, briefMilliseconds) : null,
+        lockOrganisations(trx, organisationIds, wait === 'NEVER'),
+        // Each statement sees what was committed when it began: these, what there is once the locks are held.
+        listPools(trx, organisationIds),
+        listCatalogue(trx),
+      ]);
+      const open = await openLedgers(trx, organisations, pools, catalogue, presentOf);
+      const answer = await work({
+        trx,
+        ledgers: new Map([...open].map(([id, { ledger }]) => [id, ledger])),
+        loadHolders: (users) => loadHolders(trx, open, users),
+      });
+      return { answer, changes: await save(trx, [...open.values()], options.sessionsOnly ?? false) };
+    });
+
+  let done: Awaited<ReturnType<typeof attempt>>;
+  try {
+    done = await attempt(options.patient ? 'LONG' : 'BRIEFLY');
+  } catch (error) {
+    if (options.patient || failureCode(error) !== lockNotAvailable) throw error;
+    done = await attempt('NEVER');
+  }
+  announce(services, done.changes);
+  return done.answer;
+}
+
+/** As `inLedgers`, for one organisation. A refusal that the work returns is committed like anything else, so that it can be recorded. */
 export async function inLedger<Answer extends object>(
   services: Services,
   name: string,
@@ -71,7 +134,7 @@ export async function inLedger<Answer extends object>(
 
 /**
  * As `inLedger`, where the command says to which instant the organisation's clock is to move (T2).
- * @param moveClock asked after the lock was granted: time does not run backwards from one command to the next
+ * @param moveClock or why it may not; then nothing is done
  */
 export async function inLedgerAt<Answer extends object, Unmoved extends Refusal>(
   services: Services,
@@ -80,28 +143,31 @@ export async function inLedgerAt<Answer extends object, Unmoved extends Refusal>
   moveClock: (organisation: Organisation) => { readonly to: Instant } | Unmoved,
   work: (desk: Desk) => Promise<Answer>,
 ): Promise<Answer | NotFound | Unmoved> {
-  const done = await inTransaction(services.db, name, async (trx) => {
-    const organisation = await lockOrganisation(trx, organisationId);
-    if (organisation === null) return { answer: notFound('organisation'), changes: null };
+  const unmoved: Unmoved[] = [];
+  const presentOf = (organisation: Organisation): Instant => {
     const moved = moveClock(organisation);
-    if ('code' in moved) return { answer: moved, changes: null };
-
-    const { ledger, loaded } = await open(trx, organisation, moved.to);
-    const answer = await work({
-      trx,
-      organisationId,
-      ledger,
-      loadHolders: async (userIds) => {
-        const missing = userIds.filter((userId) => !ledger.holders.has(userId));
-        const holders = await lockHolders(trx, organisationId, missing);
-        loaded.holders = new Map([...loaded.holders, ...holders]);
-        ledger.holders = new Map([...ledger.holders, ...holders]);
-      },
-    });
-    return { answer, changes: await save(trx, ledger, loaded) };
-  });
-  if (done.changes !== null) announce(services, organisationId, done.changes);
-  return done.answer;
+    if (!('code' in moved)) return moved.to;
+    unmoved.push(moved);
+    return organisation.settledAt;
+  };
+  return inLedgers<Answer | NotFound | Unmoved>(
+    services,
+    name,
+    [organisationId],
+    { patient: true, presentOf },
+    async ({ trx, ledgers, loadHolders }) => {
+      const ledger = ledgers.get(organisationId);
+      if (ledger === undefined) return notFound('organisation');
+      const refusal = unmoved.at(-1);
+      if (refusal !== undefined) return refusal;
+      return work({
+        trx,
+        organisationId,
+        ledger,
+        loadHolders: (userIds) => loadHolders(userIds.map((userId) => ({ organisationId, userId }))),
+      });
+    },
+  );
 }
 
 /** Changes pools outside of a session's decisions, as one step of the history. */
@@ -114,109 +180,226 @@ export function inStep<Answer>(ledger: Ledger, work: (tally: Tally) => Answer): 
   return answer;
 }
 
-/** Lets what is due in one organisation take effect. */
-export async function settleOrganisation(services: Services, organisationId: OrganisationId): Promise<void> {
-  await inLedger(services, 'settle', organisationId, async () => ({}));
+/** Lets what is due in the organisations take effect. */
+export async function settleOrganisations(
+  services: Services,
+  organisationIds: readonly OrganisationId[],
+): Promise<void> {
+  await inLedgers(services, 'settle', organisationIds, { patient: true }, async () => {});
 }
 
+/** How many organisations one transaction of the sweeper settles. */
+const maxSettled = 100;
+
 /**
- * Lets what is due take effect in every organisation of real time: leases, purchases, 90-day periods, months. One
- * that fails does not keep the others waiting.
+ * Lets what is due take effect in every organisation of real time: leases, purchases, 90-day periods, months. Those
+ * that somebody else has are settled by whoever has them. One that fails does not keep the others waiting.
  * @returns how many organisations were due
  */
 export async function settleDue(services: Services): Promise<number> {
-  const due = await listDueOrganisationIds(services.db, services.clock.now(), 100);
-  for (const organisationId of due) {
-    try {
-      await settleOrganisation(services, organisationId);
-    } catch (error) {
-      services.log.error({ err: error, organisationId }, 'could not settle an organisation; trying again');
+  const due = await listDueOrganisationIds(services.db, services.clock.now(), maxSettled);
+  if (due.length === 0) return 0;
+  const settleThese = (ids: readonly OrganisationId[]) =>
+    inLedgers(services, 'settle', ids, { patient: false }, async () => {});
+  try {
+    await settleThese(due);
+  } catch (error) {
+    services.log.warn({ err: error }, 'could not settle organisations together; trying one by one');
+    for (const organisationId of due) {
+      try {
+        await settleThese([organisationId]);
+      } catch (failure) {
+        services.log.error(
+          { err: failure, organisationId },
+          'could not settle an organisation; trying again',
+        );
+      }
     }
   }
   return due.length;
 }
 
-async function open(
+async function openLedgers(
   trx: Transaction,
-  organisation: Organisation,
-  now: Instant,
-): Promise<{ ledger: Ledger; loaded: Loaded }> {
-  const { id, settledAt } = organisation;
-  const pools = await listPools(trx, id);
-  const ledger: Ledger = {
-    now,
-    catalogue: await listCatalogue(trx),
-    organisation: { ...organisation, settledAt: now },
-    pools,
-    holders: new Map(),
-    history: [],
-    denials: [],
-  };
-  const loaded: Loaded = { organisation, pools, holders: new Map(), periods: [], everyRowChanged: false };
-  if (organisation.nextDueAt > now) return { ledger, loaded };
-
-  const holders = await lockHolders(trx, id, await listExpiringUserIds(trx, id, now));
-  const baseLicences = await listDueBaseLicences(trx, id, now);
-  const settled = settle(
-    organisation,
-    pools,
-    {
-      sessions: [...holders.values()].flatMap(({ sessions }) =>
-        sessions.filter(({ expiresAt }) => expiresAt <= now),
-      ),
-      holders,
-      purchases: await listDuePurchases(trx, id, settledAt, now),
-      baseLicences,
-    },
-    now,
-  );
-  await deleteBaseLicences(
+  organisations: readonly Organisation[],
+  pools: ReadonlyMap<OrganisationId, ReadonlyMap<LicenceCode, Pool>>,
+  catalogue: Catalogue,
+  presentOf: (organisation: Organisation) => Instant,
+): Promise<Map<OrganisationId, OpenLedger>> {
+  const passed = organisations.map((organisation) => ({ organisation, now: presentOf(organisation) }));
+  const settled = await settleThose(
     trx,
-    id,
-    baseLicences.map((base) => base.id),
+    passed.filter(({ organisation, now }) => organisation.nextDueAt <= now),
+    pools,
   );
-  ledger.organisation = settled.organisation;
-  ledger.pools = settled.pools;
-  ledger.holders = settled.holders;
-  ledger.history.push(...settled.history);
-  loaded.holders = holders;
-  loaded.periods = settled.periods;
-  loaded.everyRowChanged = settled.everyRowChanged;
-  return { ledger, loaded };
+  return new Map(
+    passed.map(({ organisation, now }) => {
+      const { id } = organisation;
+      const loadedPools = pools.get(id) ?? new Map<LicenceCode, Pool>();
+      const due = settled.get(id);
+      const ledger: Ledger = {
+        now,
+        catalogue,
+        organisation: due?.organisation ?? { ...organisation, settledAt: now },
+        pools: due?.pools ?? loadedPools,
+        holders: due?.holders ?? new Map(),
+        history: [...(due?.history ?? [])],
+        denials: [],
+      };
+      return [
+        id,
+        {
+          ledger,
+          organisation,
+          pools: loadedPools,
+          holders: new Map(due?.loadedHolders),
+          periods: due?.periods ?? [],
+          everyRowChanged: due?.everyRowChanged ?? false,
+        },
+      ];
+    }),
+  );
+}
+
+/** Lets time pass in those organisations where something falls due on the way. */
+async function settleThose(
+  trx: Transaction,
+  passed: readonly { readonly organisation: Organisation; readonly now: Instant }[],
+  pools: ReadonlyMap<OrganisationId, ReadonlyMap<LicenceCode, Pool>>,
+): Promise<Map<OrganisationId, Settled & { readonly loadedHolders: ReadonlyMap<UserId, Holder> }>> {
+  if (passed.length === 0) return new Map();
+  const spans = passed.map(({ organisation, now }) => ({
+    organisationId: organisation.id,
+    settledAt: organisation.settledAt,
+    now,
+  }));
+  const [expiring, dueBaseLicences, duePurchases] = await Promise.all([
+    listExpiringUsers(trx, spans),
+    listDueBaseLicences(trx, spans),
+    listDuePurchases(trx, spans),
+  ]);
+  const [locked] = await Promise.all([lockHolders(trx, expiring), deleteBaseLicences(trx, dueBaseLicences)]);
+  const holders = byOrganisation(locked);
+  const baseLicences = byOrganisation(dueBaseLicences);
+  const purchases = byOrganisation(duePurchases);
+
+  return new Map(
+    passed.map(({ organisation, now }) => {
+      const { id } = organisation;
+      const loadedHolders = toMap(holders.get(id) ?? []);
+      const due = {
+        sessions: [...loadedHolders.values()].flatMap(({ sessions }) =>
+          sessions.filter(({ expiresAt }) => expiresAt <= now),
+        ),
+        holders: loadedHolders,
+        purchases: purchases.get(id) ?? [],
+        baseLicences: baseLicences.get(id) ?? [],
+      };
+      const settled = settle(organisation, pools.get(id) ?? new Map<LicenceCode, Pool>(), due, now);
+      return [id, { ...settled, loadedHolders }];
+    }),
+  );
+}
+
+async function loadHolders(
+  trx: Transaction,
+  open: ReadonlyMap<OrganisationId, OpenLedger>,
+  users: readonly Of<{ readonly userId: UserId }>[],
+): Promise<void> {
+  const missing = users.filter(
+    ({ organisationId, userId }) => open.get(organisationId)?.ledger.holders.has(userId) === false,
+  );
+  for (const [organisationId, holders] of byOrganisation(await lockHolders(trx, missing))) {
+    const loaded = open.get(organisationId);
+    if (loaded === undefined) continue;
+    for (const [userId, holder] of toMap(holders)) loaded.holders.set(userId, holder);
+    loaded.ledger.holders = new Map([...loaded.ledger.holders, ...toMap(holders)]);
+  }
+}
+
+function toMap(holders: readonly Of<Holder>[]): Map<UserId, Holder> {
+  return new Map(holders.map(({ organisationId: _, ...holder }) => [holder.userId, holder]));
 }
 
 /** What there is to announce once the transaction is committed. */
 interface Changes {
+  readonly organisationId: OrganisationId;
   /** null: no figure changed. */
   readonly revision: number | null;
-  readonly sessions: readonly SessionId[];
+  readonly sessions: readonly Session[];
 }
 
-async function save(trx: Transaction, ledger: Ledger, loaded: Loaded): Promise<Changes> {
-  const { id } = ledger.organisation;
-  const pools = [...ledger.pools.values()].filter((pool) => isChanged(loaded.pools.get(pool.licence), pool));
-  const countsChanged =
-    ledger.organisation.activeUsers !== loaded.organisation.activeUsers ||
-    ledger.organisation.activeInBillingPeriod !== loaded.organisation.activeInBillingPeriod;
-  const everyRowChanged = countsChanged || loaded.everyRowChanged;
-
-  const figuresChanged = everyRowChanged || pools.length > 0;
-  const revision = loaded.organisation.revision + (figuresChanged ? 1 : 0);
-
-  await savePools(trx, id, pools, revision);
-  await saveHolders(trx, id, loaded.holders, ledger.holders, ledger.now);
-  await insertHistory(trx, id, ledger.history);
-  await insertDenials(trx, id, ledger.denials);
-  await insertBillingPeriods(trx, id, loaded.periods);
-  await updateOrganisation(trx, {
-    ...ledger.organisation,
-    revision,
-    rowsRevision: everyRowChanged ? revision : loaded.organisation.rowsRevision,
+async function save(
+  trx: Transaction,
+  open: readonly OpenLedger[],
+  sessionsOnly: boolean,
+): Promise<Changes[]> {
+  const saved = open.map((loaded) => {
+    const { ledger } = loaded;
+    const organisationId = ledger.organisation.id;
+    const pools = [...ledger.pools.values()].filter((pool) =>
+      isChanged(loaded.pools.get(pool.licence), pool),
+    );
+    const everyRowChanged =
+      loaded.everyRowChanged ||
+      ledger.organisation.activeUsers !== loaded.organisation.activeUsers ||
+      ledger.organisation.activeInBillingPeriod !== loaded.organisation.activeInBillingPeriod;
+    const figuresChanged = everyRowChanged || pools.length > 0;
+    const revision = loaded.organisation.revision + (figuresChanged ? 1 : 0);
+    const sessions = changedSessions(loaded.holders, ledger.holders);
+    return {
+      changes: { organisationId, revision: figuresChanged ? revision : null, sessions },
+      pools: pools.map((pool) => ({ organisationId, revision, ...pool })),
+      holders: { organisationId, before: loaded.holders, after: ledger.holders, at: ledger.now },
+      history: ledger.history.map((entry) => ({ organisationId, ...entry })),
+      denials: ledger.denials.map((denial) => ({ organisationId, ...denial })),
+      periods: loaded.periods.map((period) => ({ organisationId, ...period })),
+      organisation: {
+        ...ledger.organisation,
+        revision,
+        rowsRevision: everyRowChanged ? revision : loaded.organisation.rowsRevision,
+        nextDueAt: nextDueAt(loaded.organisation.nextDueAt, sessions),
+        seekDue: !sessionsOnly || loaded.organisation.nextDueAt <= ledger.now,
+      },
+    };
   });
-  return {
-    revision: figuresChanged ? revision : null,
-    sessions: changedSessions(loaded.holders, ledger.holders),
-  };
+
+  const savedHolders = saveHolders(
+    trx,
+    saved.map(({ holders }) => holders),
+  );
+  // What falls due next is sought among the sessions as they are then.
+  if (saved.some(({ organisation }) => organisation.seekDue)) await savedHolders;
+  await Promise.all([
+    savedHolders,
+    savePools(
+      trx,
+      saved.flatMap(({ pools }) => pools),
+    ),
+    insertHistory(
+      trx,
+      saved.flatMap(({ history }) => history),
+    ),
+    insertDenials(
+      trx,
+      saved.flatMap(({ denials }) => denials),
+    ),
+    insertBillingPeriods(
+      trx,
+      saved.flatMap(({ periods }) => periods),
+    ),
+    updateOrganisations(
+      trx,
+      saved.map(({ organisation }) => organisation),
+    ),
+  ]);
+  return saved.map(({ changes }) => changes);
+}
+
+function nextDueAt(known: Instant, changed: readonly Session[]): Instant {
+  let at = known;
+  for (const session of changed) if (isLive(session) && session.expiresAt < at) at = session.expiresAt;
+  return at;
 }
 
 function isChanged(before: Pool | undefined, after: Pool): boolean {
@@ -226,17 +409,18 @@ function isChanged(before: Pool | undefined, after: Pool): boolean {
   );
 }
 
-function changedSessions(
-  before: ReadonlyMap<UserId, Holder>,
-  after: ReadonlyMap<UserId, Holder>,
-): SessionId[] {
-  return [...after].flatMap(([userId, { sessions }]) => {
-    const former = new Set(before.get(userId)?.sessions);
-    return sessions.filter((session) => !former.has(session)).map(({ id }) => id);
+function changedSessions(before: ReadonlyMap<UserId, Holder>, after: ReadonlyMap<UserId, Holder>): Session[] {
+  return [...after].flatMap(([userId, holder]) => {
+    const former = before.get(userId);
+    return holder === former
+      ? []
+      : holder.sessions.filter((session) => former?.sessions.includes(session) !== true);
   });
 }
 
-function announce({ live }: Services, organisationId: OrganisationId, { revision, sessions }: Changes): void {
-  if (revision !== null) live.announce(organisationTopic(organisationId), revision);
-  for (const id of sessions) live.announce(sessionTopic(organisationId, id), null);
+function announce({ live }: Services, changes: readonly Changes[]): void {
+  for (const { organisationId, revision, sessions } of changes) {
+    if (revision !== null) live.announce(organisationTopic(organisationId), revision);
+    for (const { id } of sessions) live.announce(sessionTopic(organisationId, id), null);
+  }
 }

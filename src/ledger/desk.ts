@@ -71,7 +71,7 @@ export async function takeBackBaseLicence(
   const held = await findHeldBaseLicence(trx, organisationId, licence, userId);
   if (held === null) throw new Error(`User ${userId} holds no base licence of ${licence}`);
   const released = inStep(ledger, (tally) => releaseBaseLicence(tally, held, ledger.now));
-  if (released === null) await deleteBaseLicences(trx, organisationId, [held.id]);
+  if (released === null) await deleteBaseLicences(trx, [{ organisationId, id: held.id }]);
   else await saveBaseLicences(trx, organisationId, [released]);
 }
 

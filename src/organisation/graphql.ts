@@ -9,7 +9,7 @@ import { readOrganisationId, registerNode } from '../graphql/node.ts';
 import { encodeOrganisationId, type OrganisationId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import { isRefusal } from '../kernel/refusal.ts';
-import { settleOrganisation } from '../ledger/commands.ts';
+import { settleOrganisations } from '../ledger/commands.ts';
 import {
   advanceTestClock,
   createOrganisation,
@@ -48,14 +48,9 @@ export const findOrganisation = createLoader<OrganisationId, Organisation>(
     const due = organisations.filter(
       (organisation) => organisation.nextDueAt <= nowOf(organisation, services.clock.now()),
     );
-    for (const { id } of due) await settleOrganisation(services, id);
-    const settled =
-      due.length === 0
-        ? []
-        : await listOrganisations(
-            services.db,
-            due.map(({ id }) => id),
-          );
+    const dueIds = due.map(({ id }) => id);
+    if (due.length > 0) await settleOrganisations(services, dueIds);
+    const settled = due.length > 0 ? await listOrganisations(services.db, dueIds) : [];
     const found = new Map(
       [...organisations, ...settled].map((organisation) => [organisation.id, organisation]),
     );

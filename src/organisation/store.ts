@@ -1,6 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { containing, inChunks, keyset, type PageRequest } from '../database/page.ts';
+import { given, insertRows, type Of } from '../database/bulk.ts';
+import { containing, keyset, type PageRequest } from '../database/page.ts';
 import type { Organisation as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
@@ -41,17 +42,24 @@ function toRow({ period, ...rest }: Organisation) {
 }
 
 /**
- * One organisation, one line: whatever changes an organisation's counters holds this lock first. Weaker than `for
- * update`, so that the foreign keys of rows inserted elsewhere do not wait for it.
+ * One organisation, one line: whatever changes an organisation's counters holds this lock first, in the order of ids
+ * where it needs several. Weaker than `for update`, so that the foreign keys of rows inserted elsewhere do not wait.
+ * @param skipLocked leaves out those that somebody else has, instead of waiting
  */
-export async function lockOrganisation(trx: Transaction, id: OrganisationId): Promise<Organisation | null> {
-  const row = await trx
+export async function lockOrganisations(
+  trx: Transaction,
+  ids: readonly OrganisationId[],
+  skipLocked: boolean,
+): Promise<Organisation[]> {
+  const rows = await trx
     .selectFrom('organisation')
     .select(columns)
-    .where('id', '=', id)
+    .where('id', '=', sql<OrganisationId>`any(${ids}::uuid[])`)
+    .orderBy('id')
     .forNoKeyUpdate()
-    .executeTakeFirst();
-  return row === undefined ? null : toOrganisation(row);
+    .$if(skipLocked, (query) => query.skipLocked())
+    .execute();
+  return rows.map(toOrganisation);
 }
 
 export async function listOrganisations(
@@ -110,42 +118,74 @@ export async function insertOrganisation(trx: Transaction, organisation: Organis
     .onConflict((conflict) => conflict.column('externalId').doNothing())
     .executeTakeFirst();
   if (numInsertedOrUpdatedRows === 0n) return false;
-  await insertBillingPeriods(trx, organisation.id, [organisation.period]);
+  await insertBillingPeriods(trx, [{ organisationId: organisation.id, ...organisation.period }]);
   return true;
 }
 
+const written = {
+  id: 'uuid',
+  parentId: 'uuid',
+  name: 'text',
+  externalId: 'text',
+  timeZone: 'text',
+  leaseSeconds: 'integer',
+  settledAt: 'timestamptz',
+  nextDueAt: 'timestamptz',
+  periodMonth: 'integer',
+  periodFrom: 'timestamptz',
+  periodUntil: 'timestamptz',
+  activeUsers: 'integer',
+  activeInBillingPeriod: 'integer',
+  revision: 'bigint',
+  rowsRevision: 'bigint',
+  seekDue: 'boolean',
+} as const;
+
 /**
- * Writes an organisation back, and finds when something next falls due: each of the four is the first entry of an
- * index, whatever the organisation's size.
+ * Writes organisations back.
+ * @param seekDue whether to find when something next falls due: each of the four is the first entry of an index,
+ *   whatever the organisation's size. Where it is known not to be sooner than `nextDueAt`, that is written instead.
  */
-export async function updateOrganisation(trx: Transaction, organisation: Organisation): Promise<void> {
-  const { id, createdAt: _, nextDueAt: __, ...row } = toRow(organisation);
-  const at = organisation.settledAt;
-  await trx
-    .updateTable('organisation')
-    .set({
-      ...row,
-      nextDueAt: sql<Instant>`least(
-        ${organisation.period.until}::timestamptz,
-        (select min(expires_at) from session where organisation_id = ${id} and ended_at is null),
-        (select min("from") from purchase where organisation_id = ${id} and "from" > ${at}),
-        (select min(until) from purchase where organisation_id = ${id} and until > ${at}),
-        (select min(period_until) from base_licence where organisation_id = ${id} and holder_id is null))`,
-    })
-    .where('id', '=', id)
-    .execute();
+export async function updateOrganisations(
+  trx: Transaction,
+  organisations: readonly (Organisation & { readonly seekDue: boolean })[],
+): Promise<void> {
+  if (organisations.length === 0) return;
+  const rows = organisations.map((organisation) => ({ ...organisation, ...toRow(organisation) }));
+  await sql`
+    update organisation set
+      parent_id = given.parent_id,
+      name = given.name,
+      external_id = given.external_id,
+      time_zone = given.time_zone,
+      lease_seconds = given.lease_seconds,
+      settled_at = given.settled_at,
+      period_month = given.period_month,
+      period_from = given.period_from,
+      period_until = given.period_until,
+      active_users = given.active_users,
+      active_in_billing_period = given.active_in_billing_period,
+      revision = given.revision,
+      rows_revision = given.rows_revision,
+      next_due_at = case when not given.seek_due then given.next_due_at else least(
+        given.period_until,
+        (select min(due_at) from session where organisation_id = given.id and ended_at is null),
+        (select min("from") from purchase where organisation_id = given.id and "from" > given.settled_at),
+        (select min(until) from purchase where organisation_id = given.id and until > given.settled_at),
+        (select min(period_until) from base_licence where organisation_id = given.id and holder_id is null)) end
+    from ${given(rows, written)}
+    where organisation.id = given.id`.execute(trx);
 }
 
 export async function insertBillingPeriods(
   trx: Transaction,
-  organisationId: OrganisationId,
-  periods: readonly BillingPeriod[],
+  periods: readonly Of<BillingPeriod>[],
 ): Promise<void> {
-  await inChunks(periods, (chunk) =>
-    trx
-      .insertInto('billingPeriod')
-      .values(chunk.map((period) => ({ organisationId, ...period })))
-      .execute(),
+  await insertRows(
+    trx,
+    'billingPeriod',
+    { organisationId: 'uuid', month: 'integer', from: 'timestamptz', until: 'timestamptz' },
+    periods,
   );
 }
 

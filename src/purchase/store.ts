@@ -1,5 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
+import { given, type Of, type Span, spanColumns } from '../database/bulk.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Purchase as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -25,19 +26,19 @@ export async function listPurchases(
   return rows.map(toPurchase);
 }
 
-/** Those that start or end after `settledAt`, up to and with `now`. */
+/** Those of the organisations that start or end after `settledAt`, up to and with `now`. */
 export async function listDuePurchases(
   trx: Transaction,
-  organisationId: OrganisationId,
-  settledAt: Instant,
-  now: Instant,
-): Promise<Purchase[]> {
+  spans: readonly Of<Span>[],
+): Promise<Of<Purchase>[]> {
   const due = (column: '"from"' | 'until') =>
-    sql<Selectable<Row>>`select * from purchase
-      where organisation_id = ${organisationId} and ${sql.raw(column)} > ${settledAt} and ${sql.raw(column)} <= ${now}`;
+    sql<Selectable<Row>>`
+      select purchase.* from ${given(spans, spanColumns)}
+      join purchase on purchase.organisation_id = given.organisation_id
+        and ${sql.raw(column)} > given.settled_at and ${sql.raw(column)} <= given.now`;
   // A union of two index ranges: one `or` over both columns would read the organisation's every purchase.
   const { rows } = await sql<Selectable<Row>>`${due('"from"')} union ${due('until')}`.execute(trx);
-  return rows.map(toPurchase);
+  return rows;
 }
 
 /** Those of one licence that have not ended: in force, or to come. */

@@ -1,10 +1,17 @@
-import { type IdempotencyKeyReused, idempotencyKeyReused } from '../idempotency/domain.ts';
-import { type KeyedRequest, recall, remember } from '../idempotency/store.ts';
+import type { Of } from '../database/bulk.ts';
+import type { Transaction } from '../database/transaction.ts';
+import {
+  canonical,
+  type IdempotencyKeyReused,
+  idempotencyKeyReused,
+  type Outcome,
+} from '../idempotency/domain.ts';
+import { identityOf, type KeyedRequest, recall, remember } from '../idempotency/store.ts';
 import { failureCode } from '../kernel/failure.ts';
 import { type LicenceCode, newId, type OrganisationId, type SessionId, type UserId } from '../kernel/ids.ts';
 import { createLanes } from '../kernel/lanes.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
-import { type Desk, inLedger } from '../ledger/commands.ts';
+import { type Desk, inLedger, inLedgers, type Ledger } from '../ledger/commands.ts';
 import { apply, endLoadedSessions, findLicences } from '../ledger/desk.ts';
 import { type Catalogue, isFeature } from '../licence/domain.ts';
 import { sessionTopic } from '../live/live.ts';
@@ -17,7 +24,7 @@ import {
   type SessionEnded,
   type SessionRequest,
 } from './domain.ts';
-import { listLiveUserIds, listSessions, listSessionUsers, prolongSession } from './store.ts';
+import { listLiveUserIds, listSessionsOfMany, listSessionUsers, prolongSessions } from './store.ts';
 
 export interface Logon {
   readonly organisationId: OrganisationId;
@@ -62,63 +69,94 @@ export interface SessionCommands {
   forceLogoff(request: ForceLogoff): Promise<{ readonly sessions: readonly Session[] } | NotFound>;
 }
 
-/** What waits in an organisation's lane. */
+/** What waits in a lane. */
 type Asked =
   | { readonly kind: 'LOGON'; readonly logon: Logon }
   | { readonly kind: SessionRequest['kind']; readonly of: OfSessionFeatures };
 
-type Waiting = Asked & {
+type Waiting<Request> = Request & {
   readonly answer: (answer: Answer) => void;
   readonly fail: (error: unknown) => void;
 };
+type WaitingAsked = Waiting<Asked>;
+type WaitingRenewal = Waiting<OfSession>;
 
-/** More than this wait for the batch after the next: a transaction stays short. */
-const maxBatch = 500;
+/** A transaction stays short; what finds no place is in the next. */
+const maxBatch = 1000;
+/** Some seconds' work at most: who would wait longer is told at once (OVERLOADED). */
+const queue = { maxWaitingOfKey: 10_000, maxWaiting: 50_000 } as const;
 
 export function createSessionCommands(services: Services): SessionCommands {
-  const enqueue = createLanes(work, maxBatch);
+  const admission = createLanes<OrganisationId, WaitingAsked>({
+    ...queue,
+    work: decide,
+    keyOf: organisationOf,
+    lanes: 4,
+    maxBatch,
+  });
+  const renewal = createLanes<OrganisationId, WaitingRenewal>({
+    ...queue,
+    work: prolong,
+    keyOf: ({ organisationId }) => organisationId,
+    lanes: 2,
+    maxBatch,
+  });
 
-  async function work(organisationId: OrganisationId, batch: readonly Waiting[]): Promise<void> {
+  async function decide(batch: readonly WaitingAsked[], patient: boolean): Promise<readonly WaitingAsked[]> {
     try {
-      const answers = await admitBatch(services, organisationId, batch);
-      for (const [index, waiting] of batch.entries()) {
-        const answer = answers[index];
-        if (answer === undefined) waiting.fail(new Error('A request was left unanswered'));
+      const answers = await admitBatch(services, batch, patient);
+      const held: WaitingAsked[] = [];
+      for (const waiting of batch) {
+        const answer = answers.get(waiting);
+        if (answer === undefined) held.push(waiting);
         else waiting.answer(answer);
       }
+      return held;
     } catch (error) {
       // One that the database refuses to take must not fail its neighbours. Where the database itself is the trouble,
-      // all are told at once: tried one by one, the last would wait as many time-outs as there are requests.
+      // all are told at once: tried apart, the last would wait as many time-outs as there are requests.
       if (batch.length > 1 && isRefusedData(error)) {
-        for (const waiting of batch) await work(organisationId, [waiting]);
-      } else {
-        for (const waiting of batch) waiting.fail(error);
+        const middle = Math.ceil(batch.length / 2);
+        const held = await decide(batch.slice(0, middle), patient);
+        return [...held, ...(await decide(batch.slice(middle), patient))];
       }
+      for (const { fail } of batch) fail(error);
+      return [];
     }
   }
 
-  function ask(organisationId: OrganisationId, asked: Asked): Promise<Answer> {
+  async function prolong(batch: readonly WaitingRenewal[]): Promise<readonly WaitingRenewal[]> {
+    try {
+      const renewed = await prolongBatch(services, batch);
+      for (const waiting of batch) {
+        const { organisationId, sessionId, answer, fail } = waiting;
+        const session = renewed.get(`${organisationId}/${sessionId}`);
+        if (session !== undefined) answer(session);
+        else ask({ kind: 'RENEW', of: { organisationId, sessionId, features: [] } }).then(answer, fail);
+      }
+    } catch (error) {
+      for (const { fail } of batch) fail(error);
+    }
+    return [];
+  }
+
+  function ask(asked: Asked): Promise<Answer> {
     return new Promise((answer, fail) => {
-      enqueue(organisationId, { ...asked, answer, fail });
+      admission({ ...asked, answer, fail });
     });
   }
 
   /** Only a logon is ever answered with a logon's refusals. */
   async function askSession(kind: SessionRequest['kind'], of: OfSessionFeatures): Promise<SessionAnswer> {
-    return (await ask(of.organisationId, { kind, of })) as SessionAnswer;
+    return (await ask({ kind, of })) as SessionAnswer;
   }
 
   return {
-    logon: (logon) => ask(logon.organisationId, { kind: 'LOGON', logon }),
-    renewSession: async (of) => {
-      const { organisationId, sessionId } = of;
-      if (await prolongSession(services.db, organisationId, sessionId, services.clock.now())) {
-        services.live.announce(sessionTopic(organisationId, sessionId), null);
-        const [session] = await listSessions(services.db, organisationId, [sessionId]);
-        if (session !== undefined) return session;
-      }
-      return askSession('RENEW', { ...of, features: [] });
-    },
+    logon: (logon) => ask({ kind: 'LOGON', logon }),
+    renewSession: (of) =>
+      new Promise((answer, fail) => {
+        renewal({ ...of, answer: answer as (answer: Answer) => void, fail });
+      }),
     acquireFeatures: (of) => askSession('ACQUIRE', of),
     releaseFeatures: (of) => askSession('RELEASE', of),
     logoff: (of) => askSession('LOGOFF', { ...of, features: [] }),
@@ -126,108 +164,232 @@ export function createSessionCommands(services: Services): SessionCommands {
   };
 }
 
+function organisationOf(asked: Asked): OrganisationId {
+  return asked.kind === 'LOGON' ? asked.logon.organisationId : asked.of.organisationId;
+}
+
 /** SQLSTATE classes 22 (data) and 23 (integrity): what was written is at fault, not the database. */
 function isRefusedData(error: unknown): boolean {
   return /^2[23]/.test(failureCode(error) ?? '');
 }
 
-/** One transaction for a whole batch. @returns an answer for each, in their order */
-async function admitBatch(
+/** @returns the sessions that were prolonged, by `organisation/session` */
+async function prolongBatch(
+  { db, clock, live }: Services,
+  batch: readonly OfSession[],
+): Promise<ReadonlyMap<string, Session>> {
+  const asked = batch.map(({ organisationId, sessionId }) => ({ organisationId, id: sessionId }));
+  const sessions = await prolongSessions(db, asked, clock.now());
+  for (const { organisationId, id } of sessions) live.announce(sessionTopic(organisationId, id), null);
+  return new Map(
+    sessions.map(({ organisationId, ...session }) => [`${organisationId}/${session.id}`, session]),
+  );
+}
+
+/**
+ * Decides a whole batch, of any organisations, in one transaction; the number of its statements does not grow with it.
+ * @returns the answers; without those whose organisation somebody else has, where this was not to wait for it
+ */
+function admitBatch(
   services: Services,
-  organisationId: OrganisationId,
-  batch: readonly Waiting[],
-): Promise<readonly Answer[]> {
-  const answers = await inLedger(services, 'admit', organisationId, async (desk) => {
-    const { trx } = desk;
-    const owners = await listSessionUsers(
-      trx,
-      organisationId,
-      batch.flatMap((asked) => (asked.kind === 'LOGON' ? [] : [asked.of.sessionId])),
-    );
-    await desk.loadHolders([
-      ...new Set([
-        ...batch.flatMap((asked) => (asked.kind === 'LOGON' ? [asked.logon.userId] : [])),
-        ...owners.values(),
-      ]),
+  batch: readonly WaitingAsked[],
+  patient: boolean,
+): Promise<ReadonlyMap<Asked, Answer>> {
+  const organisations = Map.groupBy(batch, organisationOf);
+  const options = { patient, sessionsOnly: true };
+  return inLedgers(services, 'admit', [...organisations.keys()], options, async (desks) => {
+    const { trx, ledgers } = desks;
+    const logons = batch.flatMap((asked) => (asked.kind === 'LOGON' ? [asked.logon] : []));
+    const keyed = new Map(logons.map((logon) => [logon, keyedRequest(logon)]));
+    const [owners, known] = await Promise.all([
+      listSessionUsers(
+        trx,
+        batch.flatMap((asked) =>
+          asked.kind === 'LOGON' ? [] : [{ organisationId: asked.of.organisationId, id: asked.of.sessionId }],
+        ),
+      ),
+      recall(trx, [...keyed.values()]),
     ]);
+    await desks.loadHolders([...logons, ...owners]);
 
-    const decided: Answer[] = [];
-    for (const asked of batch) decided.push(await answerOne(services, desk, asked, owners));
-    return decided;
-  });
-  return isRefusal(answers) ? batch.map(() => answers) : answers;
-}
-
-async function answerOne(
-  services: Services,
-  desk: Desk,
-  asked: Asked,
-  owners: ReadonlyMap<SessionId, UserId>,
-): Promise<Answer> {
-  const { catalogue } = desk.ledger;
-  if (asked.kind !== 'LOGON') {
-    const { sessionId } = asked.of;
-    const userId = owners.get(sessionId);
-    if (userId === undefined) return notFound('session');
-    const features = findFeatures(catalogue, asked.of.features);
-    if (isRefusal(features)) return features;
-    return decideNow(desk, { kind: asked.kind, userId, sessionId, features });
-  }
-
-  const { logon } = asked;
-  if (!desk.ledger.holders.has(logon.userId)) return notFound('user');
-  const licence = findLicences(catalogue, [logon.licence]);
-  if (isRefusal(licence)) return licence;
-  const [type] = licence;
-  if (type === undefined || isFeature(type)) {
-    return invalidInput(
-      'licence',
-      `${logon.licence} is a feature; log on with a licence type, and ask for features.`,
+    const ownerOf = new Map(
+      owners.map(({ organisationId, id, userId }) => [`${organisationId}/${id}`, userId]),
     );
-  }
-  const features = logon.features === null ? null : findFeatures(catalogue, logon.features);
-  if (features !== null && isRefusal(features)) return features;
-
-  const { trx, organisationId } = desk;
-  const keyed: KeyedRequest = {
-    scope: `logon:${logon.userId}`,
-    key: logon.idempotencyKey,
-    arguments: { licence: logon.licence, device: logon.device, features: logon.features },
-  };
-  const known = await recall(trx, organisationId, keyed);
-  if (known !== null && 'code' in known) return idempotencyKeyReused();
-  if (known !== null && 'refusal' in known) return known.refusal as LogonRefusal;
-  if (known !== null) return getSession(desk, known.id as SessionId);
-
-  const answer = await decideNow(desk, {
-    kind: 'LOGON',
-    userId: logon.userId,
-    sessionId: newId(),
-    licence: type,
-    device: logon.device,
-    features,
-    // No proof can be shown yet: a licence that needs one is refused (L1).
-    secondFactorShown: false,
+    const facts: Facts = { ownerOf, keyed, known };
+    const decisions = [...organisations].flatMap(([organisationId, asked]) => {
+      const ledger = ledgers.get(organisationId);
+      if (ledger !== undefined) return decideOrganisation(ledger, asked, facts);
+      return patient
+        ? asked.map((each): Decision => ({ asked: each, answer: notFound('organisation') }))
+        : [];
+    });
+    await remember(
+      trx,
+      decisions.flatMap(({ remembered }) => remembered ?? []),
+      services.clock.now(),
+    );
+    return showSessions(trx, ledgers, decisions);
   });
-  const outcome = isRefusal(answer) ? { refusal: answer } : { id: answer.id };
-  await remember(trx, organisationId, keyed, outcome, services.clock.now());
-  return answer;
 }
 
-async function decideNow(desk: Desk, request: Request): Promise<Answer> {
-  const { ledger } = desk;
+/** What was read for a batch. */
+interface Facts {
+  /** By `organisation/session`. */
+  readonly ownerOf: ReadonlyMap<string, UserId>;
+  readonly keyed: ReadonlyMap<Logon, Of<KeyedRequest>>;
+  readonly known: ReadonlyMap<Of<KeyedRequest>, Outcome | IdempotencyKeyReused>;
+}
+
+/** An answer; `null` stands for the session `shows`, as it is once all is decided (L6, L9). */
+interface Decision {
+  readonly asked: Asked;
+  readonly answer: Answer | null;
+  readonly shows?: SessionId;
+  readonly remembered?: { readonly request: Of<KeyedRequest>; readonly outcome: Outcome };
+}
+
+function keyedRequest(logon: Logon): Of<KeyedRequest> {
+  const { organisationId, userId, licence, device, features } = logon;
+  const args = { licence, device, features };
+  return { organisationId, scope: `logon:${userId}`, key: logon.idempotencyKey, arguments: args };
+}
+
+/** One organisation's part of a batch, in the order of arrival. */
+function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Facts): Decision[] {
+  const admitted: { readonly asked: Asked; readonly request: Request }[] = [];
+  const decided = new Map<Asked, Decision>();
+  const firstOfKey = new Map<string, { readonly asked: Asked; readonly request: Of<KeyedRequest> }>();
+  const repeats: { readonly asked: Asked; readonly of: Asked }[] = [];
+  const answer = (asked: Asked, given: Answer) => decided.set(asked, { asked, answer: given });
+
+  for (const asked of batch) {
+    const request = toRequest(ledger, asked, facts.ownerOf);
+    if (isRefusal(request)) {
+      answer(asked, request);
+      continue;
+    }
+    const keyed = asked.kind === 'LOGON' ? facts.keyed.get(asked.logon) : undefined;
+    if (keyed === undefined || keyed.key === null) {
+      admitted.push({ asked, request });
+      continue;
+    }
+    const known = facts.known.get(keyed);
+    const first = firstOfKey.get(identityOf(keyed));
+    if (known !== undefined) {
+      if ('code' in known) answer(asked, known);
+      else if ('refusal' in known) answer(asked, known.refusal as LogonRefusal);
+      else decided.set(asked, { asked, answer: null, shows: known.id as SessionId });
+    } else if (first === undefined) {
+      firstOfKey.set(identityOf(keyed), { asked, request: keyed });
+      admitted.push({ asked, request });
+    } else if (canonical(first.request.arguments) === canonical(keyed.arguments)) {
+      repeats.push({ asked, of: first.asked });
+    } else {
+      answer(asked, idempotencyKeyReused());
+    }
+  }
+
   const terms = {
     catalogue: ledger.catalogue,
     leaseSeconds: ledger.organisation.leaseSeconds,
     newDenialId: newId<'Denial'>,
   };
-  const admission = admit(ledger, [request], terms, ledger.now);
+  const admission = admit(
+    ledger,
+    admitted.map(({ request }) => request),
+    terms,
+    ledger.now,
+  );
   apply(ledger, admission);
   ledger.denials.push(...admission.denials);
-  const [answer] = admission.answers;
-  if (answer !== null && answer !== undefined) return answer;
-  // L9: the session had ended before, and stays as it is.
-  return getSession(desk, request.sessionId);
+  for (const [index, { asked, request }] of admitted.entries()) {
+    const given = admission.answers[index] ?? null;
+    const keyed = asked.kind === 'LOGON' ? facts.keyed.get(asked.logon) : undefined;
+    decided.set(asked, {
+      asked,
+      answer: given,
+      shows: request.sessionId,
+      ...(keyed === undefined || given === null
+        ? {}
+        : {
+            remembered: { request: keyed, outcome: isRefusal(given) ? { refusal: given } : { id: given.id } },
+          }),
+    });
+  }
+  for (const { asked, of } of repeats) {
+    const first = decided.get(of)?.answer ?? null;
+    if (first === null || isRefusal(first)) answer(asked, first ?? notFound('session'));
+    else decided.set(asked, { asked, answer: null, shows: first.id });
+  }
+  return [...decided.values()];
+}
+
+/** A request that the rules can decide, or why it names nothing that they know. */
+function toRequest(
+  ledger: Ledger,
+  asked: Asked,
+  ownerOf: ReadonlyMap<string, UserId>,
+): Request | InvalidInput | NotFound {
+  const { catalogue } = ledger;
+  if (asked.kind !== 'LOGON') {
+    const { organisationId, sessionId } = asked.of;
+    const userId = ownerOf.get(`${organisationId}/${sessionId}`);
+    if (userId === undefined) return notFound('session');
+    const features = findFeatures(catalogue, asked.of.features);
+    return isRefusal(features) ? features : { kind: asked.kind, userId, sessionId, features };
+  }
+
+  const { userId, device } = asked.logon;
+  if (!ledger.holders.has(userId)) return notFound('user');
+  const licence = findLicences(catalogue, [asked.logon.licence]);
+  if (isRefusal(licence)) return licence;
+  const [type] = licence;
+  if (type === undefined || isFeature(type)) {
+    return invalidInput(
+      'licence',
+      `${asked.logon.licence} is a feature; log on with a licence type, and ask for features.`,
+    );
+  }
+  const features = asked.logon.features === null ? null : findFeatures(catalogue, asked.logon.features);
+  if (features !== null && isRefusal(features)) return features;
+  // No proof can be shown yet: a licence that needs one is refused (L1).
+  const secondFactorShown = false;
+  return { kind: 'LOGON', userId, sessionId: newId(), licence: type, device, features, secondFactorShown };
+}
+
+/** Puts in the sessions that are answered as they are now: most are at hand, the others had ended before. */
+async function showSessions(
+  trx: Transaction,
+  ledgers: ReadonlyMap<OrganisationId, Ledger>,
+  decisions: readonly Decision[],
+): Promise<ReadonlyMap<Asked, Answer>> {
+  const answers = new Map<Asked, Answer>();
+  const missing: {
+    readonly asked: Asked;
+    readonly organisationId: OrganisationId;
+    readonly id: SessionId;
+  }[] = [];
+  for (const { asked, answer, shows } of decisions) {
+    if (answer !== null) answers.set(asked, answer);
+    else if (shows !== undefined) missing.push({ asked, organisationId: organisationOf(asked), id: shows });
+  }
+  if (missing.length === 0) return answers;
+
+  const stored = await listSessionsOfMany(trx, missing);
+  const shown = new Map(
+    stored.map(({ organisationId, ...session }) => [`${organisationId}/${session.id}`, session]),
+  );
+  for (const [organisationId, { holders }] of ledgers) {
+    for (const { sessions } of holders.values()) {
+      for (const session of sessions) shown.set(`${organisationId}/${session.id}`, session);
+    }
+  }
+  for (const { asked, organisationId, id } of missing) {
+    const session = shown.get(`${organisationId}/${id}`);
+    if (session === undefined) throw new Error(`Session ${id} is known and gone`);
+    answers.set(asked, session);
+  }
+  return answers;
 }
 
 async function forceLogoff(
@@ -255,18 +417,14 @@ async function forceLogoff(
 async function listAffectedUserIds({ trx, organisationId }: Desk, request: ForceLogoff): Promise<UserId[]> {
   switch (request.of) {
     case 'SESSION':
-      return [...(await listSessionUsers(trx, organisationId, [request.sessionId])).values()];
+      return (await listSessionUsers(trx, [{ organisationId, id: request.sessionId }])).map(
+        ({ userId }) => userId,
+      );
     case 'USER':
       return [request.userId];
     case 'ORGANISATION':
       return listLiveUserIds(trx, organisationId);
   }
-}
-
-async function getSession({ trx, organisationId }: Desk, id: SessionId): Promise<Session> {
-  const [session] = await listSessions(trx, organisationId, [id]);
-  if (session === undefined) throw new Error(`Session ${id} is known and gone`);
-  return session;
 }
 
 /** The features that a client named; a code of another category is INVALID_INPUT (L3). */

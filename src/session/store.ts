@@ -1,45 +1,29 @@
 import { type Selectable, sql } from 'kysely';
+import { deleteRows, given, insertRows, type Of, type Span, spanColumns } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
-import { inChunks, keyset, type PageRequest } from '../database/page.ts';
-import type {
-  Hold as HoldRow,
-  Session as SessionRow,
-  SessionFeature as FeatureRow,
-} from '../database/tables.ts';
+import { keyset, type PageRequest } from '../database/page.ts';
+import type { Session as SessionRow } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId, SessionId, UserId } from '../kernel/ids.ts';
+import type { AdmittedAs } from '../usage/domain.ts';
+import type { UserStatus } from '../user/domain.ts';
 import { type Denial, type Holder, holdsOf, type Session, type SessionFeature } from './domain.ts';
 
-function toFeature({ licence, admittedAs, unavailableReason }: Selectable<FeatureRow>): SessionFeature {
-  if (admittedAs !== null) return { licence, admittedAs, unavailableReason: null };
-  // A check constraint: what is not granted has a reason.
-  return { licence, admittedAs: null, unavailableReason: unavailableReason ?? 'NOT_ASSIGNED' };
+/** A session's features, in the statement that reads the session; in no order of their own. */
+const features = sql<readonly SessionFeature[]>`coalesce((
+  select jsonb_agg(jsonb_build_object(
+    'licence', f.licence, 'admittedAs', f.admitted_as, 'unavailableReason', f.unavailable_reason))
+  from session_feature f
+  where f.organisation_id = session.organisation_id and f.session_id = session.id), '[]')`.as('features');
+
+type Read = Selectable<SessionRow> & { readonly features: readonly SessionFeature[] };
+
+function toSession({ organisationId: _, version: __, dueAt: ___, ...session }: Read): Session {
+  return session;
 }
 
-async function withFeatures(
-  db: Database,
-  organisationId: OrganisationId,
-  rows: readonly Selectable<SessionRow>[],
-): Promise<Session[]> {
-  if (rows.length === 0) return [];
-  const ids = rows.map(({ id }) => id);
-  const features = await db
-    .selectFrom('sessionFeature')
-    .innerJoin('licence', 'licence.code', 'sessionFeature.licence')
-    .selectAll('sessionFeature')
-    .where('organisationId', '=', organisationId)
-    .where('sessionId', '=', sql<SessionId>`any(${ids}::uuid[])`)
-    .orderBy('licence.position')
-    .execute();
-  const bySession = Map.groupBy(features, ({ sessionId }) => sessionId);
-  return rows.map(({ organisationId: _, version: __, ...session }) => ({
-    ...session,
-    features: (bySession.get(session.id) ?? []).map(toFeature),
-  }));
-}
-
-/** By id, live or ended; features in catalogue order. */
+/** By id, live or ended. */
 export async function listSessions(
   db: Database,
   organisationId: OrganisationId,
@@ -48,10 +32,22 @@ export async function listSessions(
   const rows = await db
     .selectFrom('session')
     .selectAll()
+    .select(features)
     .where('organisationId', '=', organisationId)
-    .where('id', 'in', ids)
+    .where('id', '=', sql<SessionId>`any(${ids}::uuid[])`)
     .execute();
-  return withFeatures(db, organisationId, rows);
+  return rows.map(toSession);
+}
+
+/** By id, live or ended, of any organisations. */
+export async function listSessionsOfMany(
+  db: Database,
+  sessions: readonly Of<{ readonly id: SessionId }>[],
+): Promise<Of<Session>[]> {
+  const { rows } = await sql<Read>`
+    select session.*, ${features} from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })}
+    join session on session.organisation_id = given.organisation_id and session.id = given.id`.execute(db);
+  return rows.map((row) => ({ organisationId: row.organisationId, ...toSession(row) }));
 }
 
 /** The users' live sessions, newest first. */
@@ -63,13 +59,14 @@ export async function listLiveSessions(
   const rows = await db
     .selectFrom('session')
     .selectAll()
+    .select(features)
     .where('organisationId', '=', organisationId)
     .where('userId', '=', sql<UserId>`any(${userIds}::uuid[])`)
     .where('endedAt', 'is', null)
     .orderBy('startedAt', 'desc')
     .orderBy('id', 'desc')
     .execute();
-  return withFeatures(db, organisationId, rows);
+  return rows.map(toSession);
 }
 
 /** Newest first. @param live null: live and ended */
@@ -82,11 +79,12 @@ export async function pageSessions(
   const { where, orderBy } = keyset(page, 'desc', ['startedAt', 'id']);
   const rows = await sessionsOf(db, organisationId, live)
     .selectAll()
+    .select(features)
     .where(where)
     .orderBy(orderBy)
     .limit(page.limit)
     .execute();
-  return withFeatures(db, organisationId, rows);
+  return rows.map(toSession);
 }
 
 export async function countSessions(
@@ -108,17 +106,14 @@ function sessionsOf(db: Database, organisationId: OrganisationId, live: boolean 
 /** Whose sessions these are, live or ended. Ids that name none are missing from the answer. */
 export async function listSessionUsers(
   db: Database,
-  organisationId: OrganisationId,
-  ids: readonly SessionId[],
-): Promise<ReadonlyMap<SessionId, UserId>> {
-  if (ids.length === 0) return new Map();
-  const rows = await db
-    .selectFrom('session')
-    .select(['id', 'userId'])
-    .where('organisationId', '=', organisationId)
-    .where('id', '=', sql<SessionId>`any(${ids}::uuid[])`)
-    .execute();
-  return new Map(rows.map(({ id, userId }) => [id, userId]));
+  sessions: readonly Of<{ readonly id: SessionId }>[],
+): Promise<Of<{ readonly id: SessionId; readonly userId: UserId }>[]> {
+  if (sessions.length === 0) return [];
+  const { rows } = await sql<Of<{ readonly id: SessionId; readonly userId: UserId }>>`
+    select organisation_id, id, user_id
+    from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })}
+    join session using (organisation_id, id)`.execute(db);
+  return rows;
 }
 
 /** Who is logged on. */
@@ -133,200 +128,216 @@ export async function listLiveUserIds(db: Database, organisationId: Organisation
   return rows.map(({ userId }) => userId);
 }
 
-/** Whose sessions' leases end up to and with `now`. */
-export async function listExpiringUserIds(
+/**
+ * Whose sessions' leases end up to and with `now`. Of those that were renewed since they were last looked at, it is
+ * noted until when they last: a renewal itself does not touch the index by which they are found.
+ */
+export async function listExpiringUsers(
   trx: Transaction,
-  organisationId: OrganisationId,
-  now: Instant,
-): Promise<UserId[]> {
-  const rows = await trx
-    .selectFrom('session')
-    .select('userId')
-    .distinct()
-    .where('organisationId', '=', organisationId)
-    .where('endedAt', 'is', null)
-    .where('expiresAt', '<=', now)
-    .execute();
-  return rows.map(({ userId }) => userId);
+  spans: readonly Of<Span>[],
+): Promise<Of<{ readonly userId: UserId }>[]> {
+  const due = sql`session.organisation_id = given.organisation_id and ended_at is null and due_at <= given.now`;
+  const [, { rows }] = await Promise.all([
+    sql`update session set due_at = expires_at from ${given(spans, spanColumns)}
+        where ${due} and expires_at > given.now`.execute(trx),
+    sql<Of<{ readonly userId: UserId }>>`
+        select distinct session.organisation_id, user_id from ${given(spans, spanColumns)} join session on ${due}`.execute(
+      trx,
+    ),
+  ]);
+  return rows;
 }
 
+const userOf = { organisationId: 'uuid', userId: 'uuid' } as const;
+
 /**
- * Users with their live sessions, which stay locked until the transaction ends: a renewal, which takes no other
- * lock, then waits, and finds a session that this transaction ends ended. The organisation must be locked first.
+ * Users with their live sessions, which stay locked until the transaction ends: a renewal, which takes no other lock,
+ * then finds a session that this transaction ends ended. The organisations must be locked first.
  */
 export async function lockHolders(
   trx: Transaction,
-  organisationId: OrganisationId,
-  userIds: readonly UserId[],
-): Promise<ReadonlyMap<UserId, Holder>> {
-  if (userIds.length === 0) return new Map();
-  const users = await trx
-    .selectFrom('user')
-    .select(['id', 'status'])
-    .where('organisationId', '=', organisationId)
-    .where('id', '=', sql<UserId>`any(${userIds}::uuid[])`)
-    .execute();
-  const assignments = await trx
-    .selectFrom('assignment')
-    .select(['userId', 'licence'])
-    .where('organisationId', '=', organisationId)
-    .where('userId', '=', sql<UserId>`any(${userIds}::uuid[])`)
-    .where('removedAt', 'is', null)
-    .execute();
-  const rows = await trx
-    .selectFrom('session')
-    .selectAll()
-    .where('organisationId', '=', organisationId)
-    .where('userId', '=', sql<UserId>`any(${userIds}::uuid[])`)
-    .where('endedAt', 'is', null)
-    .orderBy('id')
-    .forUpdate()
-    .execute();
-  const sessions = await withFeatures(trx, organisationId, rows);
-
-  const assigned = Map.groupBy(assignments, ({ userId }) => userId);
-  const live = Map.groupBy(sessions, ({ userId }) => userId);
-  return new Map(
-    users.map(({ id, status }) => [
-      id,
-      {
-        userId: id,
-        status,
-        assigned: new Set((assigned.get(id) ?? []).map(({ licence }) => licence)),
-        sessions: live.get(id) ?? [],
-      },
-    ]),
-  );
+  asked: readonly Of<{ readonly userId: UserId }>[],
+): Promise<Of<Holder>[]> {
+  if (asked.length === 0) return [];
+  const [users, sessions] = await Promise.all([
+    sql<Of<{ id: UserId; status: UserStatus; assigned: string }>>`
+      select u.organisation_id, u.id, u.status, coalesce((
+        select string_agg(a.licence, ' ') from assignment a
+        where a.organisation_id = u.organisation_id and a.user_id = u.id and a.removed_at is null), '') as assigned
+      from ${given(asked, userOf)} join "user" u on u.organisation_id = given.organisation_id and u.id = given.user_id`.execute(
+      trx,
+    ),
+    sql<Read>`
+      select session.*, ${features}
+      from ${given(asked, userOf)} join session
+        on session.organisation_id = given.organisation_id and session.user_id = given.user_id and ended_at is null
+      order by session.organisation_id, session.id for update of session`.execute(trx),
+  ]);
+  const live = Map.groupBy(sessions.rows, ({ organisationId, userId }) => `${organisationId}/${userId}`);
+  return users.rows.map(({ organisationId, id, status, assigned }) => ({
+    organisationId,
+    userId: id,
+    status,
+    assigned: new Set((assigned === '' ? [] : assigned.split(' ')) as LicenceCode[]),
+    sessions: (live.get(`${organisationId}/${id}`) ?? []).map(toSession),
+  }));
 }
 
-/** Writes what differs between the holders as they were loaded and as they were decided: sessions, features, holds. */
-export async function saveHolders(
-  trx: Transaction,
-  organisationId: OrganisationId,
-  before: ReadonlyMap<UserId, Holder>,
-  after: ReadonlyMap<UserId, Holder>,
-  at: Instant,
-): Promise<void> {
-  const started: Session[] = [];
-  const changed: Session[] = [];
-  const setFeatures: (SessionFeature & { sessionId: SessionId })[] = [];
-  const droppedFeatures: { sessionId: SessionId; licence: LicenceCode }[] = [];
-  const acquired: Pick<Selectable<HoldRow>, 'userId' | 'licence' | 'admittedAs'>[] = [];
-  const released: { userId: UserId; licence: LicenceCode }[] = [];
+/** An organisation's holders as they were loaded, and as they were decided. */
+export interface HoldersChange {
+  readonly organisationId: OrganisationId;
+  readonly before: ReadonlyMap<UserId, Holder>;
+  readonly after: ReadonlyMap<UserId, Holder>;
+  readonly at: Instant;
+}
 
-  for (const [userId, holder] of after) {
-    const former = before.get(userId);
-    if (holder === former) continue;
-    for (const session of holder.sessions) {
-      const old = former?.sessions.find(({ id }) => id === session.id);
-      if (old === session) continue;
-      (old === undefined ? started : changed).push(session);
-      for (const feature of session.features) {
-        if (!(old?.features ?? []).includes(feature)) setFeatures.push({ sessionId: session.id, ...feature });
+/** Writes what differs: sessions, features, holds. The number of statements does not grow with the changes. */
+export async function saveHolders(trx: Transaction, changes: readonly HoldersChange[]): Promise<void> {
+  const { started, changed, setFeatures, droppedFeatures, acquired, released } = differences(changes);
+
+  // In this order: a device that was logged off is free for the session that starts on it (L6), and that session is
+  // there before its features. Sent together, statements are done one after the other.
+  await Promise.all([
+    updateSessions(trx, changed),
+    deleteRows(
+      trx,
+      'sessionFeature',
+      { organisationId: 'uuid', sessionId: 'uuid', licence: 'text' },
+      droppedFeatures,
+    ),
+    deleteRows(trx, 'hold', { ...userOf, licence: 'text' }, released),
+    insertRows(trx, 'session', sessionColumns, started),
+    insertRows(
+      trx,
+      'hold',
+      { ...userOf, licence: 'text', admittedAs: 'admitted_as', acquiredAt: 'timestamptz' },
+      acquired,
+    ),
+    insertRows(
+      trx,
+      'sessionFeature',
+      {
+        organisationId: 'uuid',
+        sessionId: 'uuid',
+        licence: 'text',
+        admittedAs: 'admitted_as',
+        unavailableReason: 'unavailable_reason',
+      },
+      setFeatures,
+      sql`on conflict (organisation_id, session_id, licence) do update set
+        admitted_as = excluded.admitted_as, unavailable_reason = excluded.unavailable_reason`,
+    ),
+  ]);
+}
+
+const sessionColumns = {
+  organisationId: 'uuid',
+  id: 'uuid',
+  userId: 'uuid',
+  licence: 'text',
+  device: 'text',
+  admittedAs: 'admitted_as',
+  startedAt: 'timestamptz',
+  expiresAt: 'timestamptz',
+  dueAt: 'timestamptz',
+  endedAt: 'timestamptz',
+  endReason: 'session_end_reason',
+  version: 'integer',
+} as const;
+
+async function updateSessions(trx: Transaction, changed: readonly Of<Session>[]): Promise<void> {
+  if (changed.length === 0) return;
+  const columns = {
+    organisationId: 'uuid',
+    id: 'uuid',
+    expiresAt: 'timestamptz',
+    endedAt: 'timestamptz',
+    endReason: 'session_end_reason',
+  } as const;
+  await sql`
+    update session set
+      expires_at = given.expires_at,
+      due_at = least(session.due_at, given.expires_at),
+      ended_at = given.ended_at,
+      end_reason = given.end_reason,
+      version = session.version + 1
+    from ${given(changed, columns)}
+    where session.organisation_id = given.organisation_id and session.id = given.id`.execute(trx);
+}
+
+function differences(changes: readonly HoldersChange[]) {
+  const started: Of<Session & { dueAt: Instant; version: number }>[] = [];
+  const changed: Of<Session>[] = [];
+  const setFeatures: Of<SessionFeature & { sessionId: SessionId }>[] = [];
+  const droppedFeatures: Of<{ sessionId: SessionId; licence: LicenceCode }>[] = [];
+  const acquired: Of<{
+    userId: UserId;
+    licence: LicenceCode;
+    admittedAs: AdmittedAs;
+    acquiredAt: Instant;
+  }>[] = [];
+  const released: Of<{ userId: UserId; licence: LicenceCode }>[] = [];
+
+  for (const { organisationId, before, after, at } of changes) {
+    for (const [userId, holder] of after) {
+      const former = before.get(userId);
+      if (holder === former) continue;
+      for (const session of holder.sessions) {
+        const old = former?.sessions.find(({ id }) => id === session.id);
+        if (old === session) continue;
+        if (old !== undefined) changed.push({ organisationId, ...session });
+        else started.push({ organisationId, ...session, dueAt: session.expiresAt, version: 1 });
+        for (const feature of session.features) {
+          if (old?.features.includes(feature) !== true)
+            setFeatures.push({ organisationId, sessionId: session.id, ...feature });
+        }
+        for (const { licence } of old?.features ?? []) {
+          const dropped = !session.features.some((feature) => feature.licence === licence);
+          if (dropped) droppedFeatures.push({ organisationId, sessionId: session.id, licence });
+        }
       }
-      for (const { licence } of old?.features ?? []) {
-        const dropped = !session.features.some((feature) => feature.licence === licence);
-        if (dropped) droppedFeatures.push({ sessionId: session.id, licence });
+      const holds = holdsOf(holder);
+      const formerHolds = former === undefined ? new Map<LicenceCode, never>() : holdsOf(former);
+      for (const [licence, admittedAs] of holds) {
+        if (!formerHolds.has(licence))
+          acquired.push({ organisationId, userId, licence, admittedAs, acquiredAt: at });
+      }
+      for (const licence of formerHolds.keys()) {
+        if (!holds.has(licence)) released.push({ organisationId, userId, licence });
       }
     }
-    const holds = holdsOf(holder);
-    const formerHolds = former === undefined ? new Map<LicenceCode, never>() : holdsOf(former);
-    for (const [licence, admittedAs] of holds) {
-      if (!formerHolds.has(licence)) acquired.push({ userId, licence, admittedAs });
-    }
-    for (const licence of formerHolds.keys()) if (!holds.has(licence)) released.push({ userId, licence });
   }
-
-  // Changed ones first: a device that was logged off is free for the session that starts on it (L6).
-  await inChunks([...changed, ...started], (chunk) =>
-    trx
-      .insertInto('session')
-      .values(chunk.map(({ features: _, ...session }) => ({ organisationId, version: 1, ...session })))
-      .onConflict((conflict) =>
-        conflict.columns(['organisationId', 'id']).doUpdateSet(({ ref }) => ({
-          expiresAt: ref('excluded.expiresAt'),
-          endedAt: ref('excluded.endedAt'),
-          endReason: ref('excluded.endReason'),
-          version: sql<number>`session.version + 1`,
-        })),
-      )
-      .execute(),
-  );
-  await inChunks(setFeatures, (chunk) =>
-    trx
-      .insertInto('sessionFeature')
-      .values(chunk.map((feature) => ({ organisationId, ...feature })))
-      .onConflict((conflict) =>
-        conflict.columns(['organisationId', 'sessionId', 'licence']).doUpdateSet(({ ref }) => ({
-          admittedAs: ref('excluded.admittedAs'),
-          unavailableReason: ref('excluded.unavailableReason'),
-        })),
-      )
-      .execute(),
-  );
-  await inChunks(droppedFeatures, (chunk) =>
-    trx
-      .deleteFrom('sessionFeature')
-      .where('organisationId', '=', organisationId)
-      .where(({ eb, refTuple, tuple }) =>
-        eb(
-          refTuple('sessionId', 'licence'),
-          'in',
-          chunk.map(({ sessionId, licence }) => tuple(sessionId, licence)),
-        ),
-      )
-      .execute(),
-  );
-  await inChunks(released, (chunk) =>
-    trx
-      .deleteFrom('hold')
-      .where('organisationId', '=', organisationId)
-      .where(({ eb, refTuple, tuple }) =>
-        eb(
-          refTuple('userId', 'licence'),
-          'in',
-          chunk.map(({ userId, licence }) => tuple(userId, licence)),
-        ),
-      )
-      .execute(),
-  );
-  await inChunks(acquired, (chunk) =>
-    trx
-      .insertInto('hold')
-      .values(chunk.map((hold) => ({ organisationId, ...hold, acquiredAt: at })))
-      .execute(),
-  );
+  return { started, changed, setFeatures, droppedFeatures, acquired, released };
 }
 
 /**
- * Prolongs a live session without any other lock (L7, L8). Only ever later: one that a shortened lease would end
- * sooner is left to admission, which knows what then falls due earlier.
- * @returns whether it was prolonged
+ * Prolongs live sessions, whatever their organisations, by one statement and without any lock but theirs (L7, L8).
+ * Only ever later: one that a shortened lease would end sooner is left to admission, which knows what then falls due
+ * earlier; and so is one that a transaction under way holds.
+ * @returns those that were prolonged
  */
-export async function prolongSession(
+export async function prolongSessions(
   db: Database,
-  organisationId: OrganisationId,
-  id: SessionId,
+  sessions: readonly Of<{ readonly id: SessionId }>[],
   real: Instant,
-): Promise<boolean> {
-  const now = sql<Instant>`case when test_clock then settled_at else greatest(settled_at, ${real}::timestamptz) end`;
-  const { numUpdatedRows } = await db
-    .with('present', (cte) =>
-      cte
-        .selectFrom('organisation')
-        .select([now.as('at'), sql<Instant>`(${now}) + lease_seconds * interval '1 second'`.as('expiry')])
-        .where('id', '=', organisationId),
-    )
-    .updateTable('session')
-    .from('present')
-    .set(({ ref }) => ({ expiresAt: ref('present.expiry'), version: sql<number>`session.version + 1` }))
-    .where('session.organisationId', '=', organisationId)
-    .where('session.id', '=', id)
-    .where('session.endedAt', 'is', null)
-    .whereRef('session.expiresAt', '>', 'present.at')
-    .whereRef('session.expiresAt', '<=', 'present.expiry')
-    .executeTakeFirst();
-  return numUpdatedRows === 1n;
+): Promise<Of<Session>[]> {
+  const { rows } = await sql<Read>`
+    with mine as (
+      select session.organisation_id, session.id, present.at + lease_seconds * interval '1 second' as expiry
+      from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })}
+      join organisation on organisation.id = given.organisation_id
+      cross join lateral (
+        select case when test_clock then settled_at else greatest(settled_at, ${real}::timestamptz) end as at) present
+      join session on session.organisation_id = given.organisation_id and session.id = given.id
+        and ended_at is null and expires_at > present.at
+        and expires_at <= present.at + lease_seconds * interval '1 second'
+      order by session.organisation_id, session.id
+      for no key update of session skip locked)
+    update session set expires_at = mine.expiry, version = version + 1
+    from mine
+    where session.organisation_id = mine.organisation_id and session.id = mine.id
+    returning session.*, ${features}`.execute(db);
+  return rows.map((row) => ({ organisationId: row.organisationId, ...toSession(row) }));
 }
 
 /** The present version of each, for those who watch. */
@@ -347,16 +358,12 @@ export async function listVersions(
     .execute();
 }
 
-export async function insertDenials(
-  trx: Transaction,
-  organisationId: OrganisationId,
-  denials: readonly Denial[],
-): Promise<void> {
-  await inChunks(denials, (chunk) =>
-    trx
-      .insertInto('denial')
-      .values(chunk.map((denial) => ({ organisationId, ...denial })))
-      .execute(),
+export async function insertDenials(trx: Transaction, denials: readonly Of<Denial>[]): Promise<void> {
+  await insertRows(
+    trx,
+    'denial',
+    { organisationId: 'uuid', id: 'uuid', userId: 'uuid', licence: 'text', code: 'text', at: 'timestamptz' },
+    denials,
   );
 }
 

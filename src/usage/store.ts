@@ -1,6 +1,7 @@
 import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { inChunks, keyset, type PageRequest } from '../database/page.ts';
+import { byOrganisation, insertRows, type Of } from '../database/bulk.ts';
+import { keyset, type PageRequest } from '../database/page.ts';
 import type { Pool as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
@@ -10,13 +11,23 @@ function toPool({ organisationId: _, revision: __, ...pool }: Selectable<Row>): 
   return pool;
 }
 
-/** Every pool of an organisation: at most one a licence of the catalogue. */
+/** Every pool of the organisations: at most one a licence of the catalogue. */
 export async function listPools(
   db: Database,
-  organisationId: OrganisationId,
-): Promise<ReadonlyMap<LicenceCode, Pool>> {
-  const rows = await db.selectFrom('pool').selectAll().where('organisationId', '=', organisationId).execute();
-  return new Map(rows.map((row) => [row.licence, toPool(row)]));
+  organisationIds: readonly OrganisationId[],
+): Promise<ReadonlyMap<OrganisationId, ReadonlyMap<LicenceCode, Pool>>> {
+  const rows = await db
+    .selectFrom('pool')
+    .selectAll()
+    .where('organisationId', '=', sql<OrganisationId>`any(${organisationIds}::uuid[])`)
+    .execute();
+  const pools = byOrganisation(rows);
+  return new Map(
+    organisationIds.map((id) => [
+      id,
+      new Map((pools.get(id) ?? []).map((row) => [row.licence, toPool(row)])),
+    ]),
+  );
 }
 
 /** A pool as the Licence Mapping page shows it: with the revision at which the row last changed (C5). */
@@ -63,54 +74,74 @@ export async function listMappedPools(
   }));
 }
 
+const poolColumns = {
+  organisationId: 'uuid',
+  licence: 'text',
+  baseTotal: 'integer',
+  concurrentTotal: 'integer',
+  contingencyTotal: 'integer',
+  inUse: 'integer',
+  maxUsed: 'integer',
+  maxUsedAt: 'timestamptz',
+  assigned: 'integer',
+  reusable: 'integer',
+  locked: 'integer',
+  holders: 'integer',
+  purchases: 'integer',
+  revision: 'bigint',
+} as const;
+
+/** Writes pools as they are now, under the revision of the change (C5). */
 export async function savePools(
   trx: Transaction,
-  organisationId: OrganisationId,
-  pools: readonly Pool[],
-  revision: number,
+  pools: readonly Of<Pool & { readonly revision: number }>[],
 ): Promise<void> {
-  if (pools.length === 0) return;
-  await trx
-    .insertInto('pool')
-    .values(pools.map((pool) => ({ organisationId, revision, ...pool })))
-    .onConflict((conflict) =>
-      conflict.columns(['organisationId', 'licence']).doUpdateSet(({ ref }) => ({
-        baseTotal: ref('excluded.baseTotal'),
-        concurrentTotal: ref('excluded.concurrentTotal'),
-        contingencyTotal: ref('excluded.contingencyTotal'),
-        inUse: ref('excluded.inUse'),
-        maxUsed: ref('excluded.maxUsed'),
-        maxUsedAt: ref('excluded.maxUsedAt'),
-        assigned: ref('excluded.assigned'),
-        reusable: ref('excluded.reusable'),
-        locked: ref('excluded.locked'),
-        holders: ref('excluded.holders'),
-        purchases: ref('excluded.purchases'),
-        revision: ref('excluded.revision'),
-      })),
-    )
-    .execute();
+  await insertRows(
+    trx,
+    'pool',
+    poolColumns,
+    pools,
+    sql`on conflict (organisation_id, licence) do update set
+      base_total = excluded.base_total,
+      concurrent_total = excluded.concurrent_total,
+      contingency_total = excluded.contingency_total,
+      in_use = excluded.in_use,
+      max_used = excluded.max_used,
+      max_used_at = excluded.max_used_at,
+      assigned = excluded.assigned,
+      reusable = excluded.reusable,
+      locked = excluded.locked,
+      holders = excluded.holders,
+      purchases = excluded.purchases,
+      revision = excluded.revision`,
+  );
 }
 
-/** Append-only: a row is never changed or removed. */
-export async function insertHistory(
-  trx: Transaction,
-  organisationId: OrganisationId,
-  history: readonly HistoryEntry[],
-): Promise<void> {
-  await inChunks(history, (chunk) =>
-    trx
-      .insertInto('history')
-      .values(
-        chunk.map(({ seat, ...entry }) => ({
-          organisationId,
-          ...entry,
-          userId: seat?.userId ?? null,
-          sessionId: seat?.sessionId ?? null,
-          admittedAs: seat?.admittedAs ?? null,
-        })),
-      )
-      .execute(),
+/** Append-only: a row is never changed or removed. Rows are numbered in the order given. */
+export async function insertHistory(trx: Transaction, entries: readonly Of<HistoryEntry>[]): Promise<void> {
+  await insertRows(
+    trx,
+    'history',
+    {
+      organisationId: 'uuid',
+      at: 'timestamptz',
+      kind: 'history_kind',
+      licence: 'text',
+      userId: 'uuid',
+      sessionId: 'uuid',
+      admittedAs: 'admitted_as',
+      seatChanged: 'boolean',
+      inUse: 'integer',
+      concurrentTotal: 'integer',
+      contingencyTotal: 'integer',
+      maxUsed: 'integer',
+    },
+    entries.map((entry) => ({
+      ...entry,
+      userId: entry.seat?.userId ?? null,
+      sessionId: entry.seat?.sessionId ?? null,
+      admittedAs: entry.seat?.admittedAs ?? null,
+    })),
   );
 }
 
