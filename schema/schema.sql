@@ -278,12 +278,11 @@ alter table session add constraint session_check CHECK ((expires_at > started_at
 alter table session add constraint session_check1 CHECK (((ended_at >= started_at) AND (ended_at <= expires_at)));
 alter table session add constraint session_check2 CHECK (((ended_at IS NULL) = (end_reason IS NULL)));
 alter table session add constraint session_check3 CHECK ((due_at <= expires_at)) NOT VALID;
-alter table session add constraint session_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
 alter table session add constraint session_pkey PRIMARY KEY (organisation_id, id);
 
-CREATE INDEX session_due ON public.session USING btree (organisation_id, due_at) WHERE (ended_at IS NULL);
+CREATE INDEX session_due ON public.session USING btree (organisation_id, due_at) WHERE (end_reason IS NULL);
 CREATE UNIQUE INDEX session_live_device ON public.session USING btree (organisation_id, user_id, device) WHERE (ended_at IS NULL);
-CREATE INDEX session_live_newest ON public.session USING btree (organisation_id, started_at, id) WHERE (ended_at IS NULL);
+CREATE INDEX session_live_newest ON public.session USING btree (organisation_id, started_at, id) WHERE (end_reason IS NULL);
 CREATE INDEX session_newest ON public.session USING btree (organisation_id, started_at, id);
 
 comment on column session.due_at is 'the lease is not over before this instant: at or before expires_at';

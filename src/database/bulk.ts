@@ -28,6 +28,9 @@ type Rows<Name extends string> = readonly Readonly<Record<Name, unknown>>[];
 /**
  * Rows as a table within a statement, called `given`: one array parameter a column, so that the statement's text is
  * the same for one row and for a thousand, and no limit of parameters is ever met.
+ *
+ * What is looked up for each row stands in a `cross join lateral (… offset 0)`: an index look-up a row it stays then,
+ * where a planner that thinks a table small would rather read the table and compare each of its rows with each given.
  */
 export function given<Name extends string>(
   rows: Rows<NoInfer<Name>>,

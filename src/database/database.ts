@@ -59,7 +59,7 @@ export function createDatabase(
   pool.on('connect', (client) => {
     const execute = client.query.bind(client) as (...query: unknown[]) => unknown;
     const prepared = (text: unknown, values: unknown, ...rest: unknown[]) =>
-      typeof text === 'string' && Array.isArray(values) && values.length > 0
+      typeof text === 'string' && Array.isArray(values) && !/^(begin|commit|rollback|set )/.test(text)
         ? execute({ text, name: nameOf(text) }, values, ...rest)
         : execute(text, values, ...rest);
     client.query = prepared as typeof client.query;

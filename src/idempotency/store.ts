@@ -38,8 +38,11 @@ export async function recall<Request extends Of<KeyedRequest>>(
     arguments: string;
     outcome: Outcome;
   }>`
-    select idempotency_key.* from ${given(keyed, { organisationId: 'uuid', scope: 'text', key: 'text' })}
-    join idempotency_key using (organisation_id, scope, key)`.execute(trx);
+    select known.* from ${given(keyed, { organisationId: 'uuid', scope: 'text', key: 'text' })} cross join lateral (
+      select organisation_id, scope, key, arguments, outcome from idempotency_key
+      where organisation_id = given.organisation_id and scope = given.scope and key = given.key offset 0) known`.execute(
+    trx,
+  );
   const known = new Map(rows.map((row) => [identityOf(row), row]));
   const recalled = new Map<Request, Outcome | IdempotencyKeyReused>();
   for (const request of keyed) {

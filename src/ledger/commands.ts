@@ -1,6 +1,6 @@
 import { deleteBaseLicences, listDueBaseLicences } from '../assignment/store.ts';
 import { byOrganisation, type Of } from '../database/bulk.ts';
-import { inTransaction, limitLockWait, type Transaction } from '../database/transaction.ts';
+import { inTransaction, hasten, type Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import { failureCode } from '../kernel/failure.ts';
 import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
@@ -95,7 +95,7 @@ export async function inLedgers<Answer>(
   const attempt = (wait: 'LONG' | 'BRIEFLY' | 'NEVER') =>
     inTransaction(services.db, name, async (trx) => {
       const [, organisations, pools, catalogue] = await Promise.all([
-        wait === 'BRIEFLY' ? limitLockWait(trx, briefMilliseconds) : null,
+        hasten(trx, wait === 'BRIEFLY' ? briefMilliseconds : null),
         lockOrganisations(trx, organisationIds, wait === 'NEVER'),
         // Each statement sees what was committed when it began: these, what there is once the locks are held.
         listPools(trx, organisationIds),

@@ -169,7 +169,7 @@ export async function updateOrganisations(
       rows_revision = given.rows_revision,
       next_due_at = case when not given.seek_due then given.next_due_at else least(
         given.period_until,
-        (select min(due_at) from session where organisation_id = given.id and ended_at is null),
+        (select min(due_at) from session where organisation_id = given.id and end_reason is null),
         (select min("from") from purchase where organisation_id = given.id and "from" > given.settled_at),
         (select min(until) from purchase where organisation_id = given.id and until > given.settled_at),
         (select min(period_until) from base_licence where organisation_id = given.id and holder_id is null)) end

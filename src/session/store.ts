@@ -45,8 +45,11 @@ export async function listSessionsOfMany(
   sessions: readonly Of<{ readonly id: SessionId }>[],
 ): Promise<Of<Session>[]> {
   const { rows } = await sql<Read>`
-    select session.*, ${features} from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })}
-    join session on session.organisation_id = given.organisation_id and session.id = given.id`.execute(db);
+    select session.*, ${features}
+    from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })} cross join lateral (
+      select * from session where organisation_id = given.organisation_id and id = given.id offset 0) session`.execute(
+    db,
+  );
   return rows.map((row) => ({ organisationId: row.organisationId, ...toSession(row) }));
 }
 
@@ -100,7 +103,7 @@ export async function countSessions(
 
 function sessionsOf(db: Database, organisationId: OrganisationId, live: boolean | null) {
   const sessions = db.selectFrom('session').where('organisationId', '=', organisationId);
-  return live === null ? sessions : sessions.where('endedAt', live ? 'is' : 'is not', null);
+  return live === null ? sessions : sessions.where('endReason', live ? 'is' : 'is not', null);
 }
 
 /** Whose sessions these are, live or ended. Ids that name none are missing from the answer. */
@@ -110,9 +113,9 @@ export async function listSessionUsers(
 ): Promise<Of<{ readonly id: SessionId; readonly userId: UserId }>[]> {
   if (sessions.length === 0) return [];
   const { rows } = await sql<Of<{ readonly id: SessionId; readonly userId: UserId }>>`
-    select organisation_id, id, user_id
-    from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })}
-    join session using (organisation_id, id)`.execute(db);
+    select session.* from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })} cross join lateral (
+      select organisation_id, id, user_id from session
+      where organisation_id = given.organisation_id and id = given.id offset 0) session`.execute(db);
   return rows;
 }
 
@@ -136,7 +139,7 @@ export async function listExpiringUsers(
   trx: Transaction,
   spans: readonly Of<Span>[],
 ): Promise<Of<{ readonly userId: UserId }>[]> {
-  const due = sql`session.organisation_id = given.organisation_id and ended_at is null and due_at <= given.now`;
+  const due = sql`session.organisation_id = given.organisation_id and end_reason is null and due_at <= given.now`;
   const [, { rows }] = await Promise.all([
     sql`update session set due_at = expires_at from ${given(spans, spanColumns)}
         where ${due} and expires_at > given.now`.execute(trx),
@@ -164,14 +167,16 @@ export async function lockHolders(
       select u.organisation_id, u.id, u.status, coalesce((
         select string_agg(a.licence, ' ') from assignment a
         where a.organisation_id = u.organisation_id and a.user_id = u.id and a.removed_at is null), '') as assigned
-      from ${given(asked, userOf)} join "user" u on u.organisation_id = given.organisation_id and u.id = given.user_id`.execute(
+      from ${given(asked, userOf)} cross join lateral (
+        select * from "user" where organisation_id = given.organisation_id and id = given.user_id offset 0) u`.execute(
       trx,
     ),
     sql<Read>`
       select session.*, ${features}
-      from ${given(asked, userOf)} join session
-        on session.organisation_id = given.organisation_id and session.user_id = given.user_id and ended_at is null
-      order by session.organisation_id, session.id for update of session`.execute(trx),
+      from ${given(asked, userOf)} cross join lateral (
+        select * from session s
+        where s.organisation_id = given.organisation_id and s.user_id = given.user_id and s.ended_at is null
+        for update) session`.execute(trx),
   ]);
   const live = Map.groupBy(sessions.rows, ({ organisationId, userId }) => `${organisationId}/${userId}`);
   return users.rows.map(({ organisationId, id, status, assigned }) => ({
@@ -206,7 +211,7 @@ export async function saveHolders(trx: Transaction, changes: readonly HoldersCha
       droppedFeatures,
     ),
     deleteRows(trx, 'hold', { ...userOf, licence: 'text' }, released),
-    insertRows(trx, 'session', sessionColumns, started),
+    insertSessions(trx, started),
     insertRows(
       trx,
       'hold',
@@ -230,20 +235,25 @@ export async function saveHolders(trx: Transaction, changes: readonly HoldersCha
   ]);
 }
 
-const sessionColumns = {
-  organisationId: 'uuid',
-  id: 'uuid',
-  userId: 'uuid',
-  licence: 'text',
-  device: 'text',
-  admittedAs: 'admitted_as',
-  startedAt: 'timestamptz',
-  expiresAt: 'timestamptz',
-  dueAt: 'timestamptz',
-  endedAt: 'timestamptz',
-  endReason: 'session_end_reason',
-  version: 'integer',
-} as const;
+async function insertSessions(trx: Transaction, started: readonly Of<Session>[]): Promise<void> {
+  if (started.length === 0) return;
+  const columns = {
+    organisationId: 'uuid',
+    id: 'uuid',
+    userId: 'uuid',
+    licence: 'text',
+    device: 'text',
+    admittedAs: 'admitted_as',
+    startedAt: 'timestamptz',
+    expiresAt: 'timestamptz',
+    endedAt: 'timestamptz',
+    endReason: 'session_end_reason',
+  } as const;
+  const names = sql.join(Object.keys(columns).map((name) => sql.ref(name)));
+  await sql`
+    insert into session (${names}, due_at, version)
+    select ${names}, expires_at, 1 from ${given(started, columns)}`.execute(trx);
+}
 
 async function updateSessions(trx: Transaction, changed: readonly Of<Session>[]): Promise<void> {
   if (changed.length === 0) return;
@@ -266,7 +276,7 @@ async function updateSessions(trx: Transaction, changed: readonly Of<Session>[])
 }
 
 function differences(changes: readonly HoldersChange[]) {
-  const started: Of<Session & { dueAt: Instant; version: number }>[] = [];
+  const started: Of<Session>[] = [];
   const changed: Of<Session>[] = [];
   const setFeatures: Of<SessionFeature & { sessionId: SessionId }>[] = [];
   const droppedFeatures: Of<{ sessionId: SessionId; licence: LicenceCode }>[] = [];
@@ -286,7 +296,7 @@ function differences(changes: readonly HoldersChange[]) {
         const old = former?.sessions.find(({ id }) => id === session.id);
         if (old === session) continue;
         if (old !== undefined) changed.push({ organisationId, ...session });
-        else started.push({ organisationId, ...session, dueAt: session.expiresAt, version: 1 });
+        else started.push({ organisationId, ...session });
         for (const feature of session.features) {
           if (old?.features.includes(feature) !== true)
             setFeatures.push({ organisationId, sessionId: session.id, ...feature });
@@ -323,16 +333,18 @@ export async function prolongSessions(
 ): Promise<Of<Session>[]> {
   const { rows } = await sql<Read>`
     with mine as (
-      select session.organisation_id, session.id, present.at + lease_seconds * interval '1 second' as expiry
-      from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })}
-      join organisation on organisation.id = given.organisation_id
-      cross join lateral (
-        select case when test_clock then settled_at else greatest(settled_at, ${real}::timestamptz) end as at) present
-      join session on session.organisation_id = given.organisation_id and session.id = given.id
-        and ended_at is null and expires_at > present.at
-        and expires_at <= present.at + lease_seconds * interval '1 second'
-      order by session.organisation_id, session.id
-      for no key update of session skip locked)
+      select mine.organisation_id, mine.id, mine.expiry
+      from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })} cross join lateral (
+        select session.organisation_id, session.id, present.at + lease_seconds * interval '1 second' as expiry
+        from organisation
+        cross join lateral (
+          select case when test_clock then settled_at else greatest(settled_at, ${real}::timestamptz) end as at) present
+        join session on session.organisation_id = organisation.id
+        where organisation.id = given.organisation_id and session.organisation_id = given.organisation_id
+          and session.id = given.id and session.ended_at is null
+          and session.expires_at > present.at
+          and session.expires_at <= present.at + lease_seconds * interval '1 second'
+        for no key update of session skip locked) mine)
     update session set expires_at = mine.expiry, version = version + 1
     from mine
     where session.organisation_id = mine.organisation_id and session.id = mine.id
