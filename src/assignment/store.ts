@@ -1,10 +1,10 @@
-import { type Selectable, sql } from 'kysely';
-import { deleteRows, given, type Of, type Span, spanColumns } from '../database/bulk.ts';
+import type { Selectable } from 'kysely';
+import { deleteFrom, forRows, type Of, spanColumns } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { Assignment as AssignmentRow, BaseLicence as BaseLicenceRow } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
-import type { AssignmentId, BaseLicenceId, LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
+import type { AssignmentId, LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
 import type { Assignment, BaseLicence, ReleasedBaseLicences } from './domain.ts';
 
 function toAssignment({
@@ -137,16 +137,11 @@ export async function findHeldBaseLicence(
 }
 
 /** Released base licences of the organisations whose period ends up to and with `now`. */
-export async function listDueBaseLicences(
-  trx: Transaction,
-  spans: readonly Of<Span>[],
-): Promise<Of<BaseLicence>[]> {
-  const { rows } = await sql<Selectable<BaseLicenceRow>>`
-    select base_licence.* from ${given(spans, spanColumns)}
-    join base_licence on base_licence.organisation_id = given.organisation_id
-      and holder_id is null and period_until <= given.now`.execute(trx);
-  return rows;
-}
+export const listDueBaseLicences = forRows<Of<BaseLicence>>(`
+  select base_licence.* from $given cross join lateral (
+    select * from base_licence
+    where organisation_id = given.organisation_id and holder_id is null and period_until <= given.now offset 0
+  ) base_licence`)(spanColumns);
 
 /** When each LOCKED base licence of a licence becomes FREE. */
 export async function listLockedUntil(
@@ -185,9 +180,4 @@ export async function saveBaseLicences(
 }
 
 /** A FREE base licence has no row. */
-export async function deleteBaseLicences(
-  trx: Transaction,
-  bases: readonly Of<{ readonly id: BaseLicenceId }>[],
-): Promise<void> {
-  await deleteRows(trx, 'baseLicence', { organisationId: 'uuid', id: 'uuid' }, bases);
-}
+export const deleteBaseLicences = deleteFrom('baseLicence')({ organisationId: 'uuid', id: 'uuid' });

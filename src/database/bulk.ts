@@ -1,8 +1,8 @@
-import { type RawBuilder, sql } from 'kysely';
+import { CompiledQuery } from 'kysely';
 import type { Instant } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
+import type { Database } from './database.ts';
 import type { DB } from './tables.ts';
-import type { Transaction } from './transaction.ts';
 
 /** Something of an organisation, where things of several are handled together. */
 export type Of<Thing> = Thing & { readonly organisationId: OrganisationId };
@@ -26,51 +26,50 @@ export type Columns<Name extends string = string> = Readonly<Record<Name, string
 type Rows<Name extends string> = readonly Readonly<Record<Name, unknown>>[];
 
 /**
- * Rows as a table within a statement, called `given`: one array parameter a column, so that the statement's text is
- * the same for one row and for a thousand, and no limit of parameters is ever met.
+ * A statement about any number of rows, which stand in it as a table, `$given`: one array parameter a column, so that
+ * its text is the same for one row and for a thousand, is put together once, and meets no limit of parameters.
  *
  * What is looked up for each row stands in a `cross join lateral (… offset 0)`: an index look-up a row it stays then,
  * where a planner that thinks a table small would rather read the table and compare each of its rows with each given.
+ *
+ * @param text SQL, with the database's own names
+ * @returns executes it; nothing where there are no rows
  */
-export function given<Name extends string>(
-  rows: Rows<NoInfer<Name>>,
-  columns: Columns<Name>,
-): RawBuilder<unknown> {
-  const names = Object.keys(columns) as Name[];
-  const arrays = names.map(
-    (name) => sql`${rows.map((row) => literal(row[name]))}::${sql.raw(`${columns[name]}[]`)}`,
-  );
-  return sql`unnest(${sql.join(arrays)}) as given(${sql.join(names.map((name) => sql.ref(name)))})`;
+export function forRows<Answer = never>(text: string) {
+  return <Name extends string>(columns: Columns<Name>) => {
+    const names = Object.keys(columns) as Name[];
+    const arrays = names.map((name, index) => `$${index + 1}::${columns[name]}[]`);
+    const given = `unnest(${arrays.join(', ')}) as given(${names.map(columnOf).join(', ')})`;
+    const statement = text.replaceAll('$given', given);
+    return async (db: Database, rows: Rows<Name>): Promise<Answer[]> => {
+      if (rows.length === 0) return [];
+      const parameters = names.map((name) => rows.map((row) => literal(row[name])));
+      return (await db.executeQuery<Answer>(CompiledQuery.raw(statement, parameters))).rows;
+    };
+  };
 }
 
-/** Inserts rows by one statement; nothing where there are none. @param onConflict such as `on conflict … do update …` */
-export async function insertRows<Name extends string>(
-  trx: Transaction,
-  table: keyof DB,
-  columns: Columns<Name>,
-  rows: Rows<NoInfer<Name>>,
-  onConflict: RawBuilder<unknown> = sql``,
-): Promise<void> {
-  if (rows.length === 0) return;
-  const names = sql.join(Object.keys(columns).map((name) => sql.ref(name)));
-  await sql`insert into ${sql.table(table)} (${names}) select * from ${given(rows, columns)} ${onConflict}`.execute(
-    trx,
-  );
+/** Inserts rows. @param onConflict such as `on conflict … do update …` */
+export function insertInto(table: keyof DB, onConflict = '') {
+  return <Name extends string>(columns: Columns<Name>) => {
+    const names = Object.keys(columns).map(columnOf).join(', ');
+    return forRows(`insert into ${columnOf(table)} (${names}) select * from $given ${onConflict}`)(columns);
+  };
 }
 
-/** Deletes the rows that have these values, by one statement; nothing where there are none. */
-export async function deleteRows<Name extends string>(
-  trx: Transaction,
-  table: keyof DB,
-  columns: Columns<Name>,
-  rows: Rows<NoInfer<Name>>,
-): Promise<void> {
-  if (rows.length === 0) return;
-  const match = sql.join(
-    Object.keys(columns).map((name) => sql`${sql.ref(`${table}.${name}`)} = ${sql.ref(`given.${name}`)}`),
-    sql` and `,
-  );
-  await sql`delete from ${sql.table(table)} using ${given(rows, columns)} where ${match}`.execute(trx);
+/** Deletes the rows that have these values. */
+export function deleteFrom(table: keyof DB) {
+  return <Name extends string>(columns: Columns<Name>) => {
+    const match = Object.keys(columns)
+      .map((name) => `${columnOf(table)}.${columnOf(name)} = given.${columnOf(name)}`)
+      .join(' and ');
+    return forRows(`delete from ${columnOf(table)} using $given where ${match}`)(columns);
+  };
+}
+
+/** As the database spells it: `organisationId` is `"organisation_id"`. */
+function columnOf(name: string): string {
+  return `"${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}"`;
 }
 
 /** As the elements of an array are written: instants in UTC, whatever the process's zone. */

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { given, insertRows, type Of } from '../database/bulk.ts';
+import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
@@ -24,26 +24,26 @@ export interface KeyedRequest {
 /** The scope of keys that belong to no organisation. */
 const nowhere = '00000000-0000-0000-0000-000000000000' as OrganisationId;
 
+const findKeys = forRows<
+  Of<{ readonly scope: string; readonly key: string; readonly arguments: string; readonly outcome: Outcome }>
+>(`
+  select known.* from $given cross join lateral (
+    select organisation_id, scope, key, arguments, outcome from idempotency_key
+    where organisation_id = given.organisation_id and scope = given.scope and key = given.key offset 0) known`)(
+  {
+    organisationId: 'uuid',
+    scope: 'text',
+    key: 'text',
+  },
+);
+
 /** What the keys came to earlier: an outcome, or a refusal where the arguments were others. Those that are new are missing. */
 export async function recall<Request extends Of<KeyedRequest>>(
   trx: Transaction,
   requests: readonly Request[],
 ): Promise<ReadonlyMap<Request, Outcome | IdempotencyKeyReused>> {
   const keyed = requests.filter(({ key }) => key !== null);
-  if (keyed.length === 0) return new Map();
-  const { rows } = await sql<{
-    organisationId: OrganisationId;
-    scope: string;
-    key: string;
-    arguments: string;
-    outcome: Outcome;
-  }>`
-    select known.* from ${given(keyed, { organisationId: 'uuid', scope: 'text', key: 'text' })} cross join lateral (
-      select organisation_id, scope, key, arguments, outcome from idempotency_key
-      where organisation_id = given.organisation_id and scope = given.scope and key = given.key offset 0) known`.execute(
-    trx,
-  );
-  const known = new Map(rows.map((row) => [identityOf(row), row]));
+  const known = new Map((await findKeys(trx, keyed)).map((row) => [identityOf(row), row]));
   const recalled = new Map<Request, Outcome | IdempotencyKeyReused>();
   for (const request of keyed) {
     const row = known.get(identityOf(request));
@@ -59,34 +59,32 @@ export function identityOf(request: Of<Pick<KeyedRequest, 'scope' | 'key'>>): st
   return JSON.stringify([request.organisationId, request.scope, request.key]);
 }
 
+const insertKeys = insertInto('idempotencyKey')({
+  organisationId: 'uuid',
+  scope: 'text',
+  key: 'text',
+  arguments: 'text',
+  outcome: 'jsonb',
+  createdAt: 'timestamptz',
+});
+
 /** Keeps what requests with a key came to; the others, and what no rule decided, are passed over. */
 export async function remember(
   trx: Transaction,
   decided: readonly { readonly request: Of<KeyedRequest>; readonly outcome: Outcome }[],
   real: Instant,
 ): Promise<void> {
-  await insertRows(
+  const kept = decided.filter(
+    ({ request, outcome }) => request.key !== null && (!('refusal' in outcome) || isDecided(outcome.refusal)),
+  );
+  await insertKeys(
     trx,
-    'idempotencyKey',
-    {
-      organisationId: 'uuid',
-      scope: 'text',
-      key: 'text',
-      arguments: 'text',
-      outcome: 'jsonb',
-      createdAt: 'timestamptz',
-    },
-    decided
-      .filter(
-        ({ request, outcome }) =>
-          request.key !== null && (!('refusal' in outcome) || isDecided(outcome.refusal)),
-      )
-      .map(({ request, outcome }) => ({
-        ...request,
-        arguments: canonical(request.arguments),
-        outcome: JSON.stringify(outcome),
-        createdAt: real,
-      })),
+    kept.map(({ request, outcome }) => ({
+      ...request,
+      arguments: canonical(request.arguments),
+      outcome: JSON.stringify(outcome),
+      createdAt: real,
+    })),
   );
 }
 

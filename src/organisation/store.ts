@@ -1,12 +1,12 @@
 import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { given, insertRows, type Of } from '../database/bulk.ts';
+import { forRows, insertInto } from '../database/bulk.ts';
 import { containing, keyset, type PageRequest } from '../database/page.ts';
 import type { Organisation as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
-import type { BillingPeriod, Organisation } from './domain.ts';
+import type { Organisation } from './domain.ts';
 
 const columns = [
   'id',
@@ -122,7 +122,29 @@ export async function insertOrganisation(trx: Transaction, organisation: Organis
   return true;
 }
 
-const written = {
+const updateRows = forRows(`
+  update organisation set
+    parent_id = given.parent_id,
+    name = given.name,
+    external_id = given.external_id,
+    time_zone = given.time_zone,
+    lease_seconds = given.lease_seconds,
+    settled_at = given.settled_at,
+    period_month = given.period_month,
+    period_from = given.period_from,
+    period_until = given.period_until,
+    active_users = given.active_users,
+    active_in_billing_period = given.active_in_billing_period,
+    revision = given.revision,
+    rows_revision = given.rows_revision,
+    next_due_at = case when not given.seek_due then given.next_due_at else least(
+      given.period_until,
+      (select min(due_at) from session where organisation_id = given.id and end_reason is null),
+      (select min("from") from purchase where organisation_id = given.id and "from" > given.settled_at),
+      (select min(until) from purchase where organisation_id = given.id and until > given.settled_at),
+      (select min(period_until) from base_licence where organisation_id = given.id and holder_id is null)) end
+  from $given
+  where organisation.id = given.id`)({
   id: 'uuid',
   parentId: 'uuid',
   name: 'text',
@@ -139,55 +161,30 @@ const written = {
   revision: 'bigint',
   rowsRevision: 'bigint',
   seekDue: 'boolean',
-} as const;
+});
 
 /**
  * Writes organisations back.
- * @param seekDue whether to find when something next falls due: each of the four is the first entry of an index,
- *   whatever the organisation's size. Where it is known not to be sooner than `nextDueAt`, that is written instead.
+ * @param organisations with `seekDue`: whether to find when something next falls due. Each of the four is the first
+ *   entry of an index, whatever the organisation's size. Where it is known not to be sooner than `nextDueAt`, that is
+ *   written instead.
  */
 export async function updateOrganisations(
   trx: Transaction,
   organisations: readonly (Organisation & { readonly seekDue: boolean })[],
 ): Promise<void> {
-  if (organisations.length === 0) return;
-  const rows = organisations.map((organisation) => ({ ...organisation, ...toRow(organisation) }));
-  await sql`
-    update organisation set
-      parent_id = given.parent_id,
-      name = given.name,
-      external_id = given.external_id,
-      time_zone = given.time_zone,
-      lease_seconds = given.lease_seconds,
-      settled_at = given.settled_at,
-      period_month = given.period_month,
-      period_from = given.period_from,
-      period_until = given.period_until,
-      active_users = given.active_users,
-      active_in_billing_period = given.active_in_billing_period,
-      revision = given.revision,
-      rows_revision = given.rows_revision,
-      next_due_at = case when not given.seek_due then given.next_due_at else least(
-        given.period_until,
-        (select min(due_at) from session where organisation_id = given.id and end_reason is null),
-        (select min("from") from purchase where organisation_id = given.id and "from" > given.settled_at),
-        (select min(until) from purchase where organisation_id = given.id and until > given.settled_at),
-        (select min(period_until) from base_licence where organisation_id = given.id and holder_id is null)) end
-    from ${given(rows, written)}
-    where organisation.id = given.id`.execute(trx);
-}
-
-export async function insertBillingPeriods(
-  trx: Transaction,
-  periods: readonly Of<BillingPeriod>[],
-): Promise<void> {
-  await insertRows(
+  await updateRows(
     trx,
-    'billingPeriod',
-    { organisationId: 'uuid', month: 'integer', from: 'timestamptz', until: 'timestamptz' },
-    periods,
+    organisations.map(({ seekDue, ...organisation }) => ({ seekDue, ...toRow(organisation) })),
   );
 }
+
+export const insertBillingPeriods = insertInto('billingPeriod')({
+  organisationId: 'uuid',
+  month: 'integer',
+  from: 'timestamptz',
+  until: 'timestamptz',
+});
 
 /** The organisations of real time in which something is due; the longest overdue first. */
 export async function listDueOrganisationIds(

@@ -1,6 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { given, type Of, type Span, spanColumns } from '../database/bulk.ts';
+import { forRows, type Of, spanColumns } from '../database/bulk.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Purchase as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -27,19 +27,15 @@ export async function listPurchases(
 }
 
 /** Those of the organisations that start or end after `settledAt`, up to and with `now`. */
-export async function listDuePurchases(
-  trx: Transaction,
-  spans: readonly Of<Span>[],
-): Promise<Of<Purchase>[]> {
-  const due = (column: '"from"' | 'until') =>
-    sql<Selectable<Row>>`
-      select purchase.* from ${given(spans, spanColumns)}
-      join purchase on purchase.organisation_id = given.organisation_id
-        and ${sql.raw(column)} > given.settled_at and ${sql.raw(column)} <= given.now`;
-  // A union of two index ranges: one `or` over both columns would read the organisation's every purchase.
-  const { rows } = await sql<Selectable<Row>>`${due('"from"')} union ${due('until')}`.execute(trx);
-  return rows;
-}
+export const listDuePurchases = forRows<Of<Purchase>>(`
+  select purchase.* from $given cross join lateral (
+    -- Two index ranges: one \`or\` over both columns would read the organisation's every purchase.
+    select * from purchase
+    where organisation_id = given.organisation_id and "from" > given.settled_at and "from" <= given.now
+    union
+    select * from purchase
+    where organisation_id = given.organisation_id and until > given.settled_at and until <= given.now
+  ) purchase`)(spanColumns);
 
 /** Those of one licence that have not ended: in force, or to come. */
 export async function listOpenPurchases(

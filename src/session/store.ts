@@ -1,5 +1,5 @@
 import { type Selectable, sql } from 'kysely';
-import { deleteRows, given, insertRows, type Of, type Span, spanColumns } from '../database/bulk.ts';
+import { deleteFrom, forRows, insertInto, type Of, type Span, spanColumns } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Session as SessionRow } from '../database/tables.ts';
@@ -10,12 +10,16 @@ import type { AdmittedAs } from '../usage/domain.ts';
 import type { UserStatus } from '../user/domain.ts';
 import { type Denial, type Holder, holdsOf, type Session, type SessionFeature } from './domain.ts';
 
+const sessionKey = { organisationId: 'uuid', id: 'uuid' } as const;
+const userKey = { organisationId: 'uuid', userId: 'uuid' } as const;
+
 /** A session's features, in the statement that reads the session; in no order of their own. */
-const features = sql<readonly SessionFeature[]>`coalesce((
+const featuresOfSession = `coalesce((
   select jsonb_agg(jsonb_build_object(
     'licence', f.licence, 'admittedAs', f.admitted_as, 'unavailableReason', f.unavailable_reason))
   from session_feature f
-  where f.organisation_id = session.organisation_id and f.session_id = session.id), '[]')`.as('features');
+  where f.organisation_id = session.organisation_id and f.session_id = session.id), '[]')`;
+const features = sql.raw<readonly SessionFeature[]>(featuresOfSession).as('features');
 
 type Read = Selectable<SessionRow> & { readonly features: readonly SessionFeature[] };
 
@@ -39,17 +43,18 @@ export async function listSessions(
   return rows.map(toSession);
 }
 
+const selectSessions = forRows<Read>(`
+  select session.*, ${featuresOfSession} as features from $given cross join lateral (
+    select * from session where organisation_id = given.organisation_id and id = given.id offset 0) session`)(
+  sessionKey,
+);
+
 /** By id, live or ended, of any organisations. */
 export async function listSessionsOfMany(
   db: Database,
   sessions: readonly Of<{ readonly id: SessionId }>[],
 ): Promise<Of<Session>[]> {
-  const { rows } = await sql<Read>`
-    select session.*, ${features}
-    from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })} cross join lateral (
-      select * from session where organisation_id = given.organisation_id and id = given.id offset 0) session`.execute(
-    db,
-  );
+  const rows = await selectSessions(db, sessions);
   return rows.map((row) => ({ organisationId: row.organisationId, ...toSession(row) }));
 }
 
@@ -107,17 +112,10 @@ function sessionsOf(db: Database, organisationId: OrganisationId, live: boolean 
 }
 
 /** Whose sessions these are, live or ended. Ids that name none are missing from the answer. */
-export async function listSessionUsers(
-  db: Database,
-  sessions: readonly Of<{ readonly id: SessionId }>[],
-): Promise<Of<{ readonly id: SessionId; readonly userId: UserId }>[]> {
-  if (sessions.length === 0) return [];
-  const { rows } = await sql<Of<{ readonly id: SessionId; readonly userId: UserId }>>`
-    select session.* from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })} cross join lateral (
-      select organisation_id, id, user_id from session
-      where organisation_id = given.organisation_id and id = given.id offset 0) session`.execute(db);
-  return rows;
-}
+export const listSessionUsers = forRows<Of<{ readonly id: SessionId; readonly userId: UserId }>>(`
+  select session.* from $given cross join lateral (
+    select organisation_id, id, user_id from session
+    where organisation_id = given.organisation_id and id = given.id offset 0) session`)(sessionKey);
 
 /** Who is logged on. */
 export async function listLiveUserIds(db: Database, organisationId: OrganisationId): Promise<UserId[]> {
@@ -131,6 +129,17 @@ export async function listLiveUserIds(db: Database, organisationId: Organisation
   return rows.map(({ userId }) => userId);
 }
 
+const noteRenewals = forRows(`
+  update session set due_at = expires_at from $given
+  where session.organisation_id = given.organisation_id and end_reason is null
+    and due_at <= given.now and expires_at > given.now`)(spanColumns);
+
+const selectDueUsers = forRows<Of<{ readonly userId: UserId }>>(`
+  select distinct session.organisation_id, session.user_id from $given cross join lateral (
+    select organisation_id, user_id from session
+    where organisation_id = given.organisation_id and end_reason is null and due_at <= given.now offset 0
+  ) session`)(spanColumns);
+
 /**
  * Whose sessions' leases end up to and with `now`. Of those that were renewed since they were last looked at, it is
  * noted until when they last: a renewal itself does not touch the index by which they are found.
@@ -139,19 +148,23 @@ export async function listExpiringUsers(
   trx: Transaction,
   spans: readonly Of<Span>[],
 ): Promise<Of<{ readonly userId: UserId }>[]> {
-  const due = sql`session.organisation_id = given.organisation_id and end_reason is null and due_at <= given.now`;
-  const [, { rows }] = await Promise.all([
-    sql`update session set due_at = expires_at from ${given(spans, spanColumns)}
-        where ${due} and expires_at > given.now`.execute(trx),
-    sql<Of<{ readonly userId: UserId }>>`
-        select distinct session.organisation_id, user_id from ${given(spans, spanColumns)} join session on ${due}`.execute(
-      trx,
-    ),
-  ]);
-  return rows;
+  const [, users] = await Promise.all([noteRenewals(trx, spans), selectDueUsers(trx, spans)]);
+  return users;
 }
 
-const userOf = { organisationId: 'uuid', userId: 'uuid' } as const;
+const selectUsers = forRows<Of<{ id: UserId; status: UserStatus; assigned: string }>>(`
+  select u.*, coalesce((
+    select string_agg(a.licence, ' ') from assignment a
+    where a.organisation_id = u.organisation_id and a.user_id = u.id and a.removed_at is null), '') as assigned
+  from $given cross join lateral (
+    select organisation_id, id, status from "user"
+    where organisation_id = given.organisation_id and id = given.user_id offset 0) u`)(userKey);
+
+const lockLiveSessions = forRows<Read>(`
+  select session.*, ${featuresOfSession} as features from $given cross join lateral (
+    select * from session s
+    where s.organisation_id = given.organisation_id and s.user_id = given.user_id and s.ended_at is null
+    for update) session`)(userKey);
 
 /**
  * Users with their live sessions, which stay locked until the transaction ends: a renewal, which takes no other lock,
@@ -161,25 +174,9 @@ export async function lockHolders(
   trx: Transaction,
   asked: readonly Of<{ readonly userId: UserId }>[],
 ): Promise<Of<Holder>[]> {
-  if (asked.length === 0) return [];
-  const [users, sessions] = await Promise.all([
-    sql<Of<{ id: UserId; status: UserStatus; assigned: string }>>`
-      select u.organisation_id, u.id, u.status, coalesce((
-        select string_agg(a.licence, ' ') from assignment a
-        where a.organisation_id = u.organisation_id and a.user_id = u.id and a.removed_at is null), '') as assigned
-      from ${given(asked, userOf)} cross join lateral (
-        select * from "user" where organisation_id = given.organisation_id and id = given.user_id offset 0) u`.execute(
-      trx,
-    ),
-    sql<Read>`
-      select session.*, ${features}
-      from ${given(asked, userOf)} cross join lateral (
-        select * from session s
-        where s.organisation_id = given.organisation_id and s.user_id = given.user_id and s.ended_at is null
-        for update) session`.execute(trx),
-  ]);
-  const live = Map.groupBy(sessions.rows, ({ organisationId, userId }) => `${organisationId}/${userId}`);
-  return users.rows.map(({ organisationId, id, status, assigned }) => ({
+  const [users, sessions] = await Promise.all([selectUsers(trx, asked), lockLiveSessions(trx, asked)]);
+  const live = Map.groupBy(sessions, ({ organisationId, userId }) => `${organisationId}/${userId}`);
+  return users.map(({ organisationId, id, status, assigned }) => ({
     organisationId,
     userId: id,
     status,
@@ -204,76 +201,73 @@ export async function saveHolders(trx: Transaction, changes: readonly HoldersCha
   // there before its features. Sent together, statements are done one after the other.
   await Promise.all([
     updateSessions(trx, changed),
-    deleteRows(
-      trx,
-      'sessionFeature',
-      { organisationId: 'uuid', sessionId: 'uuid', licence: 'text' },
-      droppedFeatures,
-    ),
-    deleteRows(trx, 'hold', { ...userOf, licence: 'text' }, released),
+    deleteFeatures(trx, droppedFeatures),
+    deleteHolds(trx, released),
     insertSessions(trx, started),
-    insertRows(
-      trx,
-      'hold',
-      { ...userOf, licence: 'text', admittedAs: 'admitted_as', acquiredAt: 'timestamptz' },
-      acquired,
-    ),
-    insertRows(
-      trx,
-      'sessionFeature',
-      {
-        organisationId: 'uuid',
-        sessionId: 'uuid',
-        licence: 'text',
-        admittedAs: 'admitted_as',
-        unavailableReason: 'unavailable_reason',
-      },
-      setFeatures,
-      sql`on conflict (organisation_id, session_id, licence) do update set
-        admitted_as = excluded.admitted_as, unavailable_reason = excluded.unavailable_reason`,
-    ),
+    insertHolds(trx, acquired),
+    saveFeatures(trx, setFeatures),
   ]);
 }
 
-async function insertSessions(trx: Transaction, started: readonly Of<Session>[]): Promise<void> {
-  if (started.length === 0) return;
-  const columns = {
-    organisationId: 'uuid',
-    id: 'uuid',
-    userId: 'uuid',
-    licence: 'text',
-    device: 'text',
-    admittedAs: 'admitted_as',
-    startedAt: 'timestamptz',
-    expiresAt: 'timestamptz',
-    endedAt: 'timestamptz',
-    endReason: 'session_end_reason',
-  } as const;
-  const names = sql.join(Object.keys(columns).map((name) => sql.ref(name)));
-  await sql`
-    insert into session (${names}, due_at, version)
-    select ${names}, expires_at, 1 from ${given(started, columns)}`.execute(trx);
-}
+const updateSessions = forRows(`
+  update session set
+    expires_at = given.expires_at,
+    due_at = least(session.due_at, given.expires_at),
+    ended_at = given.ended_at,
+    end_reason = given.end_reason,
+    version = session.version + 1
+  from $given
+  where session.organisation_id = given.organisation_id and session.id = given.id`)({
+  ...sessionKey,
+  expiresAt: 'timestamptz',
+  endedAt: 'timestamptz',
+  endReason: 'session_end_reason',
+});
 
-async function updateSessions(trx: Transaction, changed: readonly Of<Session>[]): Promise<void> {
-  if (changed.length === 0) return;
-  const columns = {
-    organisationId: 'uuid',
-    id: 'uuid',
-    expiresAt: 'timestamptz',
-    endedAt: 'timestamptz',
-    endReason: 'session_end_reason',
-  } as const;
-  await sql`
-    update session set
-      expires_at = given.expires_at,
-      due_at = least(session.due_at, given.expires_at),
-      ended_at = given.ended_at,
-      end_reason = given.end_reason,
-      version = session.version + 1
-    from ${given(changed, columns)}
-    where session.organisation_id = given.organisation_id and session.id = given.id`.execute(trx);
-}
+const insertSessions = forRows(`
+  insert into session
+    (organisation_id, id, user_id, licence, device, admitted_as, started_at, expires_at, due_at,
+     ended_at, end_reason, version)
+  select organisation_id, id, user_id, licence, device, admitted_as, started_at, expires_at, expires_at,
+     ended_at, end_reason, 1
+  from $given`)({
+  ...sessionKey,
+  userId: 'uuid',
+  licence: 'text',
+  device: 'text',
+  admittedAs: 'admitted_as',
+  startedAt: 'timestamptz',
+  expiresAt: 'timestamptz',
+  endedAt: 'timestamptz',
+  endReason: 'session_end_reason',
+});
+
+const deleteFeatures = deleteFrom('sessionFeature')({
+  organisationId: 'uuid',
+  sessionId: 'uuid',
+  licence: 'text',
+});
+
+const saveFeatures = insertInto(
+  'sessionFeature',
+  `on conflict (organisation_id, session_id, licence) do update set
+    admitted_as = excluded.admitted_as, unavailable_reason = excluded.unavailable_reason`,
+)({
+  organisationId: 'uuid',
+  sessionId: 'uuid',
+  licence: 'text',
+  admittedAs: 'admitted_as',
+  unavailableReason: 'unavailable_reason',
+});
+
+const insertHolds = insertInto('hold')({
+  ...userKey,
+  licence: 'text',
+  admittedAs: 'admitted_as',
+  acquiredAt: 'timestamptz',
+});
+
+const deleteHolds = deleteFrom('hold')({ ...userKey, licence: 'text' });
 
 function differences(changes: readonly HoldersChange[]) {
   const started: Of<Session>[] = [];
@@ -320,6 +314,24 @@ function differences(changes: readonly HoldersChange[]) {
   return { started, changed, setFeatures, droppedFeatures, acquired, released };
 }
 
+const prolong = forRows<Read>(`
+  with mine as (
+    select mine.* from $given cross join lateral (
+      select session.organisation_id, session.id, present.at + lease_seconds * interval '1 second' as expiry
+      from organisation
+      cross join lateral (
+        select case when test_clock then settled_at else greatest(settled_at, given.real) end as at) present
+      join session on session.organisation_id = organisation.id
+      where organisation.id = given.organisation_id and session.organisation_id = given.organisation_id
+        and session.id = given.id and session.ended_at is null
+        and session.expires_at > present.at
+        and session.expires_at <= present.at + lease_seconds * interval '1 second'
+      for no key update of session skip locked) mine)
+  update session set expires_at = mine.expiry, version = version + 1
+  from mine
+  where session.organisation_id = mine.organisation_id and session.id = mine.id
+  returning session.*, ${featuresOfSession} as features`)({ ...sessionKey, real: 'timestamptz' });
+
 /**
  * Prolongs live sessions, whatever their organisations, by one statement and without any lock but theirs (L7, L8).
  * Only ever later: one that a shortened lease would end sooner is left to admission, which knows what then falls due
@@ -331,24 +343,10 @@ export async function prolongSessions(
   sessions: readonly Of<{ readonly id: SessionId }>[],
   real: Instant,
 ): Promise<Of<Session>[]> {
-  const { rows } = await sql<Read>`
-    with mine as (
-      select mine.organisation_id, mine.id, mine.expiry
-      from ${given(sessions, { organisationId: 'uuid', id: 'uuid' })} cross join lateral (
-        select session.organisation_id, session.id, present.at + lease_seconds * interval '1 second' as expiry
-        from organisation
-        cross join lateral (
-          select case when test_clock then settled_at else greatest(settled_at, ${real}::timestamptz) end as at) present
-        join session on session.organisation_id = organisation.id
-        where organisation.id = given.organisation_id and session.organisation_id = given.organisation_id
-          and session.id = given.id and session.ended_at is null
-          and session.expires_at > present.at
-          and session.expires_at <= present.at + lease_seconds * interval '1 second'
-        for no key update of session skip locked) mine)
-    update session set expires_at = mine.expiry, version = version + 1
-    from mine
-    where session.organisation_id = mine.organisation_id and session.id = mine.id
-    returning session.*, ${features}`.execute(db);
+  const rows = await prolong(
+    db,
+    sessions.map((session) => ({ ...session, real })),
+  );
   return rows.map((row) => ({ organisationId: row.organisationId, ...toSession(row) }));
 }
 
@@ -370,14 +368,14 @@ export async function listVersions(
     .execute();
 }
 
-export async function insertDenials(trx: Transaction, denials: readonly Of<Denial>[]): Promise<void> {
-  await insertRows(
-    trx,
-    'denial',
-    { organisationId: 'uuid', id: 'uuid', userId: 'uuid', licence: 'text', code: 'text', at: 'timestamptz' },
-    denials,
-  );
-}
+export const insertDenials = insertInto('denial')({
+  organisationId: 'uuid',
+  id: 'uuid',
+  userId: 'uuid',
+  licence: 'text',
+  code: 'text',
+  at: 'timestamptz',
+});
 
 export async function listDenials(
   db: Database,

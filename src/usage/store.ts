@@ -1,6 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { byOrganisation, insertRows, type Of } from '../database/bulk.ts';
+import { byOrganisation, insertInto, type Of } from '../database/bulk.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Pool as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -74,7 +74,23 @@ export async function listMappedPools(
   }));
 }
 
-const poolColumns = {
+/** Writes pools as they are now, under the revision of the change (C5). */
+export const savePools = insertInto(
+  'pool',
+  `on conflict (organisation_id, licence) do update set
+    base_total = excluded.base_total,
+    concurrent_total = excluded.concurrent_total,
+    contingency_total = excluded.contingency_total,
+    in_use = excluded.in_use,
+    max_used = excluded.max_used,
+    max_used_at = excluded.max_used_at,
+    assigned = excluded.assigned,
+    reusable = excluded.reusable,
+    locked = excluded.locked,
+    holders = excluded.holders,
+    purchases = excluded.purchases,
+    revision = excluded.revision`,
+)({
   organisationId: 'uuid',
   licence: 'text',
   baseTotal: 'integer',
@@ -89,59 +105,29 @@ const poolColumns = {
   holders: 'integer',
   purchases: 'integer',
   revision: 'bigint',
-} as const;
+});
 
-/** Writes pools as they are now, under the revision of the change (C5). */
-export async function savePools(
-  trx: Transaction,
-  pools: readonly Of<Pool & { readonly revision: number }>[],
-): Promise<void> {
-  await insertRows(
-    trx,
-    'pool',
-    poolColumns,
-    pools,
-    sql`on conflict (organisation_id, licence) do update set
-      base_total = excluded.base_total,
-      concurrent_total = excluded.concurrent_total,
-      contingency_total = excluded.contingency_total,
-      in_use = excluded.in_use,
-      max_used = excluded.max_used,
-      max_used_at = excluded.max_used_at,
-      assigned = excluded.assigned,
-      reusable = excluded.reusable,
-      locked = excluded.locked,
-      holders = excluded.holders,
-      purchases = excluded.purchases,
-      revision = excluded.revision`,
-  );
-}
+const insertEntries = insertInto('history')({
+  organisationId: 'uuid',
+  at: 'timestamptz',
+  kind: 'history_kind',
+  licence: 'text',
+  userId: 'uuid',
+  sessionId: 'uuid',
+  admittedAs: 'admitted_as',
+  seatChanged: 'boolean',
+  inUse: 'integer',
+  concurrentTotal: 'integer',
+  contingencyTotal: 'integer',
+  maxUsed: 'integer',
+});
 
 /** Append-only: a row is never changed or removed. Rows are numbered in the order given. */
 export async function insertHistory(trx: Transaction, entries: readonly Of<HistoryEntry>[]): Promise<void> {
-  await insertRows(
+  const noSeat = { userId: null, sessionId: null, admittedAs: null };
+  await insertEntries(
     trx,
-    'history',
-    {
-      organisationId: 'uuid',
-      at: 'timestamptz',
-      kind: 'history_kind',
-      licence: 'text',
-      userId: 'uuid',
-      sessionId: 'uuid',
-      admittedAs: 'admitted_as',
-      seatChanged: 'boolean',
-      inUse: 'integer',
-      concurrentTotal: 'integer',
-      contingencyTotal: 'integer',
-      maxUsed: 'integer',
-    },
-    entries.map((entry) => ({
-      ...entry,
-      userId: entry.seat?.userId ?? null,
-      sessionId: entry.seat?.sessionId ?? null,
-      admittedAs: entry.seat?.admittedAs ?? null,
-    })),
+    entries.map((entry) => ({ ...entry, ...(entry.seat ?? noSeat) })),
   );
 }
 
