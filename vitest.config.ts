@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // `npm run test:long` has a configuration of its own.
+    exclude: ['test/long/**'],
     globalSetup: ['test/setup/global.ts'],
     // Node itself loads the modules: through Vite's runner the graphql package would be there twice.
     experimental: { viteModuleRunner: false },

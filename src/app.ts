@@ -1,6 +1,7 @@
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { type Duplex, Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database/database.ts';
 import { isMigrated } from './database/migrate.ts';
 import { loadDemonstration } from './demonstration.ts';
@@ -45,6 +46,8 @@ export interface App {
 }
 
 const maxBodyBytes = 1024 * 1024;
+/** A database that says nothing for so long is as good as gone: a load balancer asks often. */
+const readyMilliseconds = 1000;
 
 /** The composition root: the only place that sees everything. */
 export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250 }: AppOptions): App {
@@ -188,7 +191,10 @@ async function readBody(request: IncomingMessage, limit: number): Promise<Readab
 async function readiness(db: Database, draining: boolean): Promise<string | null> {
   if (draining) return 'The server is stopping.';
   try {
-    return (await isMigrated(db)) ? null : 'The database is not migrated.';
+    const silent = delay(readyMilliseconds, 'silent' as const, { ref: false });
+    const answer = await Promise.race([isMigrated(db), silent]);
+    if (answer === 'silent') return 'The database does not answer.';
+    return answer ? null : 'The database is not migrated.';
   } catch {
     return 'The database does not answer.';
   }

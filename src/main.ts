@@ -1,13 +1,14 @@
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
 import { createApp } from './app.ts';
 import { type Config, ConfigError, operatorKey, readConfig } from './config.ts';
-import { type Database, createDatabase } from './database/database.ts';
+import { type Database, createDatabase, patient, readClock } from './database/database.ts';
 import { EmbeddedPostgresError } from './database/embedded.ts';
 import { MigrationError, migrateToLatest } from './database/migrate.ts';
 import { openServer } from './database/server.ts';
-import { systemClock } from './kernel/clock.ts';
+import { createReferenceClock, systemClock } from './kernel/clock.ts';
 import { createLog } from './log.ts';
 
 /** A failure to start that a person can act on: its message says all. */
@@ -41,13 +42,8 @@ process.on('uncaughtException', (error) => {
 stopWithNpm();
 
 try {
-  const { lines, databaseEnded } = await running;
+  const { lines } = await running;
   if (stoppingSince === null) console.log(lines.join('\n'));
-  void databaseEnded.then(() => {
-    if (stoppingSince !== null) return;
-    log.fatal({}, 'stopping, because PostgreSQL is gone');
-    void stop(1);
-  });
 } catch (error) {
   fail(error);
 }
@@ -60,9 +56,11 @@ async function start(config: Config, log: Logger) {
   opening.defer(() => database.stop());
   const { db, close } = createDatabase(database.connection, log);
   opening.defer(close);
-  await migrateToLatest(db);
+  await migrate(database.connection, log);
+  const clock = await createReferenceClock(() => readClock(db), log);
+  opening.defer(() => clock.stop());
 
-  const app = createApp({ db, operatorKey: key, log, clock: systemClock });
+  const app = createApp({ db, operatorKey: key, log, clock });
   const server = createServer(app.listener).on('upgrade', app.upgrade);
   opening.defer(() => drain(server));
   opening.defer(() => app.stop()); // before the server drains: subscriptions do not end by themselves
@@ -73,9 +71,18 @@ async function start(config: Config, log: Logger) {
   const open = opening.move();
   return {
     lines: greeting({ address, key, embeddedIn: database.embeddedIn }),
-    databaseEnded: database.ended,
     close: () => open.disposeAsync(),
   };
+}
+
+/** On a connection of its own: a migration takes as long as it takes. */
+async function migrate(connection: PoolConfig, log: Logger): Promise<void> {
+  const { db, close } = createDatabase({ ...connection, ...patient, max: 1 }, log);
+  try {
+    await migrateToLatest(db);
+  } finally {
+    await close();
+  }
 }
 
 async function listen(server: Server, config: Config): Promise<AddressInfo> {

@@ -1,5 +1,5 @@
 import { ConfigError, readConfig } from '../config.ts';
-import { createDatabase } from '../database/database.ts';
+import { createDatabase, patient } from '../database/database.ts';
 import { EmbeddedPostgresError } from '../database/embedded.ts';
 import { MigrationError, migrateToLatest } from '../database/migrate.ts';
 import { openServer } from '../database/server.ts';
@@ -11,7 +11,7 @@ async function migrate(): Promise<void> {
   await using open = new AsyncDisposableStack();
   const server = await openServer({ ...config, log: createLog(config.logLevel) });
   open.defer(() => server.stop());
-  const { db, close } = createDatabase(server.connection);
+  const { db, close } = createDatabase({ ...server.connection, ...patient });
   open.defer(close);
   const done = await migrateToLatest(db);
   console.log(done.length === 0 ? 'Nothing to do: the database is up to date.' : `Done: ${done.join(', ')}`);

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely';
+import type { Socket } from 'node:net';
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
+import type { Instant } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
 import type { DB } from './tables.ts';
 
@@ -8,14 +10,20 @@ export type Database = Kysely<DB>;
 
 const int8 = 20;
 
-/** What no statement of this program should reach: a connection that waits longer than this is stuck, and is given up. */
+/**
+ * What no statement of this program should reach: what takes longer is given up, and its caller told to try again
+ * (UNAVAILABLE), before the caller gives up.
+ */
 const limits = {
   max: 24,
-  connectionTimeoutMillis: 5000,
-  statement_timeout: 15_000,
-  lock_timeout: 10_000,
-  idle_in_transaction_session_timeout: 15_000,
+  connectionTimeoutMillis: 3000,
+  statement_timeout: 5000,
+  lock_timeout: 3000,
+  idle_in_transaction_session_timeout: 10_000,
 } as const;
+
+/** For migrations and for what reads whole tables: as long as it takes. */
+export const patient = { statement_timeout: 0, lock_timeout: 60_000 } as const;
 
 /** A statement that was executed this often is prepared on each connection, so that it is parsed and planned once. */
 const prepareAfter = 5;
@@ -31,6 +39,42 @@ function createPrepared(): (text: string) => string | undefined {
     uses.set(text, count);
     return count > prepareAfter ? createHash('sha1').update(text).digest('base64') : undefined;
   };
+}
+
+/** Makes a client prepare what is executed again and again. @returns whether it waits for an answer */
+function prepareRepeated(client: pg.PoolClient, nameOf: (text: string) => string | undefined): () => boolean {
+  let waiting = 0;
+  const execute = client.query.bind(client) as (...query: unknown[]) => unknown;
+  const prepared = (text: unknown, values: unknown, ...rest: unknown[]) => {
+    const isPreparable =
+      typeof text === 'string' && Array.isArray(values) && !/^(begin|commit|rollback|set )/.test(text);
+    const answer = isPreparable
+      ? execute({ text, name: nameOf(text) }, values, ...rest)
+      : execute(text, values, ...rest);
+    if (answer instanceof Promise) {
+      waiting += 1;
+      const answered = () => {
+        waiting -= 1;
+      };
+      answer.then(answered, answered);
+    }
+    return answer;
+  };
+  client.query = prepared as typeof client.query;
+  return () => waiting > 0;
+}
+
+/**
+ * A PostgreSQL that is frozen, or behind a network that is gone, says nothing, not even that a statement took too long:
+ * then the connection is cut, which fails what waits on it and makes the pool replace it. (pg's own `query_timeout`
+ * hands a connection back that still waits for its answer.)
+ */
+function giveUpWhenSilent(client: pg.PoolClient, isBusy: () => boolean, milliseconds: number): void {
+  // pg declares no such property, and documents none; without it the process would have to be restarted.
+  const { stream } = (client as unknown as { readonly connection: { readonly stream: Socket } }).connection;
+  stream.setTimeout(milliseconds, () => {
+    if (isBusy()) stream.destroy(new Error('Connection terminated: the database says nothing'));
+  });
 }
 
 /**
@@ -54,16 +98,22 @@ export function createDatabase(
   const lost = (error: Error) => log?.warn({ err: error }, 'lost a database connection');
   // An 'error' event that nobody listens to ends the process. The pool listens to its idle clients only.
   pool.on('error', lost);
-  pool.on('connect', (client) => client.on('error', lost));
   const nameOf = createPrepared();
+  const silenceMilliseconds = config.statement_timeout ?? limits.statement_timeout;
   pool.on('connect', (client) => {
-    const execute = client.query.bind(client) as (...query: unknown[]) => unknown;
-    const prepared = (text: unknown, values: unknown, ...rest: unknown[]) =>
-      typeof text === 'string' && Array.isArray(values) && !/^(begin|commit|rollback|set )/.test(text)
-        ? execute({ text, name: nameOf(text) }, values, ...rest)
-        : execute(text, values, ...rest);
-    client.query = prepared as typeof client.query;
+    client.on('error', lost);
+    const isBusy = prepareRepeated(client, nameOf);
+    if (silenceMilliseconds !== 0 && silenceMilliseconds !== false) {
+      giveUpWhenSilent(client, isBusy, silenceMilliseconds + 1000);
+    }
   });
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }), plugins: [new CamelCasePlugin()] });
   return { db, pool, close: () => db.destroy() };
+}
+
+/** What time it is at the database: the clock that all servers on it share. */
+export async function readClock(db: Database): Promise<Instant> {
+  const { rows } = await sql<{ readonly now: Instant }>`select clock_timestamp() as now`.execute(db);
+  if (rows[0] === undefined) throw new Error('The database has no clock');
+  return rows[0].now;
 }

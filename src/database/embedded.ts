@@ -67,7 +67,7 @@ const name = 'seatkeeper';
 /**
  * Starts a real PostgreSQL whose data is kept in `dataFolder`, creating it the first time. It stops with `stop()`, and
  * within 2 seconds of this process's death. As root it runs as an unprivileged system user, because PostgreSQL refuses
- * root. `durable: false` trades safety against a power cut for speed: for tests only.
+ * root. `address` is where it was before, for those who know it by that. `durable: false` trades safety against a power cut for speed: for tests only.
  *
  * @throws EmbeddedPostgresError where a person has to act: the folder is in use, or of another major version.
  */
@@ -75,6 +75,7 @@ export async function startEmbedded(options: {
   dataFolder: string;
   log: Log;
   durable?: boolean;
+  address?: { readonly host: string; readonly port: number };
 }): Promise<EmbeddedPostgres> {
   const place = findPlace(resolve(options.dataFolder), options.log);
   if (!existsSync(join(place.cluster, 'data', 'PG_VERSION'))) await initialise(place);
@@ -83,8 +84,8 @@ export async function startEmbedded(options: {
   const password = readFileSync(join(place.cluster, 'password'), 'utf8');
   const deadline = systemClock.now().getTime() + restartPatienceMs;
   for (;;) {
-    const address = await findAddress(place.cluster);
-    const connection = { ...address, user: name, password, database: name };
+    const { host, port } = options.address ?? (await findAddress(place.cluster));
+    const connection = { host, port, user: name, password, database: name };
     const owner = liveOwner(place.cluster);
     const attempt = owner === null ? await launch(place, connection, options.durable ?? true) : null;
     if (attempt !== null && attempt.running) {

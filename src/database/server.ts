@@ -1,17 +1,21 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Log } from '../kernel/log.ts';
-import { startEmbedded } from './embedded.ts';
+import { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
 
 export interface DatabaseServer {
   readonly connection: pg.PoolConfig;
   /** Where the embedded PostgreSQL keeps its data; null where the database is somebody else's. */
   readonly embeddedIn: string | null;
-  /** Settles when the embedded PostgreSQL is gone; never, for another. */
-  readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
 
-/** The PostgreSQL that `databaseUrl` names, or else the embedded one, started. */
+const retryMilliseconds = 500;
+
+/**
+ * The PostgreSQL that `databaseUrl` names, or else the embedded one, started. When that one dies it is started again, at
+ * the same address: whoever uses it fails meanwhile, and recovers by itself.
+ */
 export async function openServer(options: {
   databaseUrl: string | null;
   dataFolder: string;
@@ -19,13 +23,37 @@ export async function openServer(options: {
 }): Promise<DatabaseServer> {
   const { databaseUrl, dataFolder, log } = options;
   if (databaseUrl !== null) {
-    return {
-      connection: { connectionString: databaseUrl },
-      embeddedIn: null,
-      ended: new Promise(() => {}),
-      stop: async () => {},
-    };
+    return { connection: { connectionString: databaseUrl }, embeddedIn: null, stop: async () => {} };
   }
-  const embedded = await startEmbedded({ dataFolder, log });
-  return { ...embedded, embeddedIn: embedded.dataFolder };
+
+  let embedded: EmbeddedPostgres | null = await startEmbedded({ dataFolder, log });
+  const { connection, dataFolder: embeddedIn } = embedded;
+  let isStopping = false;
+
+  const supervised = (async () => {
+    for (;;) {
+      await embedded?.ended;
+      embedded = null;
+      if (isStopping) return;
+      log.error({}, 'PostgreSQL is gone; starting it again');
+      try {
+        embedded = await startEmbedded({ dataFolder, log, address: connection });
+        log.info({}, 'PostgreSQL is back');
+        if (isStopping) await embedded.stop();
+      } catch (error) {
+        log.error({ err: error }, 'PostgreSQL does not start; trying again');
+        await delay(retryMilliseconds);
+      }
+    }
+  })();
+
+  return {
+    connection,
+    embeddedIn,
+    stop: async () => {
+      isStopping = true;
+      await embedded?.stop();
+      await supervised;
+    },
+  };
 }

@@ -1,5 +1,6 @@
 import { GraphQLError } from 'graphql';
 import { failureCode, failureSays } from '../kernel/failure.ts';
+import { Overloaded } from '../kernel/lanes.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import type { Log } from '../kernel/log.ts';
 
@@ -26,6 +27,9 @@ const unavailable = new Set([
   'EPIPE',
   'ENOENT',
   'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  '25P03',
   '57P01',
   '57P02',
   '57P03',
@@ -42,7 +46,10 @@ function isUnavailable(error: Error): boolean {
   const code = failureCode(error);
   return (
     (code !== null && unavailable.has(code)) ||
-    failureSays(error, /Connection terminated|timeout exceeded when trying to connect|not queryable/)
+    failureSays(
+      error,
+      /Connection terminated|timeout exceeded when trying to connect|not queryable|was rolled back/,
+    )
   );
 }
 
@@ -72,6 +79,10 @@ export function presentError(error: unknown, stage: Stage, requestId: string, lo
       retryAfterSeconds: 1,
       requestId,
     });
+  }
+  if (cause instanceof Overloaded) {
+    const { code, message, retryAfterSeconds } = cause;
+    return copy(error, message, { code, retryAfterSeconds, requestId });
   }
   log.error({ err: cause, requestId }, 'unexpected error');
   return copy(error, `Something went wrong on our side. Tell us this request id: ${requestId}.`, {

@@ -1,3 +1,5 @@
+import type { Log } from './log.ts';
+
 /**
  * A point in time, in UTC with milliseconds. One type everywhere: GraphQL answers it as `DateTime`, SQL keeps it as
  * `timestamptz(3)`. Treat as immutable.
@@ -10,6 +12,54 @@ export interface Clock {
 }
 
 export const systemClock: Clock = { now: () => new Date() };
+
+/** How often a reference is asked again, and how often in a row: the quickest answer is the most exact. */
+const askMilliseconds = 10_000;
+const samples = 3;
+
+/**
+ * A clock that tells the time of a reference, such as the database that several servers share: their own clocks may be
+ * wrong, and step, but a lease must end at one instant for all of them. Between two readings of the reference it goes on
+ * by this process's monotonic clock, which never steps.
+ *
+ * @throws where the reference does not answer at first; later it keeps going by what it knows
+ */
+export async function createReferenceClock(
+  read: () => Promise<Instant>,
+  log: Log,
+): Promise<Clock & { stop(): void }> {
+  const readOffset = async () => {
+    const sent = performance.now();
+    const reference = await read();
+    const answered = performance.now();
+    return { milliseconds: reference.getTime() - (sent + answered) / 2, error: answered - sent };
+  };
+  const findOffset = async () => {
+    let best = await readOffset();
+    for (let sample = 1; sample < samples; sample += 1) {
+      const next = await readOffset();
+      if (next.error < best.error) best = next;
+    }
+    return best.milliseconds;
+  };
+
+  let offset = await findOffset();
+  const timer = setInterval(() => {
+    findOffset().then(
+      (found) => {
+        offset = found;
+      },
+      (error: unknown) => {
+        log.warn({ err: error }, 'could not read the database’s clock; going on by the last reading');
+      },
+    );
+  }, askMilliseconds);
+  timer.unref();
+  return {
+    now: () => new Date(Math.round(performance.now() + offset)),
+    stop: () => clearInterval(timer),
+  };
+}
 
 /** Reads an instant that the program itself wrote; throws on anything else. */
 export function instant(text: string): Instant {

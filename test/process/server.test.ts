@@ -90,12 +90,17 @@ describe('the embedded database', () => {
     );
   });
 
-  test('when PostgreSQL dies the server says so and stops', async () => {
+  test('when PostgreSQL dies the server starts it again, and is not ready meanwhile', async () => {
     const server = serve();
-    await ready(server);
-    process.kill(postgresPid(data.folder), 'SIGKILL');
-    expect(await server.exited).toBe(1);
-    expect(server.output.err).toContain('PostgreSQL is gone');
+    const { url } = await ready(server);
+    const before = postgresPid(data.folder);
+    process.kill(before, 'SIGKILL');
+    await until(() => server.output.err.includes('PostgreSQL is back'), 15_000);
+    expect(postgresPid(data.folder)).not.toBe(before);
+    await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 5000 }).toBe(200);
+    server.child.kill('SIGTERM');
+    expect(await server.exited).toBe(0);
+    expect(isAlive(postgresPid(data.folder))).toBe(false);
   });
 });
 

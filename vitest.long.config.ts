@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+import config from './vitest.config.ts';
+
+/** The tests that kill, freeze and restart real processes: one file at a time, each with its own PostgreSQL. */
+export default defineConfig({
+  test: {
+    ...config.test,
+    include: ['test/long/**/*.test.ts'],
+    exclude: [],
+    maxWorkers: 1,
+    testTimeout: 180_000,
+    hookTimeout: 60_000,
+  },
+});
