@@ -259,6 +259,16 @@ CREATE INDEX purchase_licence ON public.purchase USING btree (organisation_id, l
 CREATE INDEX purchase_newest ON public.purchase USING btree (organisation_id, recorded_at, id);
 CREATE INDEX purchase_start ON public.purchase USING btree (organisation_id, "from");
 
+create table repair (
+  organisation_id uuid not null,
+  id bigint not null generated always as identity,
+  at timestamp(3) with time zone not null,
+  findings jsonb not null
+);
+
+alter table repair add constraint repair_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table repair add constraint repair_pkey PRIMARY KEY (organisation_id, id);
+
 create table session (
   organisation_id uuid not null,
   id uuid not null,

@@ -103,6 +103,19 @@ export async function startEmbedded(options: {
   }
 }
 
+/** How to reach the PostgreSQL that a server started in `dataFolder` and that runs there now; null where none does. */
+export function findRunning(options: { dataFolder: string; log: Log }): EmbeddedConnection | null {
+  const folder = resolve(options.dataFolder);
+  if (!existsSync(folder)) return null;
+  const { cluster } = findPlace(folder, options.log);
+  if (liveOwner(cluster) === null) return null;
+  // The file that PostgreSQL keeps: its port, the folder of its socket, the address it listens on.
+  const lines = readIfThere(join(cluster, 'data', 'postmaster.pid')).split('\n');
+  const [port, socketFolder, address] = [Number(lines[3]), lines[4] ?? '', lines[5] ?? ''];
+  const password = readFileSync(join(cluster, 'password'), 'utf8');
+  return { host: socketFolder === '' ? address : socketFolder, port, user: name, password, database: name };
+}
+
 // Where, and as whom
 
 function findPlace(folder: string, log: Log): Place {

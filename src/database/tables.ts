@@ -210,6 +210,13 @@ export interface Purchase {
   until: Timestamp | null;
 }
 
+export interface Repair {
+  at: Timestamp;
+  findings: Json;
+  id: Generated<number>;
+  organisationId: string;
+}
+
 export interface Session {
   admittedAs: AdmittedAs;
   device: string;
@@ -273,6 +280,7 @@ export interface DB {
   organisation: Organisation;
   pool: Pool;
   purchase: Purchase;
+  repair: Repair;
   session: Session;
   sessionFeature: SessionFeature;
   user: User;

@@ -28,6 +28,8 @@ export interface TestServer {
   readonly url: string;
   readonly wsUrl: string;
   readonly key: string;
+  /** For a process of its own on the same database. */
+  readonly databaseUrl: string;
   /** The server's own database, to look at what was written. */
   readonly pool: pg.Pool;
   /** What was logged as a warning or an error. */
@@ -87,10 +89,14 @@ export async function startTestServer(
     return (await response.json()) as GraphqlAnswer;
   };
 
+  const { host, port: databasePort, user, password, database } = connection;
+  const databaseUrl = `postgres://${user}:${String(password)}@localhost/${database}?host=${encodeURIComponent(host ?? '')}&port=${databasePort}`;
+
   return {
     url,
     wsUrl,
     key,
+    databaseUrl,
     pool,
     logged,
     query,

@@ -1,0 +1,153 @@
+import { parseArgs } from 'node:util';
+import { ConfigError, readConfig } from '../config.ts';
+import { createDatabase, type Database, patient } from '../database/database.ts';
+import { EmbeddedPostgresError, findRunning } from '../database/embedded.ts';
+import { isMigrated } from '../database/migrate.ts';
+import { openServer } from '../database/server.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { decodeId, type OrganisationId } from '../kernel/ids.ts';
+import { createLog } from '../log.ts';
+import { findOrganisationIdByExternalId, listOrganisations } from '../organisation/store.ts';
+import { repairOrganisation, verifyOrganisation } from '../verification/commands.ts';
+import { describe, type Finding, isMendable } from '../verification/domain.ts';
+import { countOrganisationsAndHistory, pageOrganisationNames } from '../verification/store.ts';
+
+const usage = `npm run verify -- [--repair] [--organisation ID] [--json]
+
+Compares every figure that is kept with what the rows behind it say: seats in use with the holds, holds with the live
+sessions, totals with the purchases, peaks with the history, base licences with the assignments, users with their
+status. Runs beside a live server: nobody waits for it.
+
+  --repair            sets right what can be, organisation by organisation, and records it in the table "repair"
+  --organisation ID   only this one, by its id or its external id
+  --json              one line of JSON an organisation with drift
+
+Ends with 0 where there is no drift (or all of it was repaired), 1 where there is, 2 where it could not look.`;
+
+/** What a person can act on: the message says all. */
+class VerifyError extends Error {}
+
+interface Named {
+  readonly id: OrganisationId;
+  readonly name: string;
+}
+
+const pageSize = 500;
+
+/** @returns how many findings remain */
+async function verify(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      repair: { type: 'boolean', default: false },
+      organisation: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(usage);
+    return 0;
+  }
+  await using open = new AsyncDisposableStack();
+  const db = await openDatabase(open);
+  if (!(await isMigrated(db))) throw new VerifyError('The database is not migrated: run `npm run migrate`.');
+
+  const started = performance.now();
+  let checked = 0;
+  let remaining = 0;
+  let found = 0;
+  const { organisations, history } = await countOrganisationsAndHistory(db);
+  for await (const organisation of select(db, values.organisation)) {
+    const findings = values.repair
+      ? await repairIfNeeded(db, organisation.id)
+      : await verifyOrganisation(db, organisation.id);
+    found += findings.length;
+    remaining += findings.filter((finding) => !values.repair || !isMendable(finding)).length;
+    report(organisation, findings, values);
+    checked += 1;
+    if (process.stderr.isTTY) process.stderr.write(`\r${checked} of ${organisations} organisations …\r`);
+  }
+  if (!values.json) {
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    const outcome =
+      found === 0
+        ? 'no drift'
+        : values.repair
+          ? `${found} figures were wrong, ${found - remaining} are set right`
+          : `${found} figures are wrong; set them right with: npm run verify -- --repair`;
+    console.log(
+      `${checked} organisations checked in ${seconds} s (${history} rows of history in all): ${outcome}.`,
+    );
+  }
+  return remaining;
+}
+
+/** The configured database; the embedded one also while a server runs on it. */
+async function openDatabase(open: AsyncDisposableStack): Promise<Database> {
+  const config = readConfig(process.env);
+  const log = createLog(config.logLevel);
+  const running = config.databaseUrl === null ? findRunning({ ...config, log }) : null;
+  const connection = running ?? (await startServer(open));
+  const { db, close } = createDatabase({ ...connection, ...patient, max: 2 });
+  open.defer(close);
+  return db;
+
+  async function startServer(stack: AsyncDisposableStack) {
+    const server = await openServer({ ...config, log });
+    stack.defer(() => server.stop());
+    return server.connection;
+  }
+}
+
+async function* select(db: Database, wanted: string | undefined): AsyncGenerator<Named, void, void> {
+  if (wanted !== undefined) {
+    const reference = decodeId(wanted);
+    const id =
+      reference?.type === 'Organisation'
+        ? reference.organisationId
+        : await findOrganisationIdByExternalId(db, wanted);
+    const [organisation] = id === null ? [] : await listOrganisations(db, [id]);
+    if (organisation === undefined)
+      throw new VerifyError(`There is no organisation with the id or external id ${wanted}.`);
+    yield organisation;
+    return;
+  }
+  for (let after: OrganisationId | null = null; ;) {
+    const page: readonly Named[] = await pageOrganisationNames(db, after, pageSize);
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined) return;
+    after = last.id;
+  }
+}
+
+/** Looked at without a lock first: where all is well, nobody waits. */
+async function repairIfNeeded(db: Database, id: OrganisationId): Promise<readonly Finding[]> {
+  const suspected = await verifyOrganisation(db, id);
+  return suspected.length === 0 ? [] : repairOrganisation(db, systemClock, id);
+}
+
+function report(
+  { id, name }: Named,
+  findings: readonly Finding[],
+  { repair, json }: { readonly repair: boolean; readonly json: boolean },
+): void {
+  if (findings.length === 0) return;
+  if (json) {
+    console.log(JSON.stringify({ organisation: id, name, findings }));
+    return;
+  }
+  console.log(`${name} (${id}):`);
+  for (const finding of findings) {
+    const mended = !repair ? '' : isMendable(finding) ? ' – set right' : ' – a person must look at this';
+    console.log(`  ${describe(finding)}${mended}`);
+  }
+}
+
+try {
+  process.exitCode = (await verify()) === 0 ? 0 : 1;
+} catch (error) {
+  const isPlain = [VerifyError, ConfigError, EmbeddedPostgresError].some((known) => error instanceof known);
+  console.error(isPlain ? (error as Error).message : error);
+  process.exitCode = 2;
+}

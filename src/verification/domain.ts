@@ -1,0 +1,114 @@
+import { type Instant, isSameInstant } from '../kernel/clock.ts';
+import type { LicenceCode } from '../kernel/ids.ts';
+
+/** One kept figure that is not what the rows behind it say. */
+export interface Finding {
+  readonly check: Check;
+  /** null: the organisation's own. */
+  readonly licence: LicenceCode | null;
+  readonly recorded: Figure;
+  readonly recomputed: Figure;
+}
+
+export type Figure = number | Instant | null;
+
+/** What is compared, and in a person's words. */
+export const checks = {
+  inUse: 'seats in use, by the live sessions (L2)',
+  historyInUse: 'seats in use, by the live sessions and by the history (C1)',
+  concurrentTotal: 'concurrent seats, by the purchases in force (P1)',
+  contingencyTotal: 'contingency seats, by the purchases in force (P1)',
+  baseTotal: 'base licences, by the purchases in force (P1)',
+  maxUsed: 'contingency seats to be billed, by the history (C2)',
+  maxUsedAt: 'when that was first reached, by the history (C2)',
+  assigned: 'base licences assigned, by the base licences (B5)',
+  reusable: 'base licences reusable, by the base licences (B2)',
+  locked: 'base licences locked, by the base licences (B2)',
+  consumed: 'base licences assigned, by the assignments (B6)',
+  holders: 'users with the licence, by the assignments (C6)',
+  purchases: 'purchases ever recorded (C6)',
+  missingHolds: 'holds that the live sessions imply and that are missing (L9)',
+  strayHolds: 'holds that no live session uses (L9)',
+  activeUsers: 'active users, by their status (U2)',
+  activeInBillingPeriod: 'users active in the billing period, by their status’ history (U2)',
+  nextDueAt: 'when something next falls due, at the latest (T3)',
+  strayRows: 'rows that name a user, licence or session that does not exist',
+} as const;
+
+export type Check = keyof typeof checks;
+
+/** A licence's figures as they are kept, and as the rows behind them say. */
+export interface LicenceFigures {
+  readonly licence: LicenceCode;
+  readonly recorded: Readonly<Record<LicenceCheck, Figure>>;
+  readonly recomputed: Readonly<Record<LicenceCheck, Figure>>;
+  /**
+   * What was in use as the period began (C2). Where something happened at that very instant, the history does not tell
+   * whether it came with the edge or after it: both peaks are right then.
+   */
+  readonly peakWithStart: { readonly maxUsed: number; readonly maxUsedAt: Instant | null };
+}
+
+export type LicenceCheck = Exclude<
+  Check,
+  'activeUsers' | 'activeInBillingPeriod' | 'nextDueAt' | 'strayRows' | 'missingHolds' | 'strayHolds'
+>;
+
+export type OrganisationCheck = Exclude<Check, LicenceCheck>;
+
+/** An organisation's own figures. */
+export interface OrganisationFigures {
+  readonly recorded: Readonly<Record<OrganisationCheck, Figure>>;
+  readonly recomputed: Readonly<Record<OrganisationCheck, Figure>>;
+}
+
+/** What is kept and is not so. */
+export function compare(
+  organisation: OrganisationFigures,
+  licences: readonly LicenceFigures[],
+): readonly Finding[] {
+  return [
+    ...differences(null, organisation.recorded, organisation.recomputed).filter(
+      // Any earlier instant is as good: it is a lower bound.
+      ({ check, recorded, recomputed }) =>
+        check !== 'nextDueAt' || recomputed === null || recorded === null || recorded > recomputed,
+    ),
+    ...licences.flatMap(({ licence, recorded, recomputed, peakWithStart }) => {
+      const isStartPeak =
+        recorded.maxUsed === peakWithStart.maxUsed && isSame(recorded.maxUsedAt, peakWithStart.maxUsedAt);
+      return differences(licence, recorded, recomputed).filter(
+        ({ check }) => !(isStartPeak && (check === 'maxUsed' || check === 'maxUsedAt')),
+      );
+    }),
+  ];
+}
+
+function differences<Name extends Check>(
+  licence: LicenceCode | null,
+  recorded: Readonly<Record<Name, Figure>>,
+  recomputed: Readonly<Record<Name, Figure>>,
+): Finding[] {
+  return (Object.keys(recorded) as Name[])
+    .filter((check) => !isSame(recorded[check], recomputed[check]))
+    .map((check) => ({ check, licence, recorded: recorded[check], recomputed: recomputed[check] }));
+}
+
+function isSame(one: Figure, other: Figure): boolean {
+  return one instanceof Date && other instanceof Date ? isSameInstant(one, other) : one === other;
+}
+
+/** A base licence without its assignment, or a row without its user, has no one right answer: a person must look. */
+const unmendable: readonly Check[] = ['historyInUse', 'consumed', 'strayRows'];
+
+export function isMendable({ check }: Finding): boolean {
+  return !unmendable.includes(check);
+}
+
+/** A finding in one line. */
+export function describe({ check, licence, recorded, recomputed }: Finding): string {
+  return `${licence === null ? '' : `${licence}: `}${checks[check]}: recorded ${show(recorded)}, is ${show(recomputed)}`;
+}
+
+function show(figure: Figure): string {
+  return figure instanceof Date ? figure.toISOString() : String(figure ?? 'none');
+}
