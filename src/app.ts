@@ -22,7 +22,7 @@ import type { Services } from './live/services.ts';
 import { findOrganisation, getOrganisation } from './organisation/graphql.ts';
 import { listRevisions } from './organisation/store.ts';
 import { schema } from './schema.ts';
-import { createSessionCommands } from './session/commands.ts';
+import { createSessionCommands, type QueueLimits } from './session/commands.ts';
 import { listVersions } from './session/store.ts';
 import { findUser, getUser } from './user/graphql.ts';
 
@@ -33,6 +33,8 @@ export interface AppOptions {
   readonly clock: Clock;
   /** How often what is due is looked for; leases end at their instant all the same (L8). */
   readonly sweepMilliseconds?: number;
+  /** How many logons, renewals and the like may wait to be decided. */
+  readonly queue?: QueueLimits;
 }
 
 export interface App {
@@ -50,10 +52,10 @@ const maxBodyBytes = 1024 * 1024;
 const readyMilliseconds = 1000;
 
 /** The composition root: the only place that sees everything. */
-export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250 }: AppOptions): App {
+export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250, queue }: AppOptions): App {
   const live = createLive({ poll: (topics) => pollVersions(db, topics), log });
   const services: Services = { db, clock, live, log };
-  const sessions = createSessionCommands(services);
+  const sessions = createSessionCommands(services, queue);
   const authenticate = createAuthenticate(operatorKey);
 
   const createContext = ({ actor, requestId }: Arrival): Context => ({

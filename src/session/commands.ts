@@ -83,10 +83,17 @@ type WaitingRenewal = Waiting<OfSession>;
 
 /** A transaction stays short; what finds no place is in the next. */
 const maxBatch = 1000;
-/** Some seconds' work at most: who would wait longer is told at once (OVERLOADED). */
-const queue = { maxWaitingOfKey: 10_000, maxWaiting: 50_000 } as const;
 
-export function createSessionCommands(services: Services): SessionCommands {
+/** How many requests may wait: of one organisation, and of all. Who comes then is told at once (OVERLOADED). */
+export interface QueueLimits {
+  readonly maxWaitingOfKey: number;
+  readonly maxWaiting: number;
+}
+
+/** A second's work or so. */
+const usualLimits: QueueLimits = { maxWaitingOfKey: 10_000, maxWaiting: 50_000 };
+
+export function createSessionCommands(services: Services, queue: QueueLimits = usualLimits): SessionCommands {
   const admission = createLanes<OrganisationId, WaitingAsked>({
     ...queue,
     work: decide,

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createClient, type Client } from 'graphql-ws';
 import pg from 'pg';
 import { WebSocket } from 'ws';
-import { createApp } from '../../src/app.ts';
+import { type AppOptions, createApp } from '../../src/app.ts';
 import { createDatabase } from '../../src/database/database.ts';
 import { type Clock, type Instant, instant, systemClock } from '../../src/kernel/clock.ts';
 import { testDatabase } from './database.ts';
@@ -57,7 +57,7 @@ export function handMovedClock(start: string): Clock & { set(to: string): void }
 
 /** The real server, on a free port and a database of its own. */
 export async function startTestServer(
-  options: { readonly clock?: Clock; readonly sweepMilliseconds?: number } = {},
+  options: Partial<Pick<AppOptions, 'clock' | 'sweepMilliseconds' | 'queue'>> = {},
 ): Promise<TestServer> {
   const { connection, drop } = await testDatabase();
   const logged: { level: string; message: string; facts: object }[] = [];

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { decodeId } from '../../src/kernel/ids.ts';
+import { buy, createOrganisation, createUser, logonInput } from '../setup/given.ts';
+import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer({ queue: { maxWaitingOfKey: 10, maxWaiting: 1000 } });
+});
+afterAll(() => server.stop());
+
+const logonDocument = `mutation ($input: LogonInput!) { logon(input: $input) {
+  __typename ... on LogonPayload { session { id } } } }`;
+
+async function floor(users: number) {
+  const organisationId = await createOrganisation(server);
+  await buy(server, organisationId, 'SUPERVISOR', { base: users, concurrent: users });
+  const ids: string[] = [];
+  for (let index = 0; index < users; index += 1)
+    ids.push(await createUser(server, organisationId, `u${index}`, ['SUPERVISOR']));
+  return { organisationId, ids };
+}
+
+const logon = (userId: string): Promise<GraphqlAnswer> =>
+  server.query(logonDocument, { input: logonInput(userId, 'SUPERVISOR') });
+
+/** Somebody else's transaction holds an organisation, until it is let go. */
+async function hold(organisationId: string): Promise<() => Promise<void>> {
+  const reference = decodeId(organisationId);
+  if (reference?.type !== 'Organisation') throw new Error('Not an organisation');
+  const client = await server.pool.connect();
+  await client.query('begin');
+  await client.query('select from organisation where id = $1 for update', [reference.organisationId]);
+  return async () => {
+    await client.query('commit');
+    client.release();
+  };
+}
+
+test('L2: while one organisation is held, its neighbours log on; past its limit its own are told at once; then they get in', async () => {
+  const held = await floor(40);
+  const neighbours = await Promise.all([floor(2), floor(2), floor(2), floor(2), floor(2), floor(2)]);
+  const release = await hold(held.organisationId);
+  const crowd = held.ids.map(logon);
+  // Of six neighbours some share the lane.
+  const answers = await Promise.all(neighbours.flatMap(({ ids }) => ids.map(logon)));
+  expect(answers.map(({ data }) => data?.logon.__typename)).toEqual(
+    Array.from({ length: 12 }, () => 'LogonPayload'),
+  );
+  const first = await Promise.race(crowd);
+  expect(first.errors?.[0]?.extensions).toMatchObject({ code: 'OVERLOADED', retryAfterSeconds: 1 });
+  await release();
+
+  const settled = await Promise.all(crowd);
+  const refused = settled.filter(({ errors }) => errors?.[0]?.extensions.code === 'OVERLOADED');
+  const granted = settled.filter(({ data }) => data?.logon?.__typename === 'LogonPayload');
+  expect(refused.length).toBeGreaterThan(0);
+  expect(granted.length).toBeGreaterThan(0);
+  expect(refused.length + granted.length).toBe(40);
+});
+
+test('L8: renewals wait for nobody who holds the organisation', async () => {
+  const { organisationId, ids } = await floor(1);
+  const { data } = await logon(ids[0] ?? '');
+  const release = await hold(organisationId);
+  const renewed = await server.mutate('renewSession', { sessionId: data.logon.session.id });
+  expect(renewed.__typename).toBe('RenewSessionPayload');
+  await release();
+});
+
+test('an organisation that is held for too long is UNAVAILABLE, and says when to try again', async () => {
+  const { organisationId, ids } = await floor(1);
+  const release = await hold(organisationId);
+  const { errors } = await logon(ids[0] ?? '');
+  expect(errors?.[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
+  await release();
+});

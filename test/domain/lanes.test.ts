@@ -1,0 +1,85 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createLanes, Overloaded } from '../../src/kernel/lanes.ts';
+
+interface Item {
+  readonly key: string;
+  readonly index: number;
+}
+
+/** Lanes whose batches take a moment, and what they were. */
+function lanes(
+  options: { maxBatch?: number; maxWaitingOfKey?: number; maxWaiting?: number; held?: Set<string> } = {},
+) {
+  const batches: Item[][] = [];
+  const done: Item[] = [];
+  const enqueue = createLanes<string, Item>({
+    keyOf: ({ key }) => key,
+    lanes: 1,
+    maxBatch: 100,
+    maxWaitingOfKey: 1000,
+    maxWaiting: 1000,
+    ...options,
+    work: async (batch, patient) => {
+      batches.push([...batch]);
+      await delay(5);
+      const left = patient ? [] : batch.filter(({ key }) => options.held?.has(key) === true);
+      // Whoever waits patiently waits until it is let go.
+      while (patient && batch.some(({ key }) => options.held?.has(key) === true)) await delay(1);
+      done.push(...batch.filter((item) => !left.includes(item)));
+      return left;
+    },
+  });
+  return { enqueue, batches, done };
+}
+
+const item = (key: string, index: number): Item => ({ key, index });
+
+test('what arrives together is one batch, and what arrives meanwhile the next', async () => {
+  const { enqueue, batches } = lanes();
+  for (let index = 0; index < 3; index += 1) enqueue(item('a', index));
+  await delay(3);
+  for (let index = 3; index < 8; index += 1) enqueue(item(index % 2 === 0 ? 'a' : 'b', index));
+  await delay(30);
+  expect(batches.map((batch) => batch.length)).toEqual([3, 5]);
+});
+
+test('a crowd of one key takes no more than its share of a batch', async () => {
+  const { enqueue, batches, done } = lanes({ maxBatch: 10 });
+  for (let index = 0; index < 40; index += 1) enqueue(item('crowd', index));
+  enqueue(item('guest', 0));
+  await expect.poll(() => done.length).toBe(41);
+  expect(batches[0]).toContainEqual(item('guest', 0));
+  const crowd = done.filter(({ key }) => key === 'crowd').map(({ index }) => index);
+  expect(crowd).toEqual(Array.from({ length: 40 }, (_, index) => index));
+});
+
+test('a key that is held is set aside, in its order, and the others go on', async () => {
+  const held = new Set(['held']);
+  const { enqueue, done } = lanes({ held });
+  enqueue(item('held', 0));
+  enqueue(item('free', 0));
+  await delay(8);
+  enqueue(item('held', 1));
+  enqueue(item('free', 1));
+  await expect.poll(() => done).toEqual([item('free', 0), item('free', 1)]);
+  held.clear();
+  await expect.poll(() => done.length).toBe(4);
+  expect(done.slice(2)).toEqual([item('held', 0), item('held', 1)]);
+});
+
+test('past a limit of a key, or of all, the next is refused at once', async () => {
+  const ofKey = lanes({ maxWaitingOfKey: 2 });
+  ofKey.enqueue(item('a', 0));
+  ofKey.enqueue(item('a', 1));
+  expect(() => ofKey.enqueue(item('a', 2))).toThrow(Overloaded);
+  ofKey.enqueue(item('b', 0));
+
+  const ofAll = lanes({ maxWaiting: 2 });
+  ofAll.enqueue(item('a', 0));
+  ofAll.enqueue(item('b', 0));
+  expect(() => ofAll.enqueue(item('c', 0))).toThrow(Overloaded);
+  await expect.poll(() => ofAll.done.length).toBe(2);
+  ofAll.enqueue(item('c', 0));
+  await expect.poll(() => ofAll.done.length).toBe(3);
+});
