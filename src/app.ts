@@ -7,7 +7,7 @@ import { isMigrated } from './database/migrate.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
-import { type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
+import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
 import { createWebSockets } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
@@ -116,6 +116,11 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
       });
       return;
     }
+    const arrival = { actor, requestId };
+    const answer = async (body: Buffer) => {
+      if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
+      void graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
+    };
     response.setHeader('x-request-id', requestId);
     const started = clock.now();
     response.once('finish', () => {
@@ -129,7 +134,7 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
           refuse(response, 413, { code: 'BAD_REQUEST', message: 'A request is at most 1 MiB.', requestId });
           return;
         }
-        void graphql(Object.assign(request, { body }), response, { actor, requestId });
+        void answer(body);
       },
       // The client went away in the middle of its request.
       () => response.destroy(),
@@ -177,16 +182,24 @@ function pathOf({ url = '/' }: IncomingMessage): string {
   return url.split('?', 1)[0] ?? url;
 }
 
-/** A request's body, whole, as a stream that Yoga can read; null when it is larger than the limit. */
-async function readBody(request: IncomingMessage, limit: number): Promise<Readable | null> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > limit) return null;
-    chunks.push(chunk);
-  }
-  return Readable.from(chunks);
+/** A request's body, whole; null when it is larger than the limit. */
+function readBody(request: IncomingMessage, limit: number): Promise<Buffer | null> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > limit) {
+        request.pause();
+        resolve(null);
+      } else {
+        chunks.push(chunk);
+      }
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks)));
+    request.once('error', reject);
+    request.once('close', () => reject(new Error('The client went away')));
+  });
 }
 
 /** Why the process cannot serve; null when it can. */

@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import type { Actor } from '../../kernel/actor.ts';
 import type { Log } from '../../kernel/log.ts';
 import { presentError } from '../errors.ts';
 import { type Graphql, presentEach, presentResult } from './http.ts';
+import { prepare } from './operation.ts';
 
 export interface WebSocketOptions {
   readonly graphql: Graphql;
@@ -53,30 +54,10 @@ export function createWebSockets({ graphql, authenticate, newRequestId, log }: W
         const requestId = newRequestId();
         const { actor } = extra;
         if (actor === undefined) throw new Error('A socket without an actor');
-        try {
-          const { schema, parse, validate, contextFactory, execute, subscribe } = graphql.getEnveloped({
-            actor,
-            requestId,
-            params: payload,
-          } as never);
-          const document = tryTo((): ExecutionArgs['document'] => parse(payload.query));
-          if ('failed' in document)
-            return [presentError(document.failed, 'GRAPHQL_PARSE_FAILED', requestId, log)];
-          const errors = validate(schema, document.value) as readonly GraphQLError[];
-          if (errors.length > 0) {
-            return errors.map((error) => presentError(error, 'GRAPHQL_VALIDATION_FAILED', requestId, log));
-          }
-          return {
-            schema,
-            document: document.value,
-            operationName: payload.operationName,
-            variableValues: payload.variables,
-            contextValue: await contextFactory(),
-            rootValue: { execute, subscribe, requestId },
-          } as never;
-        } catch (error) {
-          return [presentError(error, 'BAD_REQUEST', requestId, log)];
-        }
+        const operation = await prepare(graphql, { actor, requestId }, payload, log);
+        if (!('args' in operation)) return operation;
+        const { args, execute, subscribe } = operation;
+        return { ...args, rootValue: { execute, subscribe, requestId } } as never;
       },
       execute: async (args) => {
         const { execute, requestId } = args.rootValue as Enveloped;
@@ -130,12 +111,4 @@ interface Enveloped {
   readonly execute: (args: object) => unknown;
   readonly subscribe: (args: object) => unknown;
   readonly requestId: string;
-}
-
-function tryTo<Value>(work: () => Value): { readonly value: Value } | { readonly failed: unknown } {
-  try {
-    return { value: work() };
-  } catch (error) {
-    return { failed: error };
-  }
 }
