@@ -306,10 +306,13 @@ async function loadHolders(
   open: ReadonlyMap<OrganisationId, OpenLedger>,
   users: readonly Of<{ readonly userId: UserId }>[],
 ): Promise<void> {
-  const missing = users.filter(
-    ({ organisationId, userId }) => open.get(organisationId)?.ledger.holders.has(userId) === false,
+  // Each once, however often a batch names them: a user's sessions must not be there twice.
+  const missing = new Map(
+    users
+      .filter(({ organisationId, userId }) => open.get(organisationId)?.ledger.holders.has(userId) === false)
+      .map(({ organisationId, userId }) => [`${organisationId}/${userId}`, { organisationId, userId }]),
   );
-  for (const [organisationId, holders] of byOrganisation(await lockHolders(trx, missing))) {
+  for (const [organisationId, holders] of byOrganisation(await lockHolders(trx, [...missing.values()]))) {
     const loaded = open.get(organisationId);
     if (loaded === undefined) continue;
     for (const [userId, holder] of toMap(holders)) loaded.holders.set(userId, holder);
