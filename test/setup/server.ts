@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createClient, type Client } from 'graphql-ws';
@@ -34,6 +35,8 @@ export interface TestServer {
   readonly pool: pg.Pool;
   /** What was logged as a warning or an error. */
   readonly logged: readonly { readonly level: string; readonly message: string; readonly facts: object }[];
+  /** Tells of every statement that the server sends, until the function it returns is called. */
+  readonly onStatement: (listener: (text: string) => void) => () => void;
   /** Over HTTP, with the operator's key. */
   readonly query: (document: string, variables?: Record<string, unknown>) => Promise<GraphqlAnswer>;
   /** A mutation's result, whole; fails on GraphQL errors. The selection is of the union. */
@@ -65,7 +68,17 @@ export async function startTestServer(
     logged.push({ level, message, facts });
   };
   const log = { error: write('error'), warn: write('warn'), info: () => {}, debug: () => {} };
-  const { db, close } = createDatabase(connection, log);
+  const database = createDatabase(connection, log);
+  const { db, close } = database;
+  const statements = new EventEmitter<{ sent: [text: string] }>();
+  database.pool.on('connect', (client) => {
+    const execute = client.query.bind(client) as (...query: unknown[]) => unknown;
+    const told = (text: unknown, ...rest: unknown[]) => {
+      if (typeof text === 'string') statements.emit('sent', text);
+      return execute(text, ...rest);
+    };
+    client.query = told as typeof client.query;
+  });
   const key = 'operator-key-of-the-tests';
   const app = createApp({ db, operatorKey: key, log, clock: systemClock, sweepMilliseconds: 50, ...options });
   const server = createServer(app.listener);
@@ -89,14 +102,18 @@ export async function startTestServer(
     return (await response.json()) as GraphqlAnswer;
   };
 
-  const { host, port: databasePort, user, password, database } = connection;
-  const databaseUrl = `postgres://${user}:${String(password)}@localhost/${database}?host=${encodeURIComponent(host ?? '')}&port=${databasePort}`;
+  const { host, port: databasePort, user, password, database: databaseName } = connection;
+  const databaseUrl = `postgres://${user}:${String(password)}@localhost/${databaseName}?host=${encodeURIComponent(host ?? '')}&port=${databasePort}`;
 
   return {
     url,
     wsUrl,
     key,
     databaseUrl,
+    onStatement: (listener) => {
+      statements.on('sent', listener);
+      return () => statements.off('sent', listener);
+    },
     pool,
     logged,
     query,
