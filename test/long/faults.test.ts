@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { postgresPid, ready, type ServerProcess, spawnServer, temporaryFolder } from '../setup/process.ts';
@@ -19,6 +21,7 @@ let data: ReturnType<typeof temporaryFolder>;
 let server: ServerProcess;
 let address: Address;
 let floor: Floor;
+const verifyCli = join(import.meta.dirname, '..', '..', 'src', 'cli', 'verify.ts');
 const seed = chooseSeed();
 const next = random(seed);
 
@@ -109,6 +112,11 @@ async function underLoad(faults: () => Promise<void>) {
     `${report.answers} answers, slowest ${Math.round(report.slowestMilliseconds)} ms, not answered: ${JSON.stringify(Object.fromEntries(report.codes))}`,
   );
   await withDatabase((pool) => expectNoDrift(pool, floor, report));
+  // Beside the server, which runs on.
+  const { stdout } = await promisify(execFile)(process.execPath, [verifyCli], {
+    env: { PATH: process.env['PATH'], SEATKEEPER_DATA: data.folder },
+  });
+  expect(stdout).toMatch(/no drift\.\n$/);
   return report;
 }
 

@@ -172,7 +172,7 @@ test.each(creations)(
       const isDone = async () => (await pool.query(count)).rows[0].n as number;
       // The sweeper's commits are not meant: it does not run where nothing is due.
       proxy.arm(() => first.server.child.kill('SIGKILL'));
-      await expect(ask(first, document, variables)).rejects.toThrow();
+      await expect(ask(first, document, variables)).rejects.toThrow(/fetch failed/);
       await first.server.exited;
       expect(await isDone()).toBe(1);
 
