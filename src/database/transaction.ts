@@ -64,19 +64,26 @@ async function transact<Answer>(
   connection: DatabaseConnection,
   work: (trx: Transaction) => Promise<Answer>,
 ): Promise<Answer> {
-  const executor = db
-    .getExecutor()
-    .withConnectionProvider({ provideConnection: (execute) => execute(connection) });
+  let isOver = false;
+  const executor = db.getExecutor().withConnectionProvider({
+    provideConnection: async (execute) => {
+      // Of statements that were sent together one may fail, and what would follow on another must not stand by itself.
+      if (isOver) throw new Error('The transaction is over');
+      return execute(connection);
+    },
+  });
   const driver = new DummyDriver();
   const trx = new KyselyTransaction<DB>({ config: { dialect }, dialect, driver, executor });
   const begun = connection.executeQuery(CompiledQuery.raw('begin'));
   try {
     const [answer] = await Promise.all([work(trx), begun]);
+    isOver = true;
     const { rows } = await connection.executeQuery<{ readonly command: string }>(CompiledQuery.raw('commit'));
     // Where a statement failed and nobody minded, PostgreSQL answers a commit by having rolled back.
     if (rows[0]?.command === 'ROLLBACK') throw new Error('The transaction was rolled back');
     return answer;
   } catch (error) {
+    isOver = true;
     await connection.executeQuery(CompiledQuery.raw('rollback')).catch(() => {});
     throw error;
   }

@@ -23,6 +23,9 @@ export interface LaneOptions<Key, Item> {
   readonly maxWaiting: number;
 }
 
+/** So many keys are waited for at once, each with a transaction of its own; the others wait for their turn. */
+const maxPatient = 8;
+
 interface Lane<Key, Item> {
   /** What waits, by key: whoever waits longest is first. */
   readonly waiting: Map<Key, Item[]>;
@@ -43,40 +46,50 @@ export function createLanes<Key extends string, Item>(options: LaneOptions<Key, 
   const aside = openLane<Key, Item>();
   let total = 0;
 
-  async function run(lane: Lane<Key, Item>, take: () => Item[], patient: boolean): Promise<void> {
-    lane.running = true;
+  /** @param end called in the same breath in which nothing was found to wait: what comes after finds nobody at work */
+  async function run(take: () => Item[], patient: boolean, end: () => void): Promise<void> {
     for (;;) {
       // What arrives in the same turn of the event loop goes along: callers that were just answered, for one.
       await setImmediate();
       const batch = take();
-      if (batch.length === 0) break;
+      if (batch.length === 0) {
+        end();
+        return;
+      }
       total -= batch.length;
       setAside(await work(batch, patient));
     }
-    lane.running = false;
   }
 
   function setAside(held: readonly Item[]): void {
     total += held.length;
     for (const item of held) put(aside, keyOf(item), item);
-    // Those that came later stay behind those that were set aside.
     for (const key of new Set(held.map(keyOf))) {
+      // Those that came later stay behind those that were set aside.
       const { waiting } = laneOf(key);
       for (const item of waiting.get(key) ?? []) put(aside, key, item);
       waiting.delete(key);
-      void drainAside(key);
+      keysAside.add(key);
     }
+    drainAside();
   }
 
+  /** Keys that have a line of their own, until nothing of theirs waits; and those of them that are being worked on. */
+  const keysAside = new Set<Key>();
   const patientKeys = new Set<Key>();
 
-  /** One key's own line, until nothing of it waits. */
-  async function drainAside(key: Key): Promise<void> {
-    if (patientKeys.has(key)) return;
-    patientKeys.add(key);
-    const take = () => takeOf(aside, key, maxBatch);
-    await run(openLane(), take, true);
-    patientKeys.delete(key);
+  function drainAside(): void {
+    for (const key of keysAside) {
+      if (patientKeys.size >= maxPatient) return;
+      if (patientKeys.has(key)) continue;
+      patientKeys.add(key);
+      const end = () => {
+        keysAside.delete(key);
+        patientKeys.delete(key);
+        drainAside();
+      };
+      void run(() => takeOf(aside, key, maxBatch), true, end);
+    }
   }
 
   function laneOf(key: Key): Lane<Key, Item> {
@@ -87,14 +100,19 @@ export function createLanes<Key extends string, Item>(options: LaneOptions<Key, 
 
   return (item) => {
     const key = keyOf(item);
-    const isAside = patientKeys.has(key);
+    const isAside = keysAside.has(key);
     const lane = isAside ? aside : laneOf(key);
     if (total >= options.maxWaiting || (lane.waiting.get(key)?.length ?? 0) >= options.maxWaitingOfKey) {
       throw new Overloaded('Too many requests are waiting; try again in a second.');
     }
     total += 1;
     put(lane, key, item);
-    if (!isAside && !lane.running) void run(lane, () => takeFairly(lane, maxBatch), false);
+    if (isAside || lane.running) return;
+    lane.running = true;
+    const end = () => {
+      lane.running = false;
+    };
+    void run(() => takeFairly(lane, maxBatch), false, end);
   };
 }
 

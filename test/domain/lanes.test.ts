@@ -68,6 +68,23 @@ test('a key that is held is set aside, in its order, and the others go on', asyn
   expect(done.slice(2)).toEqual([item('held', 0), item('held', 1)]);
 });
 
+test('many held keys wait for one another, and none is forgotten', async () => {
+  const keys = Array.from({ length: 20 }, (_, index) => `held-${index}`);
+  const held = new Set(keys);
+  const { enqueue, done } = lanes({ held });
+  for (const key of keys) enqueue(item(key, 0));
+  await delay(20);
+  for (const key of keys) enqueue(item(key, 1));
+  held.clear();
+  await expect.poll(() => done.length).toBe(40);
+  for (const key of keys) {
+    expect(done.filter((each) => each.key === key)).toEqual([item(key, 0), item(key, 1)]);
+  }
+  // And whoever comes when all is over finds the lane at work again.
+  enqueue(item('held-0', 2));
+  await expect.poll(() => done.length).toBe(41);
+});
+
 test('past a limit of a key, or of all, the next is refused at once', async () => {
   const ofKey = lanes({ maxWaitingOfKey: 2 });
   ofKey.enqueue(item('a', 0));
