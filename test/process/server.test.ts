@@ -96,11 +96,12 @@ describe('the embedded database', () => {
     const before = postgresPid(data.folder);
     process.kill(before, 'SIGKILL');
     await until(() => server.output.err.includes('PostgreSQL is back'), 15_000);
-    expect(postgresPid(data.folder)).not.toBe(before);
+    const after = postgresPid(data.folder);
+    expect(after).not.toBe(before);
     await expect.poll(async () => (await fetch(`${url}/readyz`)).status, { timeout: 5000 }).toBe(200);
     server.child.kill('SIGTERM');
     expect(await server.exited).toBe(0);
-    expect(isAlive(postgresPid(data.folder))).toBe(false);
+    expect(isAlive(after)).toBe(false);
   });
 });
 
