@@ -43,7 +43,7 @@ export function forRows<Answer = never>(text: string) {
     const statement = text.replaceAll('$given', given);
     return async (db: Database, rows: Rows<Name>): Promise<Answer[]> => {
       if (rows.length === 0) return [];
-      const parameters = names.map((name) => rows.map((row) => literal(row[name])));
+      const parameters = names.map((name) => toArray(rows, name, quoted.has(columns[name])));
       return (await db.executeQuery<Answer>(CompiledQuery.raw(statement, parameters))).rows;
     };
   };
@@ -72,10 +72,34 @@ function columnOf(name: string): string {
   return `"${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}"`;
 }
 
-/** As the elements of an array are written: instants in UTC, whatever the process's zone. */
-function literal(value: unknown): unknown {
-  return value instanceof Date ? value.toISOString() : value;
+/** Types whose values can contain what an array is written with; ids, figures, instants and names of enums cannot. */
+const quoted: ReadonlySet<string> = new Set(['text', 'jsonb']);
+
+/** A column as PostgreSQL reads an array; instants in UTC, whatever the process's zone. pg's own way costs four times as much. */
+function toArray<Name extends string>(rows: Rows<Name>, name: Name, isQuoted: boolean): string {
+  let array = '';
+  let instant: Date | undefined;
+  let instantText = '';
+  for (const row of rows) {
+    const value = row[name];
+    if (value instanceof Date) {
+      // What was decided together happened at one instant.
+      if (value !== instant) instantText = value.toISOString();
+      instant = value;
+      array += `,${instantText}`;
+    } else if (value === null || value === undefined) {
+      array += ',NULL';
+    } else {
+      const element = String(value as string | number | boolean);
+      array += isQuoted
+        ? `,"${special.test(element) ? element.replaceAll(/["\\]/g, '\\$&') : element}"`
+        : `,${element}`;
+    }
+  }
+  return `{${array.slice(1)}}`;
 }
+
+const special = /["\\]/;
 
 /** By organisation. */
 export function byOrganisation<Thing>(things: readonly Of<Thing>[]): Map<OrganisationId, Of<Thing>[]> {

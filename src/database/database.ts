@@ -32,12 +32,16 @@ const maxTexts = 2000;
 
 /** @returns under which name to prepare a statement that is about to be executed; undefined: not yet */
 function createPrepared(): (text: string) => string | undefined {
-  const uses = new Map<string, number>();
+  const known = new Map<string, { uses: number; readonly name: string }>();
   return (text) => {
-    const count = (uses.get(text) ?? 0) + 1;
-    if (uses.size >= maxTexts) uses.clear();
-    uses.set(text, count);
-    return count > prepareAfter ? createHash('sha1').update(text).digest('base64') : undefined;
+    let statement = known.get(text);
+    if (statement === undefined) {
+      if (known.size >= maxTexts) known.clear();
+      statement = { uses: 0, name: createHash('sha1').update(text).digest('base64') };
+      known.set(text, statement);
+    }
+    statement.uses += 1;
+    return statement.uses > prepareAfter ? statement.name : undefined;
   };
 }
 

@@ -40,16 +40,18 @@ const worthRepeating = new Set(['40001', '40P01', '0A000']);
  * Does `work` in one transaction: all of it is written, or nothing. Where PostgreSQL gives it up for another's sake
  * (a deadlock, a serialization failure) it is done again, up to 3 times: `work` must have no effect outside `trx`.
  *
+ * @param write what is written last: its statements are all sent before it returns, and the commit right behind them
  * @throws TransactionError carrying `name`, whatever `work` threw.
  */
 export async function inTransaction<Answer>(
   db: Database,
   name: string,
   work: (trx: Transaction) => Promise<Answer>,
+  write: (trx: Transaction, answer: Answer) => readonly unknown[] = () => [],
 ): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await db.getExecutor().provideConnection((connection) => transact(db, connection, work));
+      return await db.getExecutor().provideConnection((connection) => transact(db, connection, work, write));
     } catch (error) {
       if (attempt === attempts || !worthRepeating.has(failureCode(error) ?? '')) {
         throw new TransactionError(name, error);
@@ -63,6 +65,7 @@ async function transact<Answer>(
   db: Database,
   connection: DatabaseConnection,
   work: (trx: Transaction) => Promise<Answer>,
+  write: (trx: Transaction, answer: Answer) => readonly unknown[],
 ): Promise<Answer> {
   let isOver = false;
   const executor = db.getExecutor().withConnectionProvider({
@@ -77,8 +80,20 @@ async function transact<Answer>(
   const begun = connection.executeQuery(CompiledQuery.raw('begin'));
   try {
     const [answer] = await Promise.all([work(trx), begun]);
+    const written = Promise.all(write(trx, answer));
+    let unsent: { readonly error: unknown } | undefined;
+    written.catch((error: unknown) => {
+      unsent = { error };
+    });
+    // What could not even be sent has failed once this tick is over, and must not be missing from what is committed.
+    await new Promise((resolve) => process.nextTick(resolve));
     isOver = true;
-    const { rows } = await connection.executeQuery<{ readonly command: string }>(CompiledQuery.raw('commit'));
+    if (unsent !== undefined) throw unsent.error;
+    const committed = connection.executeQuery<{ readonly command: string }>(CompiledQuery.raw('commit'));
+    // Of a statement that failed beside a commit that failed, the statement's error says why.
+    committed.catch(() => {});
+    await written;
+    const { rows } = await committed;
     // Where a statement failed and nobody minded, PostgreSQL answers a commit by having rolled back.
     if (rows[0]?.command === 'ROLLBACK') throw new Error('The transaction was rolled back');
     return answer;

@@ -3,7 +3,7 @@ import { byOrganisation, type Of } from '../database/bulk.ts';
 import { inTransaction, hasten, type Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import { failureCode } from '../kernel/failure.ts';
-import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
+import type { LicenceCode, OrganisationId, SessionId, UserId } from '../kernel/ids.ts';
 import { type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
 import type { Catalogue } from '../licence/domain.ts';
 import { listCatalogue } from '../licence/store.ts';
@@ -18,7 +18,14 @@ import {
 } from '../organisation/store.ts';
 import { listDuePurchases } from '../purchase/store.ts';
 import { type Denial, type Holder, isLive, type Session } from '../session/domain.ts';
-import { insertDenials, listExpiringUsers, lockHolders, saveHolders } from '../session/store.ts';
+import {
+  type HolderName,
+  type Holders,
+  insertDenials,
+  listExpiringUsers,
+  lockHolders,
+  saveHolders,
+} from '../session/store.ts';
 import { closeStep, type HistoryEntry, openTally, type Pool, type Tally } from '../usage/domain.ts';
 import { insertHistory, listPools, savePools } from '../usage/store.ts';
 import { settle, type Settled } from './domain.ts';
@@ -34,6 +41,8 @@ export interface Ledger {
   pools: ReadonlyMap<LicenceCode, Pool>;
   /** The users that were asked for, and those whose leases ended on the way. */
   holders: ReadonlyMap<UserId, Holder>;
+  /** Whose the sessions are, live or ended, that were asked for. */
+  readonly owners: ReadonlyMap<SessionId, UserId>;
   readonly history: HistoryEntry[];
   readonly denials: Denial[];
 }
@@ -57,12 +66,32 @@ export interface Desk {
   readonly loadHolders: (userIds: readonly UserId[]) => Promise<void>;
 }
 
+/** What is done to several organisations in one transaction. */
+interface LedgerWork<Known, Answer> {
+  /** false: an organisation that somebody else has for longer than a moment is left out. */
+  readonly patient: boolean;
+  /** The work changes nothing but sessions, so that nothing else can come to be due sooner. */
+  readonly sessionsOnly?: boolean;
+  /**
+   * Where an organisation's clock is to move to; asked after the lock was granted, so that time does not run backwards
+   * from one command to the next. Real time, or the organisation's own, where it is not said.
+   */
+  readonly presentOf?: (organisation: Organisation) => Instant;
+  /** Whom to load with the locks. */
+  readonly holders?: readonly Of<HolderName>[];
+  /** What else to read with the locks: its statements are sent before it returns. */
+  readonly read: (trx: Transaction) => Promise<Known>;
+  readonly decide: (desks: Desks, known: Known) => Promise<Answer>;
+  /** What to write beside the ledgers: its statements are sent before it returns. */
+  readonly write?: (trx: Transaction, answer: Answer) => Promise<void>;
+}
+
 /** The ledgers of several organisations, all locked by one transaction. */
 export interface Desks {
   readonly trx: Transaction;
   /** Those that do not exist are missing, and those that somebody else has, where they were not waited for. */
   readonly ledgers: ReadonlyMap<OrganisationId, Ledger>;
-  readonly loadHolders: (users: readonly Of<{ readonly userId: UserId }>[]) => Promise<void>;
+  readonly loadHolders: (names: readonly Of<HolderName>[]) => Promise<void>;
 }
 
 /** Long enough for what others do to an organisation, short enough for those who wait behind. */
@@ -72,52 +101,63 @@ const lockNotAvailable = '55P03';
 /**
  * The one way in which organisations' figures change: one transaction that locks their rows, lets what is due take
  * effect (T3), does the command's work, writes the difference, and after the commit announces it. The number of its
- * statements does not grow with the organisations.
- *
- * @param options.patient false: an organisation that somebody else has for longer than a moment is left out
- * @param options.sessionsOnly the work changes nothing but sessions, so that nothing else can come to be due sooner
- * @param options.presentOf where an organisation's clock is to move to; asked after the lock was granted, so that time
- *   does not run backwards from one command to the next
+ * statements does not grow with the organisations, and they are sent in two flights: what is read, and what is written
+ * with the commit behind it.
  */
-export async function inLedgers<Answer>(
+export async function inLedgers<Answer, Known = void>(
   services: Services,
   name: string,
   organisationIds: readonly OrganisationId[],
-  options: {
-    readonly patient: boolean;
-    readonly sessionsOnly?: boolean;
-    readonly presentOf?: (organisation: Organisation) => Instant;
-  },
-  work: (desks: Desks) => Promise<Answer>,
+  work: LedgerWork<Known, Answer>,
 ): Promise<Answer> {
-  const presentOf = options.presentOf ?? ((organisation) => nowOf(organisation, services.clock.now()));
+  const presentOf = work.presentOf ?? ((organisation) => nowOf(organisation, services.clock.now()));
+  const names = work.holders ?? [];
 
   const attempt = (wait: 'LONG' | 'BRIEFLY' | 'NEVER') =>
-    inTransaction(services.db, name, async (trx) => {
-      const [, organisations, pools, catalogue] = await Promise.all([
-        hasten(trx, wait === 'BRIEFLY' ? briefMilliseconds : null),
-        lockOrganisations(trx, organisationIds, wait === 'NEVER'),
-        // Each statement sees what was committed when it began: these, what there is once the locks are held.
-        listPools(trx, organisationIds),
-        listCatalogue(trx),
-      ]);
-      const open = await openLedgers(trx, organisations, pools, catalogue, presentOf);
-      const answer = await work({
-        trx,
-        ledgers: new Map([...open].map(([id, { ledger }]) => [id, ledger])),
-        loadHolders: (users) => loadHolders(trx, open, users),
-      });
-      return { answer, changes: await save(trx, [...open.values()], options.sessionsOnly ?? false) };
-    });
+    inTransaction(
+      services.db,
+      name,
+      async (trx) => {
+        // Each statement sees what was committed when it began: what follows the locks, what there is once they are held.
+        const hastened = hasten(trx, wait === 'BRIEFLY' ? briefMilliseconds : null);
+        const locked = lockOrganisations(trx, organisationIds, wait === 'NEVER');
+        let mine = names;
+        if (wait === 'NEVER') {
+          // What somebody else has may not be waited for by way of its sessions either.
+          const [, own] = await Promise.all([hastened, locked]);
+          mine = names.filter(({ organisationId }) => own.some(({ id }) => id === organisationId));
+        }
+        const [, organisations, pools, catalogue, loaded, known] = await Promise.all([
+          hastened,
+          locked,
+          listPools(trx, organisationIds),
+          listCatalogue(trx),
+          lockHolders(trx, mine),
+          work.read(trx),
+        ]);
+        const open = await openLedgers(trx, organisations, { pools, catalogue, loaded }, presentOf);
+        const desks: Desks = {
+          trx,
+          ledgers: new Map([...open].map(([id, { ledger }]) => [id, ledger])),
+          loadHolders: (users) => loadHolders(trx, open, users),
+        };
+        const answer = await work.decide(desks, known);
+        return {
+          answer,
+          saved: [...open.values()].map((each) => changesOf(each, work.sessionsOnly ?? false)),
+        };
+      },
+      (trx, { answer, saved }) => [...save(trx, saved), work.write?.(trx, answer)],
+    );
 
   let done: Awaited<ReturnType<typeof attempt>>;
   try {
-    done = await attempt(options.patient ? 'LONG' : 'BRIEFLY');
+    done = await attempt(work.patient ? 'LONG' : 'BRIEFLY');
   } catch (error) {
-    if (options.patient || failureCode(error) !== lockNotAvailable) throw error;
+    if (work.patient || failureCode(error) !== lockNotAvailable) throw error;
     done = await attempt('NEVER');
   }
-  announce(services, done.changes);
+  announce(services, done.saved);
   return done.answer;
 }
 
@@ -150,12 +190,9 @@ export async function inLedgerAt<Answer extends object, Unmoved extends Refusal>
     unmoved.push(moved);
     return organisation.settledAt;
   };
-  return inLedgers<Answer | NotFound | Unmoved>(
-    services,
-    name,
-    [organisationId],
-    { patient: true, presentOf },
-    async ({ trx, ledgers, loadHolders }) => {
+  return inLedgers<Answer | NotFound | Unmoved>(services, name, [organisationId], {
+    ...{ patient: true, presentOf, read: nothing },
+    decide: async ({ trx, ledgers, loadHolders }) => {
       const ledger = ledgers.get(organisationId);
       if (ledger === undefined) return notFound('organisation');
       const refusal = unmoved.at(-1);
@@ -164,11 +201,14 @@ export async function inLedgerAt<Answer extends object, Unmoved extends Refusal>
         trx,
         organisationId,
         ledger,
-        loadHolders: (userIds) => loadHolders(userIds.map((userId) => ({ organisationId, userId }))),
+        loadHolders: (userIds) =>
+          loadHolders(userIds.map((userId) => ({ organisationId, userId, sessionId: null }))),
       });
     },
-  );
+  });
 }
+
+async function nothing(): Promise<void> {}
 
 /** Changes pools outside of a session's decisions, as one step of the history. */
 export function inStep<Answer>(ledger: Ledger, work: (tally: Tally) => Answer): Answer {
@@ -185,7 +225,7 @@ export async function settleOrganisations(
   services: Services,
   organisationIds: readonly OrganisationId[],
 ): Promise<void> {
-  await inLedgers(services, 'settle', organisationIds, { patient: true }, async () => {});
+  await inLedgers(services, 'settle', organisationIds, { patient: true, read: nothing, decide: nothing });
 }
 
 /** How many organisations one transaction of the sweeper settles. */
@@ -200,7 +240,7 @@ export async function settleDue(services: Services): Promise<number> {
   const due = await listDueOrganisationIds(services.db, services.clock.now(), maxSettled);
   if (due.length === 0) return 0;
   const settleThese = (ids: readonly OrganisationId[]) =>
-    inLedgers(services, 'settle', ids, { patient: false }, async () => {});
+    inLedgers(services, 'settle', ids, { patient: false, read: nothing, decide: nothing });
   try {
     await settleThese(due);
   } catch (error) {
@@ -219,11 +259,17 @@ export async function settleDue(services: Services): Promise<number> {
   return due.length;
 }
 
+/** What was read of the organisations, as it is in the database. */
+interface Loaded {
+  readonly pools: ReadonlyMap<OrganisationId, ReadonlyMap<LicenceCode, Pool>>;
+  readonly catalogue: Catalogue;
+  readonly loaded: ReadonlyMap<OrganisationId, Holders>;
+}
+
 async function openLedgers(
   trx: Transaction,
   organisations: readonly Organisation[],
-  pools: ReadonlyMap<OrganisationId, ReadonlyMap<LicenceCode, Pool>>,
-  catalogue: Catalogue,
+  { pools, catalogue, loaded }: Loaded,
   presentOf: (organisation: Organisation) => Instant,
 ): Promise<Map<OrganisationId, OpenLedger>> {
   const passed = organisations.map((organisation) => ({ organisation, now: presentOf(organisation) }));
@@ -237,12 +283,14 @@ async function openLedgers(
       const { id } = organisation;
       const loadedPools = pools.get(id) ?? new Map<LicenceCode, Pool>();
       const due = settled.get(id);
+      const { holders, owners } = loaded.get(id) ?? nobody;
       const ledger: Ledger = {
         now,
         catalogue,
         organisation: due?.organisation ?? { ...organisation, settledAt: now },
         pools: due?.pools ?? loadedPools,
-        holders: due?.holders ?? new Map(),
+        holders: due === undefined ? holders : new Map([...holders, ...due.holders]),
+        owners,
         history: [...(due?.history ?? [])],
         denials: [],
       };
@@ -252,7 +300,7 @@ async function openLedgers(
           ledger,
           organisation,
           pools: loadedPools,
-          holders: new Map(due?.loadedHolders),
+          holders: due === undefined ? new Map(holders) : new Map([...holders, ...due.loadedHolders]),
           periods: due?.periods ?? [],
           everyRowChanged: due?.everyRowChanged ?? false,
         },
@@ -260,6 +308,8 @@ async function openLedgers(
     }),
   );
 }
+
+const nobody: Holders = { holders: new Map(), owners: new Map() };
 
 /** Lets time pass in those organisations where something falls due on the way. */
 async function settleThose(
@@ -279,14 +329,13 @@ async function settleThose(
     listDuePurchases(trx, spans),
   ]);
   const [locked] = await Promise.all([lockHolders(trx, expiring), deleteBaseLicences(trx, dueBaseLicences)]);
-  const holders = byOrganisation(locked);
   const baseLicences = byOrganisation(dueBaseLicences);
   const purchases = byOrganisation(duePurchases);
 
   return new Map(
     passed.map(({ organisation, now }) => {
       const { id } = organisation;
-      const loadedHolders = toMap(holders.get(id) ?? []);
+      const { holders: loadedHolders } = locked.get(id) ?? nobody;
       const due = {
         sessions: [...loadedHolders.values()].flatMap(({ sessions }) =>
           sessions.filter(({ expiresAt }) => expiresAt <= now),
@@ -304,77 +353,61 @@ async function settleThose(
 async function loadHolders(
   trx: Transaction,
   open: ReadonlyMap<OrganisationId, OpenLedger>,
-  users: readonly Of<{ readonly userId: UserId }>[],
+  names: readonly Of<HolderName>[],
 ): Promise<void> {
-  // Each once, however often a batch names them: a user's sessions must not be there twice.
-  const missing = new Map(
-    users
-      .filter(({ organisationId, userId }) => open.get(organisationId)?.ledger.holders.has(userId) === false)
-      .map(({ organisationId, userId }) => [`${organisationId}/${userId}`, { organisationId, userId }]),
+  const missing = names.filter(
+    ({ organisationId, userId }) =>
+      userId === null || open.get(organisationId)?.ledger.holders.has(userId) === false,
   );
-  for (const [organisationId, holders] of byOrganisation(await lockHolders(trx, [...missing.values()]))) {
-    const loaded = open.get(organisationId);
-    if (loaded === undefined) continue;
-    for (const [userId, holder] of toMap(holders)) loaded.holders.set(userId, holder);
-    loaded.ledger.holders = new Map([...loaded.ledger.holders, ...toMap(holders)]);
+  for (const [organisationId, { holders }] of await lockHolders(trx, missing)) {
+    const opened = open.get(organisationId);
+    if (opened === undefined) continue;
+    const known = opened.ledger.holders;
+    for (const [userId, holder] of holders) if (!known.has(userId)) opened.holders.set(userId, holder);
+    opened.ledger.holders = new Map([...holders, ...known]);
   }
 }
 
-function toMap(holders: readonly Of<Holder>[]): Map<UserId, Holder> {
-  return new Map(holders.map(({ organisationId: _, ...holder }) => [holder.userId, holder]));
+/** What there is to write of an organisation, and to announce once that is committed. */
+type Changes = ReturnType<typeof changesOf>;
+
+function changesOf(open: OpenLedger, sessionsOnly: boolean) {
+  const { ledger } = open;
+  const organisationId = ledger.organisation.id;
+  const pools = [...ledger.pools.values()].filter((pool) => isChanged(open.pools.get(pool.licence), pool));
+  const everyRowChanged =
+    open.everyRowChanged ||
+    ledger.organisation.activeUsers !== open.organisation.activeUsers ||
+    ledger.organisation.activeInBillingPeriod !== open.organisation.activeInBillingPeriod;
+  const figuresChanged = everyRowChanged || pools.length > 0;
+  const revision = open.organisation.revision + (figuresChanged ? 1 : 0);
+  const sessions = changedSessions(open.holders, ledger.holders);
+  return {
+    organisationId,
+    figuresChanged,
+    sessions,
+    pools: pools.map((pool) => ({ organisationId, revision, ...pool })),
+    holders: { organisationId, before: open.holders, after: ledger.holders, at: ledger.now },
+    history: ledger.history.map((entry) => ({ organisationId, ...entry })),
+    denials: ledger.denials.map((denial) => ({ organisationId, ...denial })),
+    periods: open.periods.map((period) => ({ organisationId, ...period })),
+    organisation: {
+      ...ledger.organisation,
+      revision,
+      rowsRevision: everyRowChanged ? revision : open.organisation.rowsRevision,
+      nextDueAt: nextDueAt(open.organisation.nextDueAt, sessions),
+      seekDue: !sessionsOnly || open.organisation.nextDueAt <= ledger.now,
+    },
+  };
 }
 
-/** What there is to announce once the transaction is committed. */
-interface Changes {
-  readonly organisationId: OrganisationId;
-  /** null: no figure changed. */
-  readonly revision: number | null;
-  readonly sessions: readonly Session[];
-}
-
-async function save(
-  trx: Transaction,
-  open: readonly OpenLedger[],
-  sessionsOnly: boolean,
-): Promise<Changes[]> {
-  const saved = open.map((loaded) => {
-    const { ledger } = loaded;
-    const organisationId = ledger.organisation.id;
-    const pools = [...ledger.pools.values()].filter((pool) =>
-      isChanged(loaded.pools.get(pool.licence), pool),
-    );
-    const everyRowChanged =
-      loaded.everyRowChanged ||
-      ledger.organisation.activeUsers !== loaded.organisation.activeUsers ||
-      ledger.organisation.activeInBillingPeriod !== loaded.organisation.activeInBillingPeriod;
-    const figuresChanged = everyRowChanged || pools.length > 0;
-    const revision = loaded.organisation.revision + (figuresChanged ? 1 : 0);
-    const sessions = changedSessions(loaded.holders, ledger.holders);
-    return {
-      changes: { organisationId, revision: figuresChanged ? revision : null, sessions },
-      pools: pools.map((pool) => ({ organisationId, revision, ...pool })),
-      holders: { organisationId, before: loaded.holders, after: ledger.holders, at: ledger.now },
-      history: ledger.history.map((entry) => ({ organisationId, ...entry })),
-      denials: ledger.denials.map((denial) => ({ organisationId, ...denial })),
-      periods: loaded.periods.map((period) => ({ organisationId, ...period })),
-      organisation: {
-        ...ledger.organisation,
-        revision,
-        rowsRevision: everyRowChanged ? revision : loaded.organisation.rowsRevision,
-        nextDueAt: nextDueAt(loaded.organisation.nextDueAt, sessions),
-        seekDue: !sessionsOnly || loaded.organisation.nextDueAt <= ledger.now,
-      },
-    };
-  });
-
-  const savedHolders = saveHolders(
-    trx,
-    saved.map(({ holders }) => holders),
-  );
-  // What falls due next is sought among the sessions as they are then.
-  if (saved.some(({ organisation }) => organisation.seekDue)) await savedHolders;
-  await Promise.all([
-    savedHolders,
+/** In this order: what falls due next is sought among the sessions as they are then. */
+function save(trx: Transaction, saved: readonly Changes[]): Promise<unknown>[] {
+  return [
+    saveHolders(
+      trx,
+      saved.map(({ holders }) => holders),
+    ),
     savePools(
       trx,
       saved.flatMap(({ pools }) => pools),
@@ -395,8 +428,7 @@ async function save(
       trx,
       saved.map(({ organisation }) => organisation),
     ),
-  ]);
-  return saved.map(({ changes }) => changes);
+  ];
 }
 
 function nextDueAt(known: Instant, changed: readonly Session[]): Instant {
@@ -421,9 +453,9 @@ function changedSessions(before: ReadonlyMap<UserId, Holder>, after: ReadonlyMap
   });
 }
 
-function announce({ live }: Services, changes: readonly Changes[]): void {
-  for (const { organisationId, revision, sessions } of changes) {
-    if (revision !== null) live.announce(organisationTopic(organisationId), revision);
+function announce({ live }: Services, saved: readonly Changes[]): void {
+  for (const { organisationId, figuresChanged, organisation, sessions } of saved) {
+    if (figuresChanged) live.announce(organisationTopic(organisationId), organisation.revision);
     for (const { id } of sessions) live.announce(sessionTopic(organisationId, id), null);
   }
 }

@@ -24,7 +24,13 @@ import {
   type SessionEnded,
   type SessionRequest,
 } from './domain.ts';
-import { listLiveUserIds, listSessionsOfMany, listSessionUsers, prolongSessions } from './store.ts';
+import {
+  type HolderName,
+  listLiveUserIds,
+  listSessionsOfMany,
+  listSessionUsers,
+  prolongSessions,
+} from './store.ts';
 
 export interface Logon {
   readonly organisationId: OrganisationId;
@@ -197,52 +203,54 @@ async function prolongBatch(
  * Decides a whole batch, of any organisations, in one transaction; the number of its statements does not grow with it.
  * @returns the answers; without those whose organisation somebody else has, where this was not to wait for it
  */
-function admitBatch(
+async function admitBatch(
   services: Services,
   batch: readonly WaitingAsked[],
   patient: boolean,
 ): Promise<ReadonlyMap<Asked, Answer>> {
   const organisations = Map.groupBy(batch, organisationOf);
-  const options = { patient, sessionsOnly: true };
-  return inLedgers(services, 'admit', [...organisations.keys()], options, async (desks) => {
-    const { trx, ledgers } = desks;
-    const logons = batch.flatMap((asked) => (asked.kind === 'LOGON' ? [asked.logon] : []));
-    const keyed = new Map(logons.map((logon) => [logon, keyedRequest(logon)]));
-    const [owners, known] = await Promise.all([
-      listSessionUsers(
+  const logons = batch.flatMap((asked) => (asked.kind === 'LOGON' ? [asked.logon] : []));
+  const keyed = new Map(logons.map((logon) => [logon, keyedRequest(logon)]));
+  const { answers } = await inLedgers(services, 'admit', [...organisations.keys()], {
+    ...{ patient, sessionsOnly: true },
+    holders: holdersOf(batch),
+    read: (trx) => recall(trx, [...keyed.values()]),
+    decide: async ({ trx, ledgers }, known) => {
+      const decisions = [...organisations].flatMap(([organisationId, asked]) => {
+        const ledger = ledgers.get(organisationId);
+        if (ledger !== undefined) return decideOrganisation(ledger, asked, { keyed, known });
+        return patient
+          ? asked.map((each): Decision => ({ asked: each, answer: notFound('organisation') }))
+          : [];
+      });
+      return { decisions, answers: await showSessions(trx, ledgers, decisions) };
+    },
+    write: (trx, { decisions }) =>
+      remember(
         trx,
-        batch.flatMap((asked) =>
-          asked.kind === 'LOGON' ? [] : [{ organisationId: asked.of.organisationId, id: asked.of.sessionId }],
-        ),
+        decisions.flatMap(({ remembered }) => remembered ?? []),
+        services.clock.now(),
       ),
-      recall(trx, [...keyed.values()]),
-    ]);
-    await desks.loadHolders([...logons, ...owners]);
-
-    const ownerOf = new Map(
-      owners.map(({ organisationId, id, userId }) => [`${organisationId}/${id}`, userId]),
-    );
-    const facts: Facts = { ownerOf, keyed, known };
-    const decisions = [...organisations].flatMap(([organisationId, asked]) => {
-      const ledger = ledgers.get(organisationId);
-      if (ledger !== undefined) return decideOrganisation(ledger, asked, facts);
-      return patient
-        ? asked.map((each): Decision => ({ asked: each, answer: notFound('organisation') }))
-        : [];
-    });
-    await remember(
-      trx,
-      decisions.flatMap(({ remembered }) => remembered ?? []),
-      services.clock.now(),
-    );
-    return showSessions(trx, ledgers, decisions);
   });
+  return answers;
+}
+
+/** Each once, however often a batch names them. */
+function holdersOf(batch: readonly Asked[]): Of<HolderName>[] {
+  const names = new Map<string, Of<HolderName>>();
+  for (const asked of batch) {
+    const organisationId = organisationOf(asked);
+    const name =
+      asked.kind === 'LOGON'
+        ? { userId: asked.logon.userId, sessionId: null }
+        : { userId: null, sessionId: asked.of.sessionId };
+    names.set(`${organisationId}/${name.userId ?? name.sessionId}`, { organisationId, ...name });
+  }
+  return [...names.values()];
 }
 
 /** What was read for a batch. */
 interface Facts {
-  /** By `organisation/session`. */
-  readonly ownerOf: ReadonlyMap<string, UserId>;
   readonly keyed: ReadonlyMap<Logon, Of<KeyedRequest>>;
   readonly known: ReadonlyMap<Of<KeyedRequest>, Outcome | IdempotencyKeyReused>;
 }
@@ -270,7 +278,7 @@ function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Fact
   const answer = (asked: Asked, given: Answer) => decided.set(asked, { asked, answer: given });
 
   for (const asked of batch) {
-    const request = toRequest(ledger, asked, facts.ownerOf);
+    const request = toRequest(ledger, asked);
     if (isRefusal(request)) {
       answer(asked, request);
       continue;
@@ -332,15 +340,11 @@ function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Fact
 }
 
 /** A request that the rules can decide, or why it names nothing that they know. */
-function toRequest(
-  ledger: Ledger,
-  asked: Asked,
-  ownerOf: ReadonlyMap<string, UserId>,
-): Request | InvalidInput | NotFound {
+function toRequest(ledger: Ledger, asked: Asked): Request | InvalidInput | NotFound {
   const { catalogue } = ledger;
   if (asked.kind !== 'LOGON') {
-    const { organisationId, sessionId } = asked.of;
-    const userId = ownerOf.get(`${organisationId}/${sessionId}`);
+    const { sessionId } = asked.of;
+    const userId = ledger.owners.get(sessionId);
     if (userId === undefined) return notFound('session');
     const features = findFeatures(catalogue, asked.of.features);
     return isRefusal(features) ? features : { kind: asked.kind, userId, sessionId, features };

@@ -147,42 +147,80 @@ const selectDueUsers = forRows<Of<{ readonly userId: UserId }>>(`
 export async function listExpiringUsers(
   trx: Transaction,
   spans: readonly Of<Span>[],
-): Promise<Of<{ readonly userId: UserId }>[]> {
+): Promise<Of<HolderName>[]> {
   const [, users] = await Promise.all([noteRenewals(trx, spans), selectDueUsers(trx, spans)]);
-  return users;
+  return users.map((user) => ({ ...user, sessionId: null }));
 }
 
-const selectUsers = forRows<Of<{ id: UserId; status: UserStatus; assigned: string }>>(`
-  select u.*, coalesce((
+/** A user, by id or as the one whose session, live or ended, is named. */
+export type HolderName =
+  | { readonly userId: UserId; readonly sessionId: null }
+  | { readonly userId: null; readonly sessionId: SessionId };
+
+const nameColumns = { organisationId: 'uuid', userId: 'uuid', sessionId: 'uuid' } as const;
+
+const named = `$given cross join lateral (
+    select coalesce(given.user_id, (
+      select user_id from session
+      where organisation_id = given.organisation_id and id = given.session_id)) as user_id offset 0) named`;
+
+const selectUsers = forRows<
+  Of<{ id: UserId; status: UserStatus; assigned: string; sessionId: SessionId | null }>
+>(`
+  select u.*, given.session_id, coalesce((
     select string_agg(a.licence, ' ') from assignment a
     where a.organisation_id = u.organisation_id and a.user_id = u.id and a.removed_at is null), '') as assigned
-  from $given cross join lateral (
+  from ${named} cross join lateral (
     select organisation_id, id, status from "user"
-    where organisation_id = given.organisation_id and id = given.user_id offset 0) u`)(userKey);
+    where organisation_id = given.organisation_id and id = named.user_id offset 0) u`)(nameColumns);
 
 const lockLiveSessions = forRows<Read>(`
-  select session.*, ${featuresOfSession} as features from $given cross join lateral (
+  select session.*, ${featuresOfSession} as features from ${named} cross join lateral (
     select * from session s
-    where s.organisation_id = given.organisation_id and s.user_id = given.user_id and s.ended_at is null
-    for update) session`)(userKey);
+    where s.organisation_id = given.organisation_id and s.user_id = named.user_id and s.ended_at is null
+    for update) session`)(nameColumns);
+
+/** An organisation's users, and whose the sessions are by which they were named. */
+export interface Holders {
+  readonly holders: ReadonlyMap<UserId, Holder>;
+  readonly owners: ReadonlyMap<SessionId, UserId>;
+}
 
 /**
  * Users with their live sessions, which stay locked until the transaction ends: a renewal, which takes no other lock,
- * then finds a session that this transaction ends ended. The organisations must be locked first.
+ * then finds a session that this transaction ends ended. The organisations must be locked first. Names that name
+ * nobody are missing from the answer.
  */
 export async function lockHolders(
   trx: Transaction,
-  asked: readonly Of<{ readonly userId: UserId }>[],
-): Promise<Of<Holder>[]> {
-  const [users, sessions] = await Promise.all([selectUsers(trx, asked), lockLiveSessions(trx, asked)]);
-  const live = Map.groupBy(sessions, ({ organisationId, userId }) => `${organisationId}/${userId}`);
-  return users.map(({ organisationId, id, status, assigned }) => ({
-    organisationId,
-    userId: id,
-    status,
-    assigned: new Set((assigned === '' ? [] : assigned.split(' ')) as LicenceCode[]),
-    sessions: (live.get(`${organisationId}/${id}`) ?? []).map(toSession),
-  }));
+  names: readonly Of<HolderName>[],
+): Promise<ReadonlyMap<OrganisationId, Holders>> {
+  const [users, sessions] = await Promise.all([selectUsers(trx, names), lockLiveSessions(trx, names)]);
+  // Somebody who was named twice is there once, and so is each session.
+  const sessionsOf = new Map<string, Map<SessionId, Session>>();
+  for (const row of sessions) {
+    const user = `${row.organisationId}/${row.userId}`;
+    const known = sessionsOf.get(user);
+    if (known === undefined) sessionsOf.set(user, new Map([[row.id, toSession(row)]]));
+    else known.set(row.id, toSession(row));
+  }
+  const answer = new Map<
+    OrganisationId,
+    { readonly holders: Map<UserId, Holder>; readonly owners: Map<SessionId, UserId> }
+  >();
+  for (const { organisationId, id, status, assigned, sessionId } of users) {
+    let own = answer.get(organisationId);
+    if (own === undefined) answer.set(organisationId, (own = { holders: new Map(), owners: new Map() }));
+    if (sessionId !== null) own.owners.set(sessionId, id);
+    if (own.holders.has(id)) continue;
+    own.holders.set(id, {
+      userId: id,
+      status,
+      assigned: new Set((assigned === '' ? [] : assigned.split(' ')) as LicenceCode[]),
+      sessions: [...(sessionsOf.get(`${organisationId}/${id}`)?.values() ?? [])],
+    });
+  }
+  return answer;
 }
 
 /** An organisation's holders as they were loaded, and as they were decided. */
