@@ -14,6 +14,8 @@ import { purgeKeys } from './idempotency/store.ts';
 import type { Actor } from './kernel/actor.ts';
 import { type Clock, plusSeconds } from './kernel/clock.ts';
 import type { OrganisationId, SessionId } from './kernel/ids.ts';
+import { createLines } from './kernel/lines.ts';
+import type { QueueLimits } from './kernel/lanes.ts';
 import type { Log } from './kernel/log.ts';
 import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
@@ -22,7 +24,7 @@ import type { Services } from './live/services.ts';
 import { findOrganisation, getOrganisation } from './organisation/graphql.ts';
 import { listRevisions } from './organisation/store.ts';
 import { schema } from './schema.ts';
-import { createSessionCommands, type QueueLimits } from './session/commands.ts';
+import { createSessionCommands } from './session/commands.ts';
 import { listVersions } from './session/store.ts';
 import { findUser, getUser } from './user/graphql.ts';
 
@@ -54,7 +56,8 @@ const readyMilliseconds = 1000;
 /** The composition root: the only place that sees everything. */
 export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250, queue }: AppOptions): App {
   const live = createLive({ poll: (topics) => pollVersions(db, topics), log });
-  const services: Services = { db, clock, live, log };
+  const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1_000, maxWaiting: 10_000 });
+  const services: Services = { db, clock, live, lines, log };
   const sessions = createSessionCommands(services, queue);
   const authenticate = createAuthenticate(operatorKey);
 
@@ -122,6 +125,8 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
       void graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
     };
     response.setHeader('x-request-id', requestId);
+    // Else a client that keeps its connection busy would be cut off in the middle of a request in the end.
+    if (draining) response.setHeader('connection', 'close');
     const started = clock.now();
     response.once('finish', () => {
       const milliseconds = clock.now().getTime() - started.getTime();

@@ -15,7 +15,7 @@ const int8 = 20;
  * (UNAVAILABLE), before the caller gives up.
  */
 const limits = {
-  max: 24,
+  max: 32,
   connectionTimeoutMillis: 3000,
   statement_timeout: 5000,
   lock_timeout: 3000,

@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import { failureCode, failureSays } from '../kernel/failure.ts';
-import { Overloaded } from '../kernel/lanes.ts';
+import { Held, Overloaded } from '../kernel/lanes.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import type { Log } from '../kernel/log.ts';
 
@@ -72,6 +72,10 @@ export function presentError(error: unknown, stage: Stage, requestId: string, lo
   if (cause instanceof InputError) {
     return copy(error, cause.message, { code: cause.code, field: cause.field, requestId });
   }
+  if (cause instanceof Overloaded || cause instanceof Held) {
+    const { code, message, retryAfterSeconds } = cause;
+    return copy(error, message, { code, retryAfterSeconds, requestId });
+  }
   if (cause instanceof Error && isUnavailable(cause)) {
     log.warn({ err: cause, requestId }, 'the database did not answer');
     return copy(error, 'The service cannot reach its database; try again shortly.', {
@@ -79,10 +83,6 @@ export function presentError(error: unknown, stage: Stage, requestId: string, lo
       retryAfterSeconds: 1,
       requestId,
     });
-  }
-  if (cause instanceof Overloaded) {
-    const { code, message, retryAfterSeconds } = cause;
-    return copy(error, message, { code, retryAfterSeconds, requestId });
   }
   log.error({ err: cause, requestId }, 'unexpected error');
   return copy(error, `Something went wrong on our side. Tell us this request id: ${requestId}.`, {

@@ -1,12 +1,28 @@
 import { setImmediate } from 'node:timers/promises';
 
+/** Somebody else holds what this was about, for longer than a caller should be kept waiting: to be tried again. */
+export class Held extends Error {
+  readonly code = 'UNAVAILABLE';
+  readonly retryAfterSeconds = 1;
+
+  constructor() {
+    super('Others are busy with this organisation for longer than usual; try again in a second.');
+  }
+}
+
 /** Past a limit of what may wait: to be tried again, a little later. */
 export class Overloaded extends Error {
   readonly code = 'OVERLOADED';
   readonly retryAfterSeconds = 1;
 }
 
-export interface LaneOptions<Key, Item> {
+/** How much may wait: of one key, and of all. Who comes then is told at once (Overloaded). */
+export interface QueueLimits {
+  readonly maxWaitingOfKey: number;
+  readonly maxWaiting: number;
+}
+
+export interface LaneOptions<Key, Item> extends QueueLimits {
   /**
    * Does a batch, of any keys. It answers every item itself, and does not throw.
    * @param patient whether to wait for what somebody else holds
@@ -18,13 +34,14 @@ export interface LaneOptions<Key, Item> {
   readonly lanes: number;
   /** What one batch holds at most. */
   readonly maxBatch: number;
-  /** How many items of one key may wait, and of all keys. */
-  readonly maxWaitingOfKey: number;
-  readonly maxWaiting: number;
+  /** How many keys that somebody else holds are waited for at once, by turns; the others wait for theirs. */
+  readonly maxPatient: number;
+  /** Answers items whose turn did not come: somebody else holds their key, and others' keys as well. */
+  readonly giveUp: (items: readonly Item[]) => void;
 }
 
-/** So many keys are waited for at once, each with a transaction of its own; the others wait for their turn. */
-const maxPatient = 8;
+/** As long as an item waits for the turn of a key that was set aside. */
+const patienceMilliseconds = 3000;
 
 interface Lane<Key, Item> {
   /** What waits, by key: whoever waits longest is first. */
@@ -46,18 +63,17 @@ export function createLanes<Key extends string, Item>(options: LaneOptions<Key, 
   const aside = openLane<Key, Item>();
   let total = 0;
 
-  /** @param end called in the same breath in which nothing was found to wait: what comes after finds nobody at work */
-  async function run(take: () => Item[], patient: boolean, end: () => void): Promise<void> {
+  async function run(lane: Lane<Key, Item>): Promise<void> {
     for (;;) {
       // What arrives in the same turn of the event loop goes along: callers that were just answered, for one.
       await setImmediate();
-      const batch = take();
+      const batch = takeFairly(lane, maxBatch);
       if (batch.length === 0) {
-        end();
+        lane.running = false;
         return;
       }
       total -= batch.length;
-      setAside(await work(batch, patient));
+      setAside(await work(batch, false));
     }
   }
 
@@ -70,6 +86,7 @@ export function createLanes<Key extends string, Item>(options: LaneOptions<Key, 
       for (const item of waiting.get(key) ?? []) put(aside, key, item);
       waiting.delete(key);
       keysAside.add(key);
+      awaitTurn(key);
     }
     drainAside();
   }
@@ -77,19 +94,43 @@ export function createLanes<Key extends string, Item>(options: LaneOptions<Key, 
   /** Keys that have a line of their own, until nothing of theirs waits; and those of them that are being worked on. */
   const keysAside = new Set<Key>();
   const patientKeys = new Set<Key>();
+  const patience = new Map<Key, NodeJS.Timeout>();
 
+  /** One batch of a key, then another key's turn: who holds eight of them for long must not hold up the ninth. */
   function drainAside(): void {
     for (const key of keysAside) {
-      if (patientKeys.size >= maxPatient) return;
+      if (patientKeys.size >= options.maxPatient) return;
       if (patientKeys.has(key)) continue;
       patientKeys.add(key);
-      const end = () => {
-        keysAside.delete(key);
-        patientKeys.delete(key);
-        drainAside();
-      };
-      void run(() => takeOf(aside, key, maxBatch), true, end);
+      clearTimeout(patience.get(key));
+      void takeTurn(key);
     }
+  }
+
+  async function takeTurn(key: Key): Promise<void> {
+    await setImmediate();
+    const batch = takeOf(aside, key, maxBatch);
+    total -= batch.length;
+    await work(batch, true);
+    patientKeys.delete(key);
+    keysAside.delete(key);
+    if (aside.waiting.has(key)) {
+      keysAside.add(key);
+      awaitTurn(key);
+    }
+    drainAside();
+  }
+
+  function awaitTurn(key: Key): void {
+    clearTimeout(patience.get(key));
+    const timer = setTimeout(() => {
+      patience.delete(key);
+      const items = takeOf(aside, key, Number.POSITIVE_INFINITY);
+      total -= items.length;
+      keysAside.delete(key);
+      options.giveUp(items);
+    }, patienceMilliseconds);
+    patience.set(key, timer);
   }
 
   function laneOf(key: Key): Lane<Key, Item> {
@@ -109,10 +150,7 @@ export function createLanes<Key extends string, Item>(options: LaneOptions<Key, 
     put(lane, key, item);
     if (isAside || lane.running) return;
     lane.running = true;
-    const end = () => {
-      lane.running = false;
-    };
-    void run(() => takeFairly(lane, maxBatch), false, end);
+    void run(lane);
   };
 }
 

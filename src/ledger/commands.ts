@@ -1,8 +1,9 @@
 import { deleteBaseLicences, listDueBaseLicences } from '../assignment/store.ts';
-import { byOrganisation, type Of } from '../database/bulk.ts';
+import { byOrganisation, type Of, type Span } from '../database/bulk.ts';
 import { inTransaction, hasten, type Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import { failureCode } from '../kernel/failure.ts';
+import { Held } from '../kernel/lanes.ts';
 import type { LicenceCode, OrganisationId, SessionId, UserId } from '../kernel/ids.ts';
 import { type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
 import type { Catalogue } from '../licence/domain.ts';
@@ -19,6 +20,7 @@ import {
 import { listDuePurchases } from '../purchase/store.ts';
 import { type Denial, type Holder, isLive, type Session } from '../session/domain.ts';
 import {
+  findCrowdedInstants,
   type HolderName,
   type Holders,
   insertDenials,
@@ -43,8 +45,8 @@ export interface Ledger {
   holders: ReadonlyMap<UserId, Holder>;
   /** Whose the sessions are, live or ended, that were asked for. */
   readonly owners: ReadonlyMap<SessionId, UserId>;
-  readonly history: HistoryEntry[];
-  readonly denials: Denial[];
+  history: readonly HistoryEntry[];
+  denials: readonly Denial[];
 }
 
 /** A ledger, with what it is compared with when it is saved: what was loaded. */
@@ -55,6 +57,8 @@ interface OpenLedger {
   readonly holders: Map<UserId, Holder>;
   readonly periods: readonly BillingPeriod[];
   readonly everyRowChanged: boolean;
+  /** false: more is due than this transaction settles. */
+  readonly isSettled: boolean;
 }
 
 /** A locked organisation's desk: the ledger, and the means to load more into it. */
@@ -68,7 +72,10 @@ export interface Desk {
 
 /** What is done to several organisations in one transaction. */
 interface LedgerWork<Known, Answer> {
-  /** false: an organisation that somebody else has for longer than a moment is left out. */
+  /**
+   * What becomes of an organisation that somebody else has for longer than a moment, or in which so much is due that
+   * it takes several transactions: it is waited for, or left out.
+   */
   readonly patient: boolean;
   /** The work changes nothing but sessions, so that nothing else can come to be due sooner. */
   readonly sessionsOnly?: boolean;
@@ -89,14 +96,24 @@ interface LedgerWork<Known, Answer> {
 /** The ledgers of several organisations, all locked by one transaction. */
 export interface Desks {
   readonly trx: Transaction;
-  /** Those that do not exist are missing, and those that somebody else has, where they were not waited for. */
+  /** Those that do not exist are missing. */
   readonly ledgers: ReadonlyMap<OrganisationId, Ledger>;
+  /** Those that were not waited for; whether they exist is not known. Only where the work is not patient. */
+  readonly leftOut: ReadonlySet<OrganisationId>;
   readonly loadHolders: (names: readonly Of<HolderName>[]) => Promise<void>;
 }
 
 /** Long enough for what others do to an organisation, short enough for those who wait behind. */
 const briefMilliseconds = 100;
 const lockNotAvailable = '55P03';
+
+/**
+ * So many leases end by one transaction, or a few more that end at one instant: after an outage those of a whole
+ * organisation may be over, and what does not fit into a statement's time would be tried for ever. Who logs on meanwhile
+ * is kept waiting for so many such transactions.
+ */
+const maxExpiring = 2000;
+const maxSteps = 4;
 
 /**
  * The one way in which organisations' figures change: one transaction that locks their rows, lets what is due take
@@ -113,8 +130,8 @@ export async function inLedgers<Answer, Known = void>(
   const presentOf = work.presentOf ?? ((organisation) => nowOf(organisation, services.clock.now()));
   const names = work.holders ?? [];
 
-  const attempt = (wait: 'LONG' | 'BRIEFLY' | 'NEVER') =>
-    inTransaction(
+  const attempt = async (wait: 'LONG' | 'BRIEFLY' | 'NEVER') => {
+    const { answer, saved } = await inTransaction(
       services.db,
       name,
       async (trx) => {
@@ -125,7 +142,8 @@ export async function inLedgers<Answer, Known = void>(
         if (wait === 'NEVER') {
           // What somebody else has may not be waited for by way of its sessions either.
           const [, own] = await Promise.all([hastened, locked]);
-          mine = names.filter(({ organisationId }) => own.some(({ id }) => id === organisationId));
+          const ids = new Set(own.map(({ id }) => id));
+          mine = names.filter(({ organisationId }) => ids.has(organisationId));
         }
         const [, organisations, pools, catalogue, loaded, known] = await Promise.all([
           hastened,
@@ -136,29 +154,42 @@ export async function inLedgers<Answer, Known = void>(
           work.read(trx),
         ]);
         const open = await openLedgers(trx, organisations, { pools, catalogue, loaded }, presentOf);
+        const ready = new Map([...open].filter(([, { isSettled }]) => isSettled));
+        const isLeftOut = (id: OrganisationId) => (open.has(id) ? !ready.has(id) : wait === 'NEVER');
         const desks: Desks = {
           trx,
-          ledgers: new Map([...open].map(([id, { ledger }]) => [id, ledger])),
-          loadHolders: (users) => loadHolders(trx, open, users),
+          ledgers: new Map([...ready].map(([id, { ledger }]) => [id, ledger])),
+          leftOut: new Set(organisationIds.filter(isLeftOut)),
+          loadHolders: (users) => loadHolders(trx, ready, users),
         };
-        const answer = await work.decide(desks, known);
+        const isToGoOn = work.patient && desks.leftOut.size > 0;
         return {
-          answer,
+          answer: isToGoOn ? null : { is: await work.decide(desks, known) },
           saved: [...open.values()].map((each) => changesOf(each, work.sessionsOnly ?? false)),
         };
       },
-      (trx, { answer, saved }) => [...save(trx, saved), work.write?.(trx, answer)],
+      (trx, { answer, saved }) => [
+        ...save(trx, saved),
+        answer === null ? null : work.write?.(trx, answer.is),
+      ],
     );
+    announce(services, saved);
+    return answer;
+  };
 
-  let done: Awaited<ReturnType<typeof attempt>>;
-  try {
-    done = await attempt(work.patient ? 'LONG' : 'BRIEFLY');
-  } catch (error) {
-    if (work.patient || failureCode(error) !== lockNotAvailable) throw error;
-    done = await attempt('NEVER');
+  if (work.patient) {
+    for (let attempts = 1; ; attempts += 1) {
+      const answer = await attempt('LONG');
+      if (answer !== null) return answer.is;
+      if (work.sessionsOnly === true && attempts === maxSteps) throw new Held();
+    }
   }
-  announce(services, done.saved);
-  return done.answer;
+  const answer = await attempt('BRIEFLY').catch((error: unknown) => {
+    if (failureCode(error) !== lockNotAvailable) throw error;
+    return attempt('NEVER');
+  });
+  if (answer === null) throw new Error('Only who is patient goes on without an answer');
+  return answer.is;
 }
 
 /** As `inLedgers`, for one organisation. A refusal that the work returns is committed like anything else, so that it can be recorded. */
@@ -183,29 +214,34 @@ export async function inLedgerAt<Answer extends object, Unmoved extends Refusal>
   moveClock: (organisation: Organisation) => { readonly to: Instant } | Unmoved,
   work: (desk: Desk) => Promise<Answer>,
 ): Promise<Answer | NotFound | Unmoved> {
-  const unmoved: Unmoved[] = [];
-  const presentOf = (organisation: Organisation): Instant => {
-    const moved = moveClock(organisation);
-    if (!('code' in moved)) return moved.to;
-    unmoved.push(moved);
-    return organisation.settledAt;
-  };
-  return inLedgers<Answer | NotFound | Unmoved>(services, name, [organisationId], {
-    ...{ patient: true, presentOf, read: nothing },
-    decide: async ({ trx, ledgers, loadHolders }) => {
-      const ledger = ledgers.get(organisationId);
-      if (ledger === undefined) return notFound('organisation');
-      const refusal = unmoved.at(-1);
-      if (refusal !== undefined) return refusal;
-      return work({
-        trx,
-        organisationId,
-        ledger,
-        loadHolders: (userIds) =>
-          loadHolders(userIds.map((userId) => ({ organisationId, userId, sessionId: null }))),
-      });
-    },
+  const answer = await services.lines(organisationId, async (patient) => {
+    let unmoved: Unmoved | null = null;
+    const presentOf = (organisation: Organisation): Instant => {
+      const moved = moveClock(organisation);
+      unmoved = 'code' in moved ? moved : null;
+      return 'code' in moved ? organisation.settledAt : moved.to;
+    };
+    const decided = await inLedgers<Answer | NotFound | Unmoved | Held>(services, name, [organisationId], {
+      ...{ patient, presentOf, read: nothing },
+      decide: async ({ trx, ledgers, leftOut, loadHolders }) => {
+        if (leftOut.has(organisationId)) return new Held();
+        const ledger = ledgers.get(organisationId);
+        if (ledger === undefined) return notFound('organisation');
+        if (unmoved !== null) return unmoved;
+        return work({
+          trx,
+          organisationId,
+          ledger,
+          loadHolders: (userIds) =>
+            loadHolders(userIds.map((userId) => ({ organisationId, userId, sessionId: null }))),
+        });
+      },
+    });
+    // Only now, so that what was settled on the way is kept.
+    if (decided instanceof Held) throw decided;
+    return decided;
   });
+  return answer;
 }
 
 async function nothing(): Promise<void> {}
@@ -216,7 +252,7 @@ export function inStep<Answer>(ledger: Ledger, work: (tally: Tally) => Answer): 
   const answer = work(tally);
   closeStep(tally, ledger.now);
   ledger.pools = tally.pools;
-  ledger.history.push(...tally.history);
+  ledger.history = [...ledger.history, ...tally.history];
   return answer;
 }
 
@@ -225,11 +261,13 @@ export async function settleOrganisations(
   services: Services,
   organisationIds: readonly OrganisationId[],
 ): Promise<void> {
-  await inLedgers(services, 'settle', organisationIds, { patient: true, read: nothing, decide: nothing });
+  await Promise.all(organisationIds.map((id) => inLedger(services, 'settle', id, async () => ({}))));
 }
 
 /** How many organisations one transaction of the sweeper settles. */
 const maxSettled = 100;
+/** How often it goes on with those in which more is due than one transaction settles, before it looks at all again. */
+const maxRounds = 10;
 
 /**
  * Lets what is due take effect in every organisation of real time: leases, purchases, 90-day periods, months. Those
@@ -240,9 +278,14 @@ export async function settleDue(services: Services): Promise<number> {
   const due = await listDueOrganisationIds(services.db, services.clock.now(), maxSettled);
   if (due.length === 0) return 0;
   const settleThese = (ids: readonly OrganisationId[]) =>
-    inLedgers(services, 'settle', ids, { patient: false, read: nothing, decide: nothing });
+    inLedgers(services, 'settle', ids, {
+      patient: false,
+      read: nothing,
+      decide: async ({ leftOut }) => leftOut,
+    });
   try {
-    await settleThese(due);
+    let left: ReadonlySet<OrganisationId> = new Set(due);
+    for (let round = 0; left.size > 0 && round < maxRounds; round += 1) left = await settleThese([...left]);
   } catch (error) {
     services.log.warn({ err: error }, 'could not settle organisations together; trying one by one');
     for (const organisationId of due) {
@@ -272,12 +315,14 @@ async function openLedgers(
   { pools, catalogue, loaded }: Loaded,
   presentOf: (organisation: Organisation) => Instant,
 ): Promise<Map<OrganisationId, OpenLedger>> {
-  const passed = organisations.map((organisation) => ({ organisation, now: presentOf(organisation) }));
-  const settled = await settleThose(
-    trx,
-    passed.filter(({ organisation, now }) => organisation.nextDueAt <= now),
-    pools,
-  );
+  const asked = organisations.map((organisation) => ({ organisation, now: presentOf(organisation) }));
+  const isDue = ({ organisation, now }: Passed) => organisation.nextDueAt <= now;
+  const ends = await findCrowdedInstants(trx, asked.filter(isDue).map(spanOf), maxExpiring);
+  const passed = asked.map(({ organisation, now }): Passed => ({
+    organisation,
+    now: ends.get(organisation.id) ?? now,
+  }));
+  const settled = await settleThose(trx, passed.filter(isDue), pools);
   return new Map(
     passed.map(({ organisation, now }) => {
       const { id } = organisation;
@@ -291,7 +336,7 @@ async function openLedgers(
         pools: due?.pools ?? loadedPools,
         holders: due === undefined ? holders : new Map([...holders, ...due.holders]),
         owners,
-        history: [...(due?.history ?? [])],
+        history: due?.history ?? [],
         denials: [],
       };
       return [
@@ -303,6 +348,7 @@ async function openLedgers(
           holders: due === undefined ? new Map(holders) : new Map([...holders, ...due.loadedHolders]),
           periods: due?.periods ?? [],
           everyRowChanged: due?.everyRowChanged ?? false,
+          isSettled: !ends.has(id),
         },
       ];
     }),
@@ -311,18 +357,24 @@ async function openLedgers(
 
 const nobody: Holders = { holders: new Map(), owners: new Map() };
 
+/** An organisation, and to where its clock is to move. */
+interface Passed {
+  readonly organisation: Organisation;
+  readonly now: Instant;
+}
+
+function spanOf({ organisation, now }: Passed): Of<Span> {
+  return { organisationId: organisation.id, settledAt: organisation.settledAt, now };
+}
+
 /** Lets time pass in those organisations where something falls due on the way. */
 async function settleThose(
   trx: Transaction,
-  passed: readonly { readonly organisation: Organisation; readonly now: Instant }[],
+  passed: readonly Passed[],
   pools: ReadonlyMap<OrganisationId, ReadonlyMap<LicenceCode, Pool>>,
 ): Promise<Map<OrganisationId, Settled & { readonly loadedHolders: ReadonlyMap<UserId, Holder> }>> {
   if (passed.length === 0) return new Map();
-  const spans = passed.map(({ organisation, now }) => ({
-    organisationId: organisation.id,
-    settledAt: organisation.settledAt,
-    now,
-  }));
+  const spans = passed.map(spanOf);
   const [expiring, dueBaseLicences, duePurchases] = await Promise.all([
     listExpiringUsers(trx, spans),
     listDueBaseLicences(trx, spans),

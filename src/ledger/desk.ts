@@ -110,5 +110,5 @@ export function apply(
 ): void {
   ledger.pools = pools;
   ledger.holders = holders;
-  ledger.history.push(...history);
+  ledger.history = [...ledger.history, ...history];
 }

@@ -9,9 +9,9 @@ import {
 import { identityOf, type KeyedRequest, recall, remember } from '../idempotency/store.ts';
 import { failureCode } from '../kernel/failure.ts';
 import { type LicenceCode, newId, type OrganisationId, type SessionId, type UserId } from '../kernel/ids.ts';
-import { createLanes } from '../kernel/lanes.ts';
+import { createLanes, Held, type QueueLimits } from '../kernel/lanes.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
-import { type Desk, inLedger, inLedgers, type Ledger } from '../ledger/commands.ts';
+import { inLedger, inLedgers, type Ledger } from '../ledger/commands.ts';
 import { apply, endLoadedSessions, findLicences } from '../ledger/desk.ts';
 import { type Catalogue, isFeature } from '../licence/domain.ts';
 import { sessionTopic } from '../live/live.ts';
@@ -90,12 +90,6 @@ type WaitingRenewal = Waiting<OfSession>;
 /** A transaction stays short; what finds no place is in the next. */
 const maxBatch = 1000;
 
-/** How many requests may wait: of one organisation, and of all. Who comes then is told at once (OVERLOADED). */
-export interface QueueLimits {
-  readonly maxWaitingOfKey: number;
-  readonly maxWaiting: number;
-}
-
 /** A second's work or so. */
 const usualLimits: QueueLimits = { maxWaitingOfKey: 10_000, maxWaiting: 50_000 };
 
@@ -104,15 +98,14 @@ export function createSessionCommands(services: Services, queue: QueueLimits = u
     ...queue,
     work: decide,
     keyOf: organisationOf,
-    lanes: 4,
-    maxBatch,
+    ...{ lanes: 4, maxPatient: 8, maxBatch, giveUp },
   });
   const renewal = createLanes<OrganisationId, WaitingRenewal>({
     ...queue,
     work: prolong,
     keyOf: ({ organisationId }) => organisationId,
-    lanes: 2,
-    maxBatch,
+    // Nothing of theirs is ever held: what cannot be prolonged at once is left to admission.
+    ...{ lanes: 2, maxPatient: 0, maxBatch, giveUp },
   });
 
   async function decide(batch: readonly WaitingAsked[], patient: boolean): Promise<readonly WaitingAsked[]> {
@@ -177,6 +170,10 @@ export function createSessionCommands(services: Services, queue: QueueLimits = u
   };
 }
 
+function giveUp(waiting: readonly Waiting<unknown>[]): void {
+  for (const { fail } of waiting) fail(new Held());
+}
+
 function organisationOf(asked: Asked): OrganisationId {
   return asked.kind === 'LOGON' ? asked.logon.organisationId : asked.of.organisationId;
 }
@@ -215,13 +212,13 @@ async function admitBatch(
     ...{ patient, sessionsOnly: true },
     holders: holdersOf(batch),
     read: (trx) => recall(trx, [...keyed.values()]),
-    decide: async ({ trx, ledgers }, known) => {
+    decide: async ({ trx, ledgers, leftOut }, known) => {
       const decisions = [...organisations].flatMap(([organisationId, asked]) => {
         const ledger = ledgers.get(organisationId);
         if (ledger !== undefined) return decideOrganisation(ledger, asked, { keyed, known });
-        return patient
-          ? asked.map((each): Decision => ({ asked: each, answer: notFound('organisation') }))
-          : [];
+        return leftOut.has(organisationId)
+          ? []
+          : asked.map((each): Decision => ({ asked: each, answer: notFound('organisation') }));
       });
       return { decisions, answers: await showSessions(trx, ledgers, decisions) };
     },
@@ -316,7 +313,7 @@ function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Fact
     ledger.now,
   );
   apply(ledger, admission);
-  ledger.denials.push(...admission.denials);
+  ledger.denials = [...ledger.denials, ...admission.denials];
   for (const [index, { asked, request }] of admitted.entries()) {
     const given = admission.answers[index] ?? null;
     const keyed = asked.kind === 'LOGON' ? facts.keyed.get(asked.logon) : undefined;
@@ -403,38 +400,44 @@ async function showSessions(
   return answers;
 }
 
+/** So many users are logged off by one transaction. */
+const maxLoggedOff = 1000;
+
 async function forceLogoff(
   services: Services,
   request: ForceLogoff,
 ): Promise<{ readonly sessions: readonly Session[] } | NotFound> {
-  return inLedger(services, 'forceLogoff', request.organisationId, async (desk) => {
-    const userIds = await listAffectedUserIds(desk, request);
-    await desk.loadHolders(userIds);
-    const { holders } = desk.ledger;
-    if (request.of !== 'ORGANISATION' && !userIds.some((userId) => holders.has(userId))) {
-      return notFound(request.of === 'SESSION' ? 'session' : 'user');
-    }
-    const sessions = endLoadedSessions(
-      desk.ledger,
-      ({ id, userId }) =>
-        request.of === 'ORGANISATION' ||
-        (request.of === 'SESSION' ? id === request.sessionId : userId === request.userId),
-      'FORCED',
-    );
-    return { sessions };
-  });
+  const { organisationId } = request;
+  const userIds = await listAffectedUserIds(services, request);
+  const sessions: Session[] = [];
+  // Once also where nobody is affected: whether the organisation exists is to be found out.
+  for (let first = 0; first === 0 || first < userIds.length; first += maxLoggedOff) {
+    const some = userIds.slice(first, first + maxLoggedOff);
+    const ended = await inLedger(services, 'forceLogoff', organisationId, async ({ ledger, loadHolders }) => {
+      await loadHolders(some);
+      if (request.of !== 'ORGANISATION' && !some.some((userId) => ledger.holders.has(userId))) {
+        return notFound(request.of === 'SESSION' ? 'session' : 'user');
+      }
+      const isMeant = ({ id, userId }: Session) =>
+        request.of === 'SESSION' ? id === request.sessionId : some.includes(userId);
+      return { sessions: endLoadedSessions(ledger, isMeant, 'FORCED') };
+    });
+    if (isRefusal(ended)) return ended;
+    for (const session of ended.sessions) sessions.push(session);
+  }
+  return { sessions };
 }
 
-async function listAffectedUserIds({ trx, organisationId }: Desk, request: ForceLogoff): Promise<UserId[]> {
+async function listAffectedUserIds({ db }: Services, request: ForceLogoff): Promise<UserId[]> {
   switch (request.of) {
     case 'SESSION':
-      return (await listSessionUsers(trx, [{ organisationId, id: request.sessionId }])).map(
-        ({ userId }) => userId,
-      );
+      return (
+        await listSessionUsers(db, [{ organisationId: request.organisationId, id: request.sessionId }])
+      ).map(({ userId }) => userId);
     case 'USER':
       return [request.userId];
     case 'ORGANISATION':
-      return listLiveUserIds(trx, organisationId);
+      return listLiveUserIds(db, request.organisationId);
   }
 }
 

@@ -140,6 +140,25 @@ const selectDueUsers = forRows<Of<{ readonly userId: UserId }>>(`
     where organisation_id = given.organisation_id and end_reason is null and due_at <= given.now offset 0
   ) session`)(spanColumns);
 
+const selectCrowded = forRows<Of<{ readonly at: Instant }>>(`
+  select given.organisation_id, crowd.due_at as at from $given cross join lateral (
+    select due_at from session
+    where organisation_id = given.organisation_id and end_reason is null and due_at <= given.now
+    order by due_at limit 1 offset given.count) crowd`)({ ...spanColumns, count: 'integer' });
+
+/** Where the leases of more than `count` sessions may end: the instant of the one after those. */
+export async function findCrowdedInstants(
+  trx: Transaction,
+  spans: readonly Of<Span>[],
+  count: number,
+): Promise<ReadonlyMap<OrganisationId, Instant>> {
+  const crowded = await selectCrowded(
+    trx,
+    spans.map((span) => ({ ...span, count })),
+  );
+  return new Map(crowded.map(({ organisationId, at }) => [organisationId, at]));
+}
+
 /**
  * Whose sessions' leases end up to and with `now`. Of those that were renewed since they were last looked at, it is
  * noted until when they last: a renewal itself does not touch the index by which they are found.

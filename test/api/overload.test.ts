@@ -75,3 +75,24 @@ test('an organisation that is held for too long is UNAVAILABLE, and says when to
   expect(errors?.[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
   await release();
 });
+
+test('commands that wait for an organisation that is held take nothing from its neighbours', async () => {
+  const held = await floor(1);
+  const neighbour = await floor(1);
+  const release = await hold(held.organisationId);
+  const crowd = Array.from({ length: 60 }, () =>
+    server.query('mutation ($input: AssignLicenceInput!) { assignLicence(input: $input) { __typename } }', {
+      input: { userId: held.ids[0], licence: 'REPORTING' },
+    }),
+  );
+  const { data } = await logon(neighbour.ids[0] ?? '');
+  expect(data.logon.__typename).toBe('LogonPayload');
+  // Nor is the server said to be unwell: whoever waits has no connection.
+  expect((await fetch(server.url.replace('/graphql', '/readyz'))).status).toBe(200);
+  const { waitingCount } = server.pool;
+  expect(waitingCount).toBe(0);
+  const first = await Promise.race(crowd);
+  expect(first.errors?.[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
+  await release();
+  await Promise.all(crowd);
+});

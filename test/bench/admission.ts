@@ -8,6 +8,7 @@ import { startEmbedded } from '../../src/database/embedded.ts';
 import { migrateToLatest } from '../../src/database/migrate.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { OrganisationId, SessionId, UserId } from '../../src/kernel/ids.ts';
+import { createLines } from '../../src/kernel/lines.ts';
 import { createLive } from '../../src/live/live.ts';
 import { createSessionCommands } from '../../src/session/commands.ts';
 
@@ -42,7 +43,8 @@ export async function run(): Promise<void> {
   try {
     await migrateToLatest(db);
     await seed(pool);
-    const sessions = createSessionCommands({ db, clock: systemClock, live, log });
+    const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1000, maxWaiting: 1000 });
+    const sessions = createSessionCommands({ db, clock: systemClock, live, lines, log });
     const logon = async (organisationId: OrganisationId, userId: UserId) => {
       const answer = await sessions.logon({
         ...{ organisationId, userId, licence: 'SUPERVISOR', device: 'desktop' },

@@ -11,6 +11,7 @@ interface Item {
 function lanes(
   options: { maxBatch?: number; maxWaitingOfKey?: number; maxWaiting?: number; held?: Set<string> } = {},
 ) {
+  const givenUp: Item[] = [];
   const batches: Item[][] = [];
   const done: Item[] = [];
   const enqueue = createLanes<string, Item>({
@@ -19,6 +20,10 @@ function lanes(
     maxBatch: 100,
     maxWaitingOfKey: 1000,
     maxWaiting: 1000,
+    maxPatient: 8,
+    giveUp: (items) => {
+      givenUp.push(...items);
+    },
     ...options,
     work: async (batch, patient) => {
       batches.push([...batch]);
@@ -30,7 +35,7 @@ function lanes(
       return left;
     },
   });
-  return { enqueue, batches, done };
+  return { enqueue, batches, done, givenUp };
 }
 
 const item = (key: string, index: number): Item => ({ key, index });
@@ -99,4 +104,27 @@ test('past a limit of a key, or of all, the next is refused at once', async () =
   await expect.poll(() => ofAll.done.length).toBe(2);
   ofAll.enqueue(item('c', 0));
   await expect.poll(() => ofAll.done.length).toBe(3);
+});
+
+test('keys that are busy without end take turns with the others that wait', async () => {
+  const busy = Array.from({ length: 8 }, (_, index) => `busy-${index}`);
+  const held = new Set([...busy, 'ninth']);
+  const { enqueue, done } = lanes({ maxBatch: 2, held });
+  for (const key of [...busy, 'ninth']) enqueue(item(key, 0));
+  await delay(20);
+  for (const key of busy) for (let index = 1; index < 60; index += 1) enqueue(item(key, index));
+  held.clear();
+  await expect.poll(() => done.length).toBe(8 * 60 + 1);
+  expect(done.findIndex(({ key }) => key === 'ninth')).toBeLessThan(50);
+});
+
+test('whose turn does not come, because others are held for long, is given up in time', async () => {
+  const stuck = Array.from({ length: 8 }, (_, index) => `stuck-${index}`);
+  const held = new Set([...stuck, 'ninth']);
+  const { enqueue, givenUp, done } = lanes({ held });
+  for (const key of [...stuck, 'ninth']) enqueue(item(key, 0));
+  await expect.poll(() => givenUp, { timeout: 4000 }).toEqual([item('ninth', 0)]);
+  held.clear();
+  enqueue(item('ninth', 1));
+  await expect.poll(() => done).toContainEqual(item('ninth', 1));
 });
