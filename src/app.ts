@@ -19,6 +19,7 @@ import type { QueueLimits } from './kernel/lanes.ts';
 import type { Log } from './kernel/log.ts';
 import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
+import { createCatalogue } from './licence/store.ts';
 import { createLive, organisationTopic, sessionTopic, type Topic } from './live/live.ts';
 import type { Services } from './live/services.ts';
 import { findOrganisation, getOrganisation } from './organisation/graphql.ts';
@@ -57,7 +58,7 @@ const readyMilliseconds = 1000;
 export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250, queue }: AppOptions): App {
   const live = createLive({ poll: (topics) => pollVersions(db, topics), log });
   const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1_000, maxWaiting: 10_000 });
-  const services: Services = { db, clock, live, lines, log };
+  const services: Services = { db, clock, live, catalogue: createCatalogue(db, clock), lines, log };
   const sessions = createSessionCommands(services, queue);
   const authenticate = createAuthenticate(operatorKey);
 

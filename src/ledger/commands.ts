@@ -7,7 +7,6 @@ import { Held } from '../kernel/lanes.ts';
 import type { LicenceCode, OrganisationId, SessionId, UserId } from '../kernel/ids.ts';
 import { type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
 import type { Catalogue } from '../licence/domain.ts';
-import { listCatalogue } from '../licence/store.ts';
 import { organisationTopic, sessionTopic } from '../live/live.ts';
 import type { Services } from '../live/services.ts';
 import { type BillingPeriod, nowOf, type Organisation } from '../organisation/domain.ts';
@@ -129,6 +128,7 @@ export async function inLedgers<Answer, Known = void>(
 ): Promise<Answer> {
   const presentOf = work.presentOf ?? ((organisation) => nowOf(organisation, services.clock.now()));
   const names = work.holders ?? [];
+  const catalogue = await services.catalogue();
 
   const attempt = async (wait: 'LONG' | 'BRIEFLY' | 'NEVER') => {
     const { answer, saved } = await inTransaction(
@@ -145,11 +145,10 @@ export async function inLedgers<Answer, Known = void>(
           const ids = new Set(own.map(({ id }) => id));
           mine = names.filter(({ organisationId }) => ids.has(organisationId));
         }
-        const [, organisations, pools, catalogue, loaded, known] = await Promise.all([
+        const [, organisations, pools, loaded, known] = await Promise.all([
           hastened,
           locked,
           listPools(trx, organisationIds),
-          listCatalogue(trx),
           lockHolders(trx, mine),
           work.read(trx),
         ]);

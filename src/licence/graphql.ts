@@ -1,11 +1,9 @@
 import { brandWithType } from '@pothos/core';
 import { builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
-import { createLoader } from '../graphql/loader.ts';
 import { registerNode } from '../graphql/node.ts';
 import { encodeLicenceId, type LicenceCode } from '../kernel/ids.ts';
-import { type Catalogue, isFeature, type Licence, type LicenceCategory, type SeatModel } from './domain.ts';
-import { listCatalogue } from './store.ts';
+import { isFeature, type Licence, type LicenceCategory, type SeatModel } from './domain.ts';
 
 declare module '../graphql/builder.ts' {
   interface Objects {
@@ -27,27 +25,15 @@ declare module '../graphql/context.ts' {
   }
 }
 
-const findCatalogue = createLoader<'catalogue', Catalogue>(
-  (key) => key,
-  async ({ services }, keys) => {
-    const catalogue = await listCatalogue(services.db);
-    return keys.map(() => catalogue);
-  },
-);
-
-export async function getCatalogue(context: Context): Promise<Catalogue> {
-  return (await findCatalogue(context, 'catalogue')) ?? new Map();
-}
-
 /** A licence that something refers to. */
 export async function getLicence(context: Context, code: LicenceCode): Promise<Licence> {
-  const licence = (await getCatalogue(context)).get(code);
+  const licence = (await context.services.catalogue(code)).get(code);
   if (licence === undefined) throw new Error(`Licence ${code} is not in the catalogue`);
   return licence;
 }
 
 registerNode('Licence', async (context, { licence: code }) => {
-  const licence = (await getCatalogue(context)).get(code);
+  const licence = (await context.services.catalogue(code)).get(code);
   if (licence === undefined) return null;
   brandWithType(licence, (isFeature(licence) ? 'FeatureLicence' : 'LicenceType') as never);
   return licence;
@@ -131,7 +117,7 @@ builder.queryField('licences', (t) =>
       }),
     },
     resolve: async (_root, { categories }, context) => {
-      const licences = [...(await getCatalogue(context)).values()];
+      const licences = [...(await context.services.catalogue()).values()];
       return categories == null ? licences : licences.filter(({ category }) => categories.includes(category));
     },
   }),

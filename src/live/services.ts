@@ -1,8 +1,9 @@
 import type { Database } from '../database/database.ts';
 import type { Clock } from '../kernel/clock.ts';
-import type { OrganisationId } from '../kernel/ids.ts';
+import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Lines } from '../kernel/lines.ts';
+import type { Catalogue } from '../licence/domain.ts';
 import type { Live } from './live.ts';
 
 /** What every command works with. */
@@ -10,6 +11,8 @@ export interface Services {
   readonly db: Database;
   readonly clock: Clock;
   readonly live: Live;
+  /** Perhaps a minute old, but with the licence that is wanted, where there is one. */
+  readonly catalogue: (wanted?: LicenceCode) => Promise<Catalogue>;
   readonly lines: Lines<OrganisationId>;
   readonly log: Log;
 }

@@ -9,6 +9,7 @@ import { migrateToLatest } from '../../src/database/migrate.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { OrganisationId, SessionId, UserId } from '../../src/kernel/ids.ts';
 import { createLines } from '../../src/kernel/lines.ts';
+import { createCatalogue } from '../../src/licence/store.ts';
 import { createLive } from '../../src/live/live.ts';
 import { createSessionCommands } from '../../src/session/commands.ts';
 
@@ -44,7 +45,14 @@ export async function run(): Promise<void> {
     await migrateToLatest(db);
     await seed(pool);
     const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1000, maxWaiting: 1000 });
-    const sessions = createSessionCommands({ db, clock: systemClock, live, lines, log });
+    const sessions = createSessionCommands({
+      db,
+      clock: systemClock,
+      live,
+      catalogue: createCatalogue(db, systemClock),
+      lines,
+      log,
+    });
     const logon = async (organisationId: OrganisationId, userId: UserId) => {
       const answer = await sessions.logon({
         ...{ organisationId, userId, licence: 'SUPERVISOR', device: 'desktop' },

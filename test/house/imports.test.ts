@@ -50,7 +50,8 @@ function isAllowed({ from, to, typesOnly }: Import): boolean {
     case 'database':
       return imported.room === 'kernel';
     case 'live':
-      return imported.room === 'kernel' || imported.room === 'database';
+      // What every command works with has the catalogue in it.
+      return ['kernel', 'database'].includes(imported.room) || (typesOnly && imported.layer === 'domain');
     case 'graphql':
       // The Context carries the database and the live services, which graphql does not call.
       return imported.room === 'kernel' || (typesOnly && ['database', 'live'].includes(imported.room));

@@ -90,6 +90,8 @@ export async function startTestServer(
   const url = `http://127.0.0.1:${port}/graphql`;
   const wsUrl = `ws://127.0.0.1:${port}/graphql`;
   const pool = new pg.Pool({ ...connection, max: 2 });
+  // A connection that is being closed when the database is dropped is told so.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const clients: Client[] = [];
 
   const query: TestServer['query'] = async (document, variables = {}) => {
