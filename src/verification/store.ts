@@ -35,6 +35,15 @@ export async function takeSnapshot(trx: Transaction): Promise<void> {
   await sql`set transaction isolation level repeatable read, read only`.execute(trx);
 }
 
+/**
+ * Who was ACTIVE at any instant of the billing period so far (U2). A period begins before any request at its first
+ * instant (T3): who ceased to be ACTIVE at that very instant was ACTIVE in it.
+ */
+const activeInPeriod = sql`
+  select count(distinct i.user_id) from user_status_interval i
+  where i.organisation_id = o.id and i.status = 'ACTIVE'
+    and (i."from" >= o.period_from or i.until >= o.period_from or i.until is null)`;
+
 const holdsImplied = (organisationId: OrganisationId) => sql`
   select distinct s.user_id, s.licence from session s
   where s.organisation_id = ${organisationId} and s.ended_at is null
@@ -64,9 +73,7 @@ export async function readOrganisationFigures(
     select
       o.active_users, o.active_in_billing_period, o.next_due_at,
       (select count(*) from "user" u where u.organisation_id = o.id and u.status = 'ACTIVE') as really_active,
-      (select count(distinct i.user_id) from user_status_interval i
-        where i.organisation_id = o.id and i.status = 'ACTIVE'
-          and (i."from" >= o.period_from or i.until > o.period_from or i.until is null)) as really_active_in_period,
+      (${activeInPeriod}) as really_active_in_period,
       least(o.period_until,
         (select min(expires_at) from session where organisation_id = o.id and end_reason is null),
         (select min("from") from purchase where organisation_id = o.id and "from" > o.settled_at),
@@ -255,10 +262,7 @@ export async function mend(
   const { rows } = await sql<{ revision: number }>`
     update organisation o set
       active_users = (select count(*) from "user" u where u.organisation_id = o.id and u.status = 'ACTIVE'),
-      active_in_billing_period = (
-        select count(distinct i.user_id) from user_status_interval i
-        where i.organisation_id = o.id and i.status = 'ACTIVE'
-          and (i."from" >= o.period_from or i.until > o.period_from or i.until is null)),
+      active_in_billing_period = (${activeInPeriod}),
       next_due_at = least(o.next_due_at, o.settled_at),
       revision = revision + 1, rows_revision = revision + 1
     where id = ${organisationId} returning revision`.execute(trx);

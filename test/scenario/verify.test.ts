@@ -116,6 +116,24 @@ test.each(damages)('%s: after `%s` the drift is shown, and repaired', async (_ru
   expect(rows[0].findings.length).toBeGreaterThan(0);
 });
 
+test.each(['SUSPENDED', 'DELETED'])(
+  'U2, T3: who is %s at the very instant at which a period begins was active in it: no drift',
+  async (status) => {
+    const organisation = await createOrganisation(server, {
+      testClockAt: '2026-01-01T00:00:00Z',
+      externalId: `edge-${status}`,
+    });
+    const leaving = await createUser(server, organisation, 'ada', []);
+    await createUser(server, organisation, 'ben', []);
+    const gone = await createUser(server, organisation, 'cyd', []);
+    await advance(server, organisation, '2026-01-31T23:59:59.999Z');
+    await setStatus(server, gone, status);
+    await advance(server, organisation, '2026-02-01T00:00:00Z');
+    await setStatus(server, leaving, status);
+    expect(await verify('--organisation', `edge-${status}`)).toMatchObject({ code: 0 });
+  },
+);
+
 test('what has no one right answer is told, and left to a person', async () => {
   await server.pool.query(
     "update session set user_id = gen_random_uuid() where device = 'desktop' and ended_at is not null",
