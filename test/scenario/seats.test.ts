@@ -252,7 +252,17 @@ test('L6: a repeat with a key answers the same session or error, and takes, rene
     id: first.session.id,
     endedAt: '2026-01-01T00:01:00.000Z',
   });
-  expect((await server.mutate('logon', { ...input, features: null })).code).toBe('IDEMPOTENCY_KEY_REUSED');
+  for (const other of [
+    { features: null },
+    { features: ['SUPERVISOR'] },
+    { features: ['NONSENSE'] },
+    { licence: 'NONSENSE' },
+    { licence: 'AGENT_CALLS' },
+    { device: 'another' },
+  ]) {
+    const reused = await server.mutate('logon', { ...input, ...other });
+    expect([other, reused.code]).toEqual([other, 'IDEMPOTENCY_KEY_REUSED']);
+  }
   const { rows } = await server.pool.query(
     'select count(*)::int as denials from denial where code = $1 and user_id in (select id from "user" where username = $2)',
     ['NO_SEAT_AVAILABLE', 'user-1'],
