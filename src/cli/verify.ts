@@ -8,15 +8,15 @@ import { systemClock } from '../kernel/clock.ts';
 import { decodeId, type OrganisationId } from '../kernel/ids.ts';
 import { createLog } from '../log.ts';
 import { findOrganisationIdByExternalId, listOrganisations } from '../organisation/store.ts';
-import { repairOrganisation, verifyOrganisation } from '../verification/commands.ts';
-import { describe, type Finding, isMendable } from '../verification/domain.ts';
+import { repairOrganisation, surveyOrganisation } from '../verification/commands.ts';
+import { describe, describeRepair, type Finding, isMendable } from '../verification/domain.ts';
 import { countOrganisationsAndHistory, pageOrganisationNames } from '../verification/store.ts';
 
 const usage = `npm run verify -- [--repair] [--organisation ID] [--json]
 
 Compares every figure that is kept with what the rows behind it say: seats in use with the holds, holds with the live
-sessions, totals with the purchases, peaks with the history, base licences with the assignments, users with their
-status. Runs beside a live server: nobody waits for it.
+sessions, totals with the purchases, peaks with the history, the history with its own events and the purchases, base
+licences with the assignments, users with their status. Runs beside a live server: nobody waits for it.
 
   --repair            sets right what can be, organisation by organisation, and records it in the table "repair"
   --organisation ID   only this one, by its id or its external id
@@ -58,9 +58,11 @@ async function verify(): Promise<number> {
   let found = 0;
   const { organisations, history } = await countOrganisationsAndHistory(db);
   for await (const organisation of select(db, values.organisation)) {
-    const findings = values.repair
-      ? await repairIfNeeded(db, organisation.id)
-      : await verifyOrganisation(db, organisation.id);
+    const survey = await surveyOrganisation(db, organisation.id);
+    const findings =
+      values.repair && survey.findings.some(isMendable)
+        ? await repairOrganisation(db, systemClock, survey)
+        : survey.findings;
     found += findings.length;
     remaining += findings.filter((finding) => !values.repair || !isMendable(finding)).length;
     report(organisation, findings, values);
@@ -121,12 +123,6 @@ async function* select(db: Database, wanted: string | undefined): AsyncGenerator
   }
 }
 
-/** Looked at without a lock first: where all is well, nobody waits. */
-async function repairIfNeeded(db: Database, id: OrganisationId): Promise<readonly Finding[]> {
-  const suspected = await verifyOrganisation(db, id);
-  return suspected.length === 0 ? [] : repairOrganisation(db, systemClock, id);
-}
-
 function report(
   { id, name }: Named,
   findings: readonly Finding[],
@@ -139,7 +135,7 @@ function report(
   }
   console.log(`${name} (${id}):`);
   for (const finding of findings) {
-    const mended = !repair ? '' : isMendable(finding) ? ' – set right' : ' – a person must look at this';
+    const mended = repair ? ` – ${describeRepair(finding)}` : '';
     console.log(`  ${describe(finding)}${mended}`);
   }
 }

@@ -5,8 +5,9 @@ import type { PageRequest } from '../database/page.ts';
 import { builder, type BuilderTypes, type Objects } from './builder.ts';
 import { InputError } from './errors.ts';
 
-const defaultPage = 50;
-const maxPage = 100;
+/** How long a page is where the client does not say it. */
+export const defaultPage = 50;
+export const maxPage = 100;
 
 /** What a client asks of a connection. */
 export interface PageArguments {

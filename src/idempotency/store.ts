@@ -117,8 +117,20 @@ export async function once<Made extends { readonly id: string }, Refused extends
   return made;
 }
 
-export async function purgeKeys(db: Database, before: Instant): Promise<void> {
-  await db.deleteFrom('idempotencyKey').where('createdAt', '<', before).execute();
+/**
+ * Forgets the keys of before an instant, a slice at a time until none is left: however many there are, no statement is
+ * long. Several servers may do it at once; each takes what the others have not.
+ * @returns how many it forgot
+ */
+export async function purgeKeys(db: Database, before: Instant, slice = 10_000): Promise<number> {
+  for (let purged = 0; ;) {
+    const { numAffectedRows = 0n } = await sql`
+      delete from idempotency_key where (organisation_id, scope, key) in (
+        select organisation_id, scope, key from idempotency_key where created_at < ${before}
+        order by created_at limit ${slice} for update skip locked)`.execute(db);
+    purged += Number(numAffectedRows);
+    if (numAffectedRows < slice) return purged;
+  }
 }
 
 /** JSON has no instants: the one that a refusal can carry is read back as one. */

@@ -275,30 +275,30 @@ function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Fact
   const answer = (asked: Asked, given: Answer) => decided.set(asked, { asked, answer: given });
 
   for (const asked of batch) {
+    const keyed = asked.kind === 'LOGON' ? facts.keyed.get(asked.logon) : undefined;
+    // A key is looked at before what is asked with it: other arguments are a mistake whatever they say (L6).
+    const known = keyed === undefined ? undefined : facts.known.get(keyed);
+    if (known !== undefined) {
+      if ('code' in known) answer(asked, known);
+      else if ('refusal' in known) answer(asked, known.refusal as LogonRefusal);
+      else decided.set(asked, { asked, answer: null, shows: known.id as SessionId });
+      continue;
+    }
+    const identity = keyed === undefined || keyed.key === null ? null : identityOf(keyed);
+    const first = identity === null ? undefined : firstOfKey.get(identity);
+    if (keyed !== undefined && first !== undefined) {
+      const isSame = canonical(first.request.arguments) === canonical(keyed.arguments);
+      if (isSame) repeats.push({ asked, of: first.asked });
+      else answer(asked, idempotencyKeyReused());
+      continue;
+    }
     const request = toRequest(ledger, asked);
     if (isRefusal(request)) {
       answer(asked, request);
       continue;
     }
-    const keyed = asked.kind === 'LOGON' ? facts.keyed.get(asked.logon) : undefined;
-    if (keyed === undefined || keyed.key === null) {
-      admitted.push({ asked, request });
-      continue;
-    }
-    const known = facts.known.get(keyed);
-    const first = firstOfKey.get(identityOf(keyed));
-    if (known !== undefined) {
-      if ('code' in known) answer(asked, known);
-      else if ('refusal' in known) answer(asked, known.refusal as LogonRefusal);
-      else decided.set(asked, { asked, answer: null, shows: known.id as SessionId });
-    } else if (first === undefined) {
-      firstOfKey.set(identityOf(keyed), { asked, request: keyed });
-      admitted.push({ asked, request });
-    } else if (canonical(first.request.arguments) === canonical(keyed.arguments)) {
-      repeats.push({ asked, of: first.asked });
-    } else {
-      answer(asked, idempotencyKeyReused());
-    }
+    if (keyed !== undefined && identity !== null) firstOfKey.set(identity, { asked, request: keyed });
+    admitted.push({ asked, request });
   }
 
   const terms = {

@@ -19,6 +19,10 @@ export const checks = {
   concurrentTotal: 'concurrent seats, by the purchases in force (P1)',
   contingencyTotal: 'contingency seats, by the purchases in force (P1)',
   baseTotal: 'base licences, by the purchases in force (P1)',
+  stepsInUse:
+    'steps of the history that tell other seats in use than its acquisitions and releases come to (C1)',
+  stepsTotals: 'steps of the history that tell other totals than the purchases in force then (P1)',
+  stepsMaxUsed: 'steps of the history that tell another peak than what was in use up to them (C2)',
   maxUsed: 'contingency seats to be billed, by the history (C2)',
   maxUsedAt: 'when that was first reached, by the history (C2)',
   assigned: 'base licences assigned, by the base licences (B5)',
@@ -54,7 +58,8 @@ export type LicenceCheck = Exclude<
   'activeUsers' | 'activeInBillingPeriod' | 'nextDueAt' | 'strayRows' | 'missingHolds' | 'strayHolds'
 >;
 
-export type OrganisationCheck = Exclude<Check, LicenceCheck>;
+/** Those of `OrganisationFigures`; stray rows are counted apart. */
+export type OrganisationCheck = Exclude<Check, LicenceCheck | 'strayRows'>;
 
 /** An organisation's own figures. */
 export interface OrganisationFigures {
@@ -62,13 +67,26 @@ export interface OrganisationFigures {
   readonly recomputed: Readonly<Record<OrganisationCheck, Figure>>;
 }
 
-/** What is kept and is not so. */
+/**
+ * What is kept and is not so.
+ * @param organisation null: only the licences' figures are compared
+ * @param strayRows how many rows name what does not exist
+ */
 export function compare(
-  organisation: OrganisationFigures,
+  organisation: OrganisationFigures | null,
+  strayRows: number,
   licences: readonly LicenceFigures[],
 ): readonly Finding[] {
+  const own =
+    organisation === null
+      ? []
+      : differences<OrganisationCheck | 'strayRows'>(
+          null,
+          { ...organisation.recorded, strayRows: 0 },
+          { ...organisation.recomputed, strayRows },
+        );
   return [
-    ...differences(null, organisation.recorded, organisation.recomputed).filter(
+    ...own.filter(
       // Any earlier instant is as good: it is a lower bound.
       ({ check, recorded, recomputed }) =>
         check !== 'nextDueAt' || recomputed === null || recorded === null || recorded > recomputed,
@@ -100,8 +118,21 @@ function isSame(one: Figure, other: Figure): boolean {
 /** A base licence without its assignment, or a row without its user, has no one right answer: a person must look. */
 const unmendable: readonly Check[] = ['historyInUse', 'consumed', 'strayRows'];
 
+/** The history is never rewritten: what it tells wrongly is noted beside it, once. */
+const ofHistory: readonly Check[] = ['stepsInUse', 'stepsTotals', 'stepsMaxUsed'];
+
 export function isMendable({ check }: Finding): boolean {
   return !unmendable.includes(check);
+}
+
+export function isOfHistory({ check }: Finding): boolean {
+  return ofHistory.includes(check);
+}
+
+/** What a repair does about a finding, in a person's words. */
+export function describeRepair(finding: Finding): string {
+  if (!isMendable(finding)) return 'a person must look at this';
+  return isOfHistory(finding) ? 'noted in the table "repair"; the history stays as it is' : 'set right';
 }
 
 /** A finding in one line. */

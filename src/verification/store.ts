@@ -3,7 +3,7 @@ import type { Database } from '../database/database.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
-import type { Finding, LicenceFigures, OrganisationFigures } from './domain.ts';
+import { type Finding, isOfHistory, type LicenceFigures, type OrganisationFigures } from './domain.ts';
 
 /** Every organisation in the order of its id, page by page. */
 export async function pageOrganisationNames(
@@ -35,6 +35,15 @@ export async function takeSnapshot(trx: Transaction): Promise<void> {
   await sql`set transaction isolation level repeatable read, read only`.execute(trx);
 }
 
+/**
+ * Who was ACTIVE at any instant of the billing period so far (U2). A period begins before any request at its first
+ * instant (T3): who ceased to be ACTIVE at that very instant was ACTIVE in it.
+ */
+const activeInPeriod = sql`
+  select count(distinct i.user_id) from user_status_interval i
+  where i.organisation_id = o.id and i.status = 'ACTIVE'
+    and (i."from" >= o.period_from or i.until >= o.period_from or i.until is null)`;
+
 const holdsImplied = (organisationId: OrganisationId) => sql`
   select distinct s.user_id, s.licence from session s
   where s.organisation_id = ${organisationId} and s.ended_at is null
@@ -57,23 +66,45 @@ export async function readOrganisationFigures(
     reallyDueAt: Instant;
     missingHolds: number;
     strayHolds: number;
-    strayRows: number;
   }>`
     with implied as (${holdsImplied(organisationId)}),
       held as (select user_id, licence from hold where organisation_id = ${organisationId})
     select
       o.active_users, o.active_in_billing_period, o.next_due_at,
       (select count(*) from "user" u where u.organisation_id = o.id and u.status = 'ACTIVE') as really_active,
-      (select count(distinct i.user_id) from user_status_interval i
-        where i.organisation_id = o.id and i.status = 'ACTIVE'
-          and (i."from" >= o.period_from or i.until > o.period_from or i.until is null)) as really_active_in_period,
+      (${activeInPeriod}) as really_active_in_period,
       least(o.period_until,
         (select min(expires_at) from session where organisation_id = o.id and end_reason is null),
         (select min("from") from purchase where organisation_id = o.id and "from" > o.settled_at),
         (select min(until) from purchase where organisation_id = o.id and until > o.settled_at),
         (select min(period_until) from base_licence where organisation_id = o.id and holder_id is null)) as really_due_at,
       (select count(*) from (table implied except table held) missing) as missing_holds,
-      (select count(*) from (table held except table implied) stray) as stray_holds,
+      (select count(*) from (table held except table implied) stray) as stray_holds
+    from organisation o where o.id = ${organisationId}`.execute(trx);
+  const [row] = rows;
+  if (row === undefined) return null;
+  return {
+    recorded: {
+      activeUsers: row.activeUsers,
+      activeInBillingPeriod: row.activeInBillingPeriod,
+      nextDueAt: row.nextDueAt,
+      missingHolds: 0,
+      strayHolds: 0,
+    },
+    recomputed: {
+      activeUsers: row.reallyActive,
+      activeInBillingPeriod: row.reallyActiveInPeriod,
+      nextDueAt: row.reallyDueAt,
+      missingHolds: row.missingHolds,
+      strayHolds: row.strayHolds,
+    },
+  };
+}
+
+/** Rows that name a user, licence or session that does not exist. Reads the whole history. */
+export async function countStrayRows(trx: Transaction, organisationId: OrganisationId): Promise<number> {
+  const { rows } = await sql<{ strayRows: number }>`
+    select
       (select count(*) from session s where s.organisation_id = o.id and not exists
           (select from "user" u where u.organisation_id = o.id and u.id = s.user_id))
         + (select count(*) from hold h where h.organisation_id = o.id and not exists
@@ -89,38 +120,164 @@ export async function readOrganisationFigures(
             union all select licence from history where organisation_id = o.id) named
           where not exists (select from licence l where l.code = named.licence)) as stray_rows
     from organisation o where o.id = ${organisationId}`.execute(trx);
-  const [row] = rows;
-  if (row === undefined) return null;
+  return rows[0]?.strayRows ?? 0;
+}
+
+/** What the history says of a licence: not the figures that each row copied, but what its events and the purchases come to. */
+export interface Course {
+  readonly licence: LicenceCode;
+  /** After the last row. */
+  readonly inUse: number;
+  /** Contingency seats in use: after the last row, and before the running billing period. */
+  readonly used: number;
+  readonly startUsed: number;
+  /** The highest in the running billing period, and when it was first reached; null where nothing happened in it. */
+  readonly peakUsed: number;
+  readonly peakAt: Instant | null;
+  /** Whether something happened at the very instant at which the period began. */
+  readonly atEdge: boolean;
+  /** Steps with other figures than these, since the last repair that noted them. */
+  readonly wrongInUse: number;
+  readonly wrongTotals: number;
+  readonly wrongMaxUsed: number;
+}
+
+export interface HistoryReading {
+  /** The last row that was read. */
+  readonly lastId: number;
+  readonly courses: ReadonlyMap<LicenceCode, Course>;
+}
+
+/**
+ * Reckons an organisation's history anew (C1, C2, P1). A row tells the figures after the *step* it belongs to, and steps
+ * are not marked: rows of one instant with the same figures are taken as one, and the step's sum is what counts. At the
+ * instant of a purchase's start or end, a row before the last may tell the totals of before it.
+ *
+ * @param since an earlier reading, in the same billing period: only what came after it is read
+ */
+export async function readHistory(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  since: HistoryReading | null,
+): Promise<HistoryReading> {
+  const known = [...(since?.courses.values() ?? [])];
+  const { rows } = await sql<Course & { readonly lastId: number }>`
+    with o as (select period_from as began, settled_at from organisation where id = ${organisationId}),
+      noted as (
+        select coalesce(max((finding ->> 'through')::int8), 0) as through
+        from repair cross join jsonb_array_elements(findings) finding where organisation_id = ${organisationId}),
+      carried as (
+        select * from unnest(${known.map(({ licence }) => licence)}::text[], ${known.map(({ inUse }) => inUse)}::int[],
+          ${known.map(({ startUsed, peakUsed }) => Math.max(startUsed, peakUsed))}::int[]) known (licence, in_use, peak)),
+      lines as (
+        select licence, at, id, in_use, concurrent_total, contingency_total, max_used,
+          case when not seat_changed then 0 when kind = 'ACQUIRED' then 1 when kind = 'RELEASED' then -1 else 0 end as seats,
+          0 as concurrent, 0 as contingency, 0 as opened, 0 as opened_contingency, 0 as closed, 0 as closed_contingency,
+          null::timestamptz as edge
+        from history where organisation_id = ${organisationId} and id > ${since?.lastId ?? 0}
+        union all
+        select licence, "from", 0, 0, 0, 0, 0, 0, concurrent, contingency,
+          case when until = "from" then 0 else concurrent end, case when until = "from" then 0 else contingency end, 0, 0, null
+        from purchase, o where organisation_id = ${organisationId} and "from" <= o.settled_at
+        union all
+        select licence, until, 0, 0, 0, 0, 0, 0, -concurrent, -contingency, 0, 0, concurrent, contingency, null
+        from purchase, o where organisation_id = ${organisationId} and until <= o.settled_at
+        union all
+        select pool.licence, b."from", 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, b."from"
+        from billing_period b join pool using (organisation_id), o where organisation_id = ${organisationId} and b."from" <= o.settled_at),
+      summed as (
+        select licence, at, id, in_use, concurrent_total, contingency_total, max_used,
+          sum(seats) over w as seats, sum(concurrent) over w as concurrent, sum(contingency) over w as contingency,
+          sum(opened) over same as opened, sum(opened_contingency) over same as opened_contingency,
+          sum(closed) over same as closed, sum(closed_contingency) over same as closed_contingency,
+          max(edge) over w as period_from,
+          lead(at) over w is distinct from at as is_last,
+          (lead(at) over w, lead(in_use) over w, lead(concurrent_total) over w, lead(contingency_total) over w,
+            lead(max_used) over w) is distinct from (at, in_use, concurrent_total, contingency_total, max_used) as is_end
+        from lines
+        window w as (partition by licence order by at, id), same as (partition by licence, at)),
+      ends as (
+        select s.licence, at, id, max_used, period_from, s.in_use, concurrent_total, contingency_total,
+          coalesce(carried.in_use, 0) + seats as really_in_use, coalesce(carried.peak, 0) as carried_peak,
+          case when not is_last and concurrent_total between concurrent - opened and concurrent + closed
+            then concurrent_total else concurrent end as really_concurrent,
+          case when not is_last and contingency_total
+              between contingency - opened_contingency and contingency + closed_contingency
+            then contingency_total else contingency end as really_contingency
+        from summed s left join carried on carried.licence = s.licence
+        where id > 0 and is_end),
+      steps as (
+        select *, least(greatest(really_in_use - really_concurrent, 0), really_contingency) as used from ends),
+      started as (
+        select *, case
+            when lag(id) over w is null then carried_peak
+            when lag(period_from) over w is distinct from period_from then lag(used) over w
+            else 0 end as start_used
+        from steps window w as (partition by licence order by at, id)),
+      peaked as (
+        select *,
+          max(greatest(used, start_used)) over w as most,
+          -- What happened at a period's very first instant may have come with the edge: then nothing was in use before.
+          max(greatest(used, case when at = period_from then 0 else start_used end)) over w as least_most
+        from started window w as (partition by licence, period_from order by at, id)),
+      course as (
+        select licence, max(id) as last_id, max(id) filter (where at < o.began) as start_id,
+          coalesce(bool_or(at = o.began), false) as at_edge,
+          count(*) filter (where p.id > noted.through and in_use <> really_in_use) as wrong_in_use,
+          count(*) filter (where p.id > noted.through and (concurrent_total, contingency_total)
+            <> (really_concurrent, really_contingency)) as wrong_totals,
+          count(*) filter (where p.id > noted.through and max_used not between least_most and most) as wrong_max_used
+        from peaked p, o, noted group by licence),
+      peak as (
+        select distinct on (licence) licence, used, at from steps, o where at >= o.began
+        order by licence, used desc, at, id)
+    select course.licence, course.last_id, course.at_edge,
+      course.wrong_in_use, course.wrong_totals, course.wrong_max_used,
+      last.really_in_use::int8 as in_use, last.used::int8 as used, coalesce(start.used, 0)::int8 as start_used,
+      coalesce(peak.used, 0)::int8 as peak_used, peak.at as peak_at
+    from course
+    join steps last on last.licence = course.licence and last.id = course.last_id
+    left join steps start on start.licence = course.licence and start.id = course.start_id
+    left join peak on peak.licence = course.licence`.execute(trx);
+  const courses = new Map(since?.courses);
+  let lastId = since?.lastId ?? 0;
+  for (const { lastId: id, ...course } of rows) {
+    const before = courses.get(course.licence);
+    courses.set(course.licence, before === undefined ? course : continued(before, course));
+    lastId = Math.max(lastId, id);
+  }
+  return { lastId, courses };
+}
+
+/** Two stretches of one course, within one billing period. */
+function continued(before: Course, after: Course): Course {
+  const isHigher = before.peakAt === null || after.peakUsed > before.peakUsed;
   return {
-    recorded: {
-      activeUsers: row.activeUsers,
-      activeInBillingPeriod: row.activeInBillingPeriod,
-      nextDueAt: row.nextDueAt,
-      missingHolds: 0,
-      strayHolds: 0,
-      strayRows: 0,
-    },
-    recomputed: {
-      activeUsers: row.reallyActive,
-      activeInBillingPeriod: row.reallyActiveInPeriod,
-      nextDueAt: row.reallyDueAt,
-      missingHolds: row.missingHolds,
-      strayHolds: row.strayHolds,
-      strayRows: row.strayRows,
-    },
+    ...after,
+    startUsed: before.startUsed,
+    ...(isHigher ? {} : { peakUsed: before.peakUsed, peakAt: before.peakAt }),
+    atEdge: before.atEdge || after.atEdge,
+    wrongInUse: before.wrongInUse + after.wrongInUse,
+    wrongTotals: before.wrongTotals + after.wrongTotals,
+    wrongMaxUsed: before.wrongMaxUsed + after.wrongMaxUsed,
   };
 }
 
 interface LicenceRow {
   readonly licence: LicenceCode;
-  readonly startUsed: number;
   readonly [name: string]: number | Instant | null | LicenceCode;
 }
 
-/** Each licence's pool, beside what the rows behind it say. */
+/**
+ * Each licence's pool, beside what the rows behind it say.
+ * @param history the organisation's, read up to now
+ * @param only these licences; null: all
+ */
 export async function readLicenceFigures(
   trx: Transaction,
   organisationId: OrganisationId,
+  history: HistoryReading,
+  only: readonly LicenceCode[] | null,
 ): Promise<LicenceFigures[]> {
   const { rows } = await sql<LicenceRow>`
     with o as (select * from organisation where id = ${organisationId}),
@@ -140,21 +297,12 @@ export async function readLicenceFigures(
           count(*) filter (where holder_id is null and not reassigned) as reusable,
           count(*) filter (where holder_id is null and reassigned) as locked
         from base_licence where organisation_id = ${organisationId} group by 1),
-      recorded as (
-        select licence,
-          sum(case when not seat_changed then 0 when kind = 'ACQUIRED' then 1 when kind = 'RELEASED' then -1 else 0 end) as in_use
-        from history where organisation_id = ${organisationId} group by 1),
-      used as (
-        select h.licence, h.id, h.at, least(greatest(h.in_use - h.concurrent_total, 0), h.contingency_total) as used
-        from history h, o where h.organisation_id = o.id and h.at >= o.period_from),
-      peak as (select distinct on (licence) licence, used, at from used order by licence, used desc, at, id),
       codes as (
         select licence from pool where organisation_id = ${organisationId}
         union select licence from held union select licence from bought union select licence from given_away
-        union select licence from based union select licence from recorded)
+        union select licence from based union select unnest(${[...history.courses.keys()]}::text[]))
     select codes.licence,
       coalesce(pool.in_use, 0) as in_use, coalesce(held.n, 0) as really_in_use,
-      coalesce(held.n, 0) as history_in_use, coalesce(recorded.in_use, 0) as really_history_in_use,
       coalesce(pool.base_total, 0) as base_total, coalesce(bought.base, 0)::int8 as really_base_total,
       coalesce(pool.concurrent_total, 0) as concurrent_total,
       coalesce(bought.concurrent, 0)::int8 as really_concurrent_total,
@@ -167,28 +315,20 @@ export async function readLicenceFigures(
       coalesce(pool.holders, 0) as holders, coalesce(given_away.holders, 0) as really_holders,
       coalesce(pool.assigned, 0) as consumed, coalesce(given_away.consumed, 0) as really_consumed,
       coalesce(pool.max_used, 0) as max_used, pool.max_used_at,
-      coalesce(peak.used, 0) as peak_used, peak.at as peak_at, o.period_from,
-      coalesce((
-        select least(greatest(h.in_use - h.concurrent_total, 0), h.contingency_total) from history h
-        where h.organisation_id = o.id and h.licence = codes.licence and h.at < o.period_from
-        order by h.id desc limit 1), 0) as start_used,
-      exists (select from history h
-        where h.organisation_id = o.id and h.licence = codes.licence and h.at = o.period_from) as at_edge
+      o.period_from
     from codes cross join o
     left join pool on pool.organisation_id = o.id and pool.licence = codes.licence
     left join held on held.licence = codes.licence
     left join bought on bought.licence = codes.licence
     left join given_away on given_away.licence = codes.licence
     left join based on based.licence = codes.licence
-    left join recorded on recorded.licence = codes.licence
-    left join peak on peak.licence = codes.licence
+    where ${only}::text[] is null or codes.licence = any(${only}::text[])
     order by codes.licence`.execute(trx);
-  return rows.map(toFigures);
+  return rows.map((row) => toFigures(row, history.courses.get(row.licence)));
 }
 
 const kept = [
   'inUse',
-  'historyInUse',
   'baseTotal',
   'concurrentTotal',
   'contingencyTotal',
@@ -200,7 +340,7 @@ const kept = [
   'holders',
 ] as const;
 
-function toFigures(row: LicenceRow): LicenceFigures {
+function toFigures(row: LicenceRow, course: Course | undefined): LicenceFigures {
   const figure = (name: string) => {
     const value = row[name];
     if (value === undefined || typeof value === 'string') throw new Error(`No figure ${name}`);
@@ -208,36 +348,48 @@ function toFigures(row: LicenceRow): LicenceFigures {
     return value;
   };
   const real = (name: string) => figure(`really${name.charAt(0).toUpperCase()}${name.slice(1)}`);
-  const peakUsed = Number(row['peakUsed']);
-  const inPeriod = { maxUsed: peakUsed, maxUsedAt: peakUsed === 0 ? null : figure('peakAt') };
+  const { startUsed = 0, peakUsed = 0, peakAt = null, atEdge = false } = course ?? {};
+  const inPeriod = { maxUsed: peakUsed, maxUsedAt: peakUsed === 0 ? null : peakAt };
   const withStart =
-    row.startUsed >= peakUsed && row.startUsed > 0
-      ? { maxUsed: row.startUsed, maxUsedAt: row['periodFrom'] as Instant }
-      : { ...inPeriod, maxUsedAt: inPeriod.maxUsedAt as Instant | null };
-  const peak = row['atEdge'] === (true as never) ? inPeriod : withStart;
+    startUsed >= peakUsed && startUsed > 0
+      ? { maxUsed: startUsed, maxUsedAt: figure('periodFrom') as Instant }
+      : inPeriod;
   return {
     licence: row.licence,
     recorded: {
       ...Object.fromEntries(kept.map((name) => [name, Number(figure(name))])),
+      historyInUse: real('inUse'),
+      stepsInUse: 0,
+      stepsTotals: 0,
+      stepsMaxUsed: 0,
       maxUsed: figure('maxUsed'),
       maxUsedAt: figure('maxUsedAt'),
     } as LicenceFigures['recorded'],
     recomputed: {
       ...Object.fromEntries(kept.map((name) => [name, Number(real(name))])),
-      ...peak,
+      historyInUse: course?.inUse ?? 0,
+      stepsInUse: course?.wrongInUse ?? 0,
+      stepsTotals: course?.wrongTotals ?? 0,
+      stepsMaxUsed: course?.wrongMaxUsed ?? 0,
+      ...(atEdge ? inPeriod : withStart),
     } as LicenceFigures['recomputed'],
     peakWithStart: withStart,
   };
 }
 
-/** Sets the kept figures to what the rows behind them say; the organisation must be locked. */
+/**
+ * Sets the kept figures that were found wrong to what the rows behind them say; the organisation must be locked. Reads
+ * nothing of the history. The findings are recorded, those of the history with the last row that they speak of.
+ */
 export async function mend(
   trx: Transaction,
   organisationId: OrganisationId,
   findings: readonly Finding[],
   licences: readonly LicenceFigures[],
+  lastHistoryId: number,
   at: Instant,
 ): Promise<void> {
+  const isCountOfUsers = ({ check }: Finding) => check === 'activeUsers' || check === 'activeInBillingPeriod';
   await sql`delete from hold where organisation_id = ${organisationId}
     and (user_id, licence) not in (${holdsImplied(organisationId)})`.execute(trx);
   await sql`
@@ -254,11 +406,12 @@ export async function mend(
     on conflict do nothing`.execute(trx);
   const { rows } = await sql<{ revision: number }>`
     update organisation o set
-      active_users = (select count(*) from "user" u where u.organisation_id = o.id and u.status = 'ACTIVE'),
-      active_in_billing_period = (
-        select count(distinct i.user_id) from user_status_interval i
-        where i.organisation_id = o.id and i.status = 'ACTIVE'
-          and (i."from" >= o.period_from or i.until > o.period_from or i.until is null)),
+      ${
+        findings.some(isCountOfUsers)
+          ? sql`active_users = (select count(*) from "user" u where u.organisation_id = o.id and u.status = 'ACTIVE'),
+      active_in_billing_period = (${activeInPeriod}),`
+          : sql``
+      }
       next_due_at = least(o.next_due_at, o.settled_at),
       revision = revision + 1, rows_revision = revision + 1
     where id = ${organisationId} returning revision`.execute(trx);
@@ -279,6 +432,12 @@ export async function mend(
   }
   await trx
     .insertInto('repair')
-    .values({ organisationId, at, findings: JSON.stringify(findings) })
+    .values({
+      organisationId,
+      at,
+      findings: JSON.stringify(
+        findings.map((finding) => (isOfHistory(finding) ? { ...finding, through: lastHistoryId } : finding)),
+      ),
+    })
     .execute();
 }

@@ -200,6 +200,8 @@ describe('a WebSocket', () => {
     const bad: [string, unknown, object | undefined, string][] = [
       ['syntax', '{', undefined, 'GRAPHQL_PARSE_FAILED'],
       ['empty', '', undefined, 'GRAPHQL_PARSE_FAILED'],
+      ['too long', `{ ${'__typename '.repeat(9_000)} }`, undefined, 'GRAPHQL_PARSE_FAILED'],
+      ['too deep', `${'{ a '.repeat(700)}${'}'.repeat(700)}`, undefined, 'GRAPHQL_VALIDATION_FAILED'],
       ['validation', '{ nothing }', undefined, 'GRAPHQL_VALIDATION_FAILED'],
       ['bad subscription', 'subscription { nothing }', undefined, 'GRAPHQL_VALIDATION_FAILED'],
       ['variable', 'query ($id: ID!) { node(id: $id) { id } }', { id: {} }, 'INVALID_INPUT'],

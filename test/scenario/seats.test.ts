@@ -134,7 +134,17 @@ test('T1, T2: a clock that is moved eight centuries passes every month on the wa
     { id: organisationId },
   );
   expect(data.organisation.billingPeriod.from).toBe('2009-11-01T02:30:00.000Z');
+  await server.pool.query(`
+    create table stretch (months integer);
+    create function note_stretch() returns trigger language plpgsql as
+      'begin insert into stretch select count(*) from passed; return null; end';
+    create trigger note_stretch after insert on billing_period referencing new table as passed
+      for each statement execute function note_stretch();`);
   await advance(server, organisationId, '2809-11-15T00:00:00Z');
+  // A century at a time: nobody else waits for eight.
+  const { rows: stretches } = await server.pool.query('select max(months) as most from stretch');
+  expect(stretches[0].most).toBe(100 * 12);
+  await server.pool.query('drop trigger note_stretch on billing_period');
   const { rows } = await server.pool.query(
     'select count(*)::int as months from billing_period b join organisation o on o.id = b.organisation_id where o.time_zone = $1',
     ['America/St_Johns'],
@@ -252,7 +262,17 @@ test('L6: a repeat with a key answers the same session or error, and takes, rene
     id: first.session.id,
     endedAt: '2026-01-01T00:01:00.000Z',
   });
-  expect((await server.mutate('logon', { ...input, features: null })).code).toBe('IDEMPOTENCY_KEY_REUSED');
+  for (const other of [
+    { features: null },
+    { features: ['SUPERVISOR'] },
+    { features: ['NONSENSE'] },
+    { licence: 'NONSENSE' },
+    { licence: 'AGENT_CALLS' },
+    { device: 'another' },
+  ]) {
+    const reused = await server.mutate('logon', { ...input, ...other });
+    expect([other, reused.code]).toEqual([other, 'IDEMPOTENCY_KEY_REUSED']);
+  }
   const { rows } = await server.pool.query(
     'select count(*)::int as denials from denial where code = $1 and user_id in (select id from "user" where username = $2)',
     ['NO_SEAT_AVAILABLE', 'user-1'],

@@ -2,7 +2,12 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { advance, buy, createOrganisation, createUser, logon, setStatus } from '../setup/given.ts';
+import { seededRandom } from '../../src/cli/simulate/random.ts';
+import { createDatabase, type Database, patient } from '../../src/database/database.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { repairOrganisation, surveyOrganisation } from '../../src/verification/commands.ts';
+import { advance, buy, createOrganisation, createUser, logon, mapping, setStatus } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -114,6 +119,177 @@ test.each(damages)('%s: after `%s` the drift is shown, and repaired', async (_ru
   expect(await verify()).toMatchObject({ code: 0 });
   const { rows } = await server.pool.query('select findings from repair order by id desc limit 1');
   expect(rows[0].findings.length).toBeGreaterThan(0);
+});
+
+test.each(['SUSPENDED', 'DELETED'])(
+  'U2, T3: who is %s at the very instant at which a period begins was active in it: no drift',
+  async (status) => {
+    const organisation = await createOrganisation(server, {
+      testClockAt: '2026-01-01T00:00:00Z',
+      externalId: `edge-${status}`,
+    });
+    const leaving = await createUser(server, organisation, 'ada', []);
+    await createUser(server, organisation, 'ben', []);
+    const gone = await createUser(server, organisation, 'cyd', []);
+    await advance(server, organisation, '2026-01-31T23:59:59.999Z');
+    await setStatus(server, gone, status);
+    await advance(server, organisation, '2026-02-01T00:00:00Z');
+    await setStatus(server, leaving, status);
+    expect(await verify('--organisation', `edge-${status}`)).toMatchObject({ code: 0 });
+  },
+);
+
+/** The database as `npm run verify` has it, in this process: a repair can be held between its survey and its lock. */
+async function withDatabase<Answer>(work: (db: Database) => Promise<Answer>): Promise<Answer> {
+  const { db, close } = createDatabase({ connectionString: server.databaseUrl, ...patient });
+  try {
+    return await work(db);
+  } finally {
+    await close();
+  }
+}
+
+/** Two supervisors of which the second has the contingency seat; the first is logged on, and the pool has drifted. */
+async function givenDrift(externalId: string) {
+  const organisation = await createOrganisation(server, { testClockAt: '2026-01-01T00:00:00Z', externalId });
+  await buy(server, organisation, 'SUPERVISOR', { base: 5, concurrent: 1, contingency: 3 });
+  const ann = await createUser(server, organisation, 'ann', ['SUPERVISOR']);
+  const bob = await createUser(server, organisation, 'bob', ['SUPERVISOR']);
+  await logon(server, ann, 'SUPERVISOR');
+  const { organisationId: id } = decodeId(organisation) as { organisationId: OrganisationId };
+  await server.pool.query(
+    `update pool set in_use = 3, max_used = 2, max_used_at = '2026-01-01T00:00:00Z'
+     where licence = 'SUPERVISOR' and organisation_id = $1`,
+    [id],
+  );
+  return { organisation, id, bob };
+}
+
+test('C1, C2: what the history copied from a drifted counter is not believed, nor billed', async () => {
+  const { organisation, id, bob } = await givenDrift('copied');
+  await logon(server, bob, 'SUPERVISOR');
+  const found = await verify('--repair', '--organisation', 'copied');
+  expect(found.code).toBe(0);
+  for (const line of [
+    /seats in use, by the live sessions \(L2\): recorded 4, is 2 – set right/,
+    /contingency seats to be billed, by the history \(C2\): recorded 3, is 1 – set right/,
+    /steps of the history that tell other seats in use .*: recorded 0, is 1 – noted in the table "repair"/,
+    /steps of the history that tell another peak .*: recorded 0, is 1 – noted in the table "repair"/,
+  ]) {
+    expect(found.out).toMatch(line);
+  }
+  expect(await mapping(server, organisation, ['SUPERVISOR'])).toMatchObject([
+    { concurrent: { used: 1 }, contingency: { used: 1, maxUsed: 1, maxUsedAt: '2026-01-01T00:00:00.000Z' } },
+  ]);
+  // The history stays as it was recorded; what is wrong in it is told once.
+  const { rows } = await server.pool.query(
+    'select in_use from history where organisation_id = $1 order by id desc limit 1',
+    [id],
+  );
+  expect(rows).toEqual([{ in_use: 4 }]);
+  expect(await verify('--organisation', 'copied')).toMatchObject({ code: 0 });
+});
+
+test('P1: totals that the history copied from a drifted counter are not believed', async () => {
+  const { id, bob } = await givenDrift('totals');
+  await server.pool.query(
+    "update pool set in_use = 1, max_used = 0, max_used_at = null, concurrent_total = 9 where licence = 'SUPERVISOR' and organisation_id = $1",
+    [id],
+  );
+  await logon(server, bob, 'SUPERVISOR');
+  const found = await verify('--repair', '--organisation', 'totals');
+  expect(found.out).toMatch(/steps of the history that tell other totals .* \(P1\): recorded 0, is 1/);
+  expect(found.out).toMatch(/contingency seats to be billed, .*: recorded 0, is 1/);
+  expect(await verify('--organisation', 'totals')).toMatchObject({ code: 0 });
+});
+
+test('a repair reads no history while the organisation waits for it', async () => {
+  const { organisation, id } = await givenDrift('big');
+  await withDatabase(async (db) => {
+    const survey = await surveyOrganisation(db, id);
+    await server.pool.query('delete from history where organisation_id = $1', [id]);
+    expect(await repairOrganisation(db, systemClock, survey)).toContainEqual(
+      expect.objectContaining({ check: 'maxUsed', recorded: 2, recomputed: 0 }),
+    );
+  });
+  expect(await mapping(server, organisation, ['SUPERVISOR'])).toMatchObject([
+    { concurrent: { used: 1 }, contingency: { maxUsed: 0 } },
+  ]);
+});
+
+test('C2: what happens between a repair’s survey and its lock counts', async () => {
+  const { organisation, id, bob } = await givenDrift('between');
+  await withDatabase(async (db) => {
+    const survey = await surveyOrganisation(db, id);
+    await advance(server, organisation, '2026-01-01T00:01:00Z');
+    await logon(server, bob, 'SUPERVISOR');
+    await repairOrganisation(db, systemClock, survey);
+  });
+  expect(await mapping(server, organisation, ['SUPERVISOR'])).toMatchObject([
+    { concurrent: { used: 1 }, contingency: { used: 1, maxUsed: 1, maxUsedAt: '2026-01-01T00:01:00.000Z' } },
+  ]);
+  expect(await verify('--organisation', 'between')).toMatchObject({ code: 0 });
+});
+
+test('C2: where a month begins between a repair’s survey and its lock, it surveys anew', async () => {
+  const { organisation, id } = await givenDrift('month');
+  await withDatabase(async (db) => {
+    const survey = await surveyOrganisation(db, id);
+    await advance(server, organisation, '2026-02-01T00:00:00Z');
+    await repairOrganisation(db, systemClock, survey);
+  });
+  expect(await verify('--organisation', 'month')).toMatchObject({ code: 0 });
+});
+
+/** Everything that moves seats and totals, much of it at the same instants, over a month's edge. */
+test.each([1, 2, 3, 4, 5, 6])('whatever happens, no drift is found that is none: story %i', async (seed) => {
+  const random = seededRandom(`story ${seed}`);
+  const one = <Item>(items: readonly Item[]) => random.weighted(items.map((item) => [1, item] as const));
+  const organisation = await createOrganisation(server, {
+    testClockAt: '2026-01-31T23:55:00Z',
+    leaseSeconds: 120,
+  });
+  const { organisationId } = decodeId(organisation) as { organisationId: OrganisationId };
+  const purchases = [
+    await buy(server, organisation, 'SUPERVISOR', { base: 9, concurrent: 1, contingency: 3 }),
+  ];
+  await buy(server, organisation, 'CONFERENCING', { concurrent: 1, contingency: 2 });
+  const users: string[] = [];
+  for (let user = 0; user < 5; user += 1) {
+    users.push(await createUser(server, organisation, `u${user}`, ['SUPERVISOR', 'CONFERENCING']));
+  }
+  let minute = 0;
+  const at = (minutes: number) => new Date(Date.UTC(2026, 0, 31, 23, 55 + minutes)).toISOString();
+  for (let step = 0; step < 60; step += 1) {
+    const user = one(users);
+    switch (random.between(0, 7)) {
+      case 0:
+        minute += 1;
+        await advance(server, organisation, at(minute));
+        break;
+      case 1: {
+        const from = minute + random.between(0, 1);
+        const until = from + 1 + random.between(0, 2);
+        const quantities = { concurrent: random.between(0, 1), contingency: 1 + random.between(0, 1) };
+        const period = { ...(from > minute ? { from: at(from) } : {}), until: at(until) };
+        purchases.push(await buy(server, organisation, 'SUPERVISOR', { ...quantities, ...period }));
+        break;
+      }
+      case 2:
+        await server.mutate('endPurchase', { purchaseId: one(purchases) });
+        break;
+      case 3:
+        await server.mutate('forceLogoff', { userId: user });
+        break;
+      case 4:
+        await setStatus(server, user, one(['SUSPENDED', 'ACTIVE']));
+        break;
+      default:
+        await logon(server, user, 'SUPERVISOR', one(['desk', 'phone']));
+    }
+  }
+  const { findings } = await withDatabase((db) => surveyOrganisation(db, organisationId));
+  expect(findings).toEqual([]);
 });
 
 test('what has no one right answer is told, and left to a person', async () => {

@@ -11,6 +11,7 @@ import type { Actor } from '../../kernel/actor.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Context } from '../context.ts';
 import { presentError, type Stage } from '../errors.ts';
+import { useDocumentLimits } from '../limits.ts';
 import { type Payload, prepare } from './operation.ts';
 
 /** What a transport knows of a request before the operation is read. */
@@ -44,7 +45,7 @@ export function createGraphql({ schema, createContext, log }: GraphqlOptions): G
     graphiql: false,
     batching: false,
     cors: false,
-    plugins: [usePresentedErrors(log), useKnownDocuments(known)],
+    plugins: [useDocumentLimits(), usePresentedErrors(log), useKnownDocuments(known)],
   });
   return Object.assign(yoga, { isKnown: (query: string) => known.has(query) });
 }
