@@ -1,0 +1,100 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** A network between a client and a server that a test can break. */
+export interface Proxy {
+  readonly port: number;
+  /** How many connections go through it now. */
+  readonly connections: number;
+  /** Ends every connection now, with a reset; new ones are taken. */
+  cut(): void;
+  /** Nothing passes any more, either way, on old connections and on new ones, and nobody is told. */
+  freeze(): void;
+  /** What was held passes again. */
+  thaw(): void;
+  /** What arrives from now on passes so much later, in its order. */
+  delay(milliseconds: number): void;
+  close(): Promise<void>;
+}
+
+/** @param target a TCP address, or a folder as PostgreSQL names a Unix socket's host */
+export async function startProxy(target: { readonly host: string; readonly port: number }): Promise<Proxy> {
+  const sockets = new Set<Socket>();
+  let thawed = Promise.withResolvers<void>();
+  thawed.resolve();
+  let isFrozen = false;
+  let delayMilliseconds = 0;
+
+  function pass(from: Socket, to: Socket): void {
+    let passed = Promise.resolve();
+    const inOrder = (step: () => unknown) => {
+      passed = passed.then(async () => {
+        await thawed.promise;
+        await step();
+      });
+      passed.catch(() => from.destroy());
+    };
+    from.on('data', (data) => {
+      const due = performance.now() + delayMilliseconds;
+      inOrder(async () => {
+        if (due > performance.now()) await sleep(due - performance.now());
+        await thawed.promise;
+        if (to.writable && !to.write(data)) await Promise.race([once(to, 'drain'), once(to, 'close')]);
+      });
+    });
+    from.on('end', () => inOrder(() => to.end()));
+    from.on('error', () => inOrder(() => to.destroy()));
+    from.on('close', () => sockets.delete(from));
+  }
+
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = connect({
+      allowHalfOpen: true,
+      ...(target.host.startsWith('/')
+        ? { path: `${target.host}/.s.PGSQL.${target.port}` }
+        : { host: target.host, port: target.port }),
+    });
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      // What a frozen network holds is held by the kernels at its ends, not here.
+      if (isFrozen) socket.pause();
+    }
+    pass(client, upstream);
+    pass(upstream, client);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  const thaw = () => {
+    isFrozen = false;
+    thawed.resolve();
+    for (const socket of sockets) socket.resume();
+  };
+  const cut = () => {
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    get connections() {
+      return sockets.size / 2;
+    },
+    cut,
+    freeze: () => {
+      if (isFrozen) return;
+      isFrozen = true;
+      thawed = Promise.withResolvers();
+      for (const socket of sockets) socket.pause();
+    },
+    thaw,
+    delay: (milliseconds) => {
+      delayMilliseconds = milliseconds;
+    },
+    close: async () => {
+      thaw();
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
