@@ -9,8 +9,11 @@ export interface Proxy {
   readonly connections: number;
   /** Ends every connection now, with a reset; new ones are taken. */
   cut(): void;
-  /** Nothing passes any more, either way, on old connections and on new ones, and nobody is told. */
-  freeze(): void;
+  /**
+   * Nothing passes any more, either way, on old connections and on new ones, and nobody is told.
+   * @param greeting only on those now there whose client's first words contained it
+   */
+  freeze(greeting?: string): void;
   /** What was held passes again. */
   thaw(): void;
   /** What arrives from now on passes so much later, in its order. */
@@ -20,7 +23,7 @@ export interface Proxy {
 
 /** @param target a TCP address, or a folder as PostgreSQL names a Unix socket's host */
 export async function startProxy(target: { readonly host: string; readonly port: number }): Promise<Proxy> {
-  const sockets = new Set<Socket>();
+  const sockets = new Map<Socket, { readonly client: Socket; greeting: string }>();
   let thawed = Promise.withResolvers<void>();
   thawed.resolve();
   let isFrozen = false;
@@ -55,8 +58,12 @@ export async function startProxy(target: { readonly host: string; readonly port:
         ? { path: `${target.host}/.s.PGSQL.${target.port}` }
         : { host: target.host, port: target.port }),
     });
+    const connection = { client, greeting: '' };
+    client.once('data', (data) => {
+      connection.greeting = data.toString('latin1');
+    });
     for (const socket of [client, upstream]) {
-      sockets.add(socket);
+      sockets.set(socket, connection);
       // What a frozen network holds is held by the kernels at its ends, not here.
       if (isFrozen) socket.pause();
     }
@@ -69,10 +76,13 @@ export async function startProxy(target: { readonly host: string; readonly port:
   const thaw = () => {
     isFrozen = false;
     thawed.resolve();
-    for (const socket of sockets) socket.resume();
+    for (const socket of sockets.keys()) socket.resume();
   };
   const cut = () => {
-    for (const socket of sockets) socket.resetAndDestroy();
+    for (const [socket, { client }] of sockets) {
+      if (socket === client) socket.resetAndDestroy();
+      else socket.destroy();
+    }
   };
   return {
     port: (server.address() as AddressInfo).port,
@@ -80,11 +90,14 @@ export async function startProxy(target: { readonly host: string; readonly port:
       return sockets.size / 2;
     },
     cut,
-    freeze: () => {
-      if (isFrozen) return;
-      isFrozen = true;
-      thawed = Promise.withResolvers();
-      for (const socket of sockets) socket.pause();
+    freeze: (greeting) => {
+      if (greeting === undefined && !isFrozen) {
+        isFrozen = true;
+        thawed = Promise.withResolvers();
+      }
+      for (const [socket, connection] of sockets) {
+        if (greeting === undefined || connection.greeting.includes(greeting)) socket.pause();
+      }
     },
     thaw,
     delay: (milliseconds) => {
@@ -92,7 +105,7 @@ export async function startProxy(target: { readonly host: string; readonly port:
     },
     close: async () => {
       thaw();
-      for (const socket of sockets) socket.destroy();
+      for (const socket of sockets.keys()) socket.destroy();
       server.close();
       await once(server, 'close');
     },

@@ -7,7 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const redisBinary =
   ['redis-server', 'valkey-server'].find((name) => spawnSync(name, ['--version']).status === 0) ?? null;
 if (redisBinary === null) {
-  console.error('NOT TESTED: there is no redis-server here. Install it (Debian: apt-get install redis-server).');
+  console.error(
+    'NOT TESTED: there is no redis-server here. Install it (Debian: apt-get install redis-server).',
+  );
 }
 
 export interface Redis {
@@ -57,10 +59,10 @@ async function freePort(): Promise<number> {
 
 function isListening(port: number): Promise<boolean> {
   return new Promise((answer) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => answer(true));
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      answer(true);
+    });
     socket.once('error', () => answer(false));
-    socket.once('close', () => socket.destroy());
-    socket.once('connect', () => socket.end());
   });
 }
