@@ -69,6 +69,8 @@ const probeMilliseconds = 1000;
 const silenceMilliseconds = 3000;
 const retryMilliseconds = { first: 100, most: 5000 };
 
+const announcement = /^((?:organisation|session):\S+) (\d{0,15})$/;
+
 /** A bus over a connection that is probed, and replaced when it is lost. */
 export function createBus({ name, connect, log }: BusOptions): Bus {
   const node = randomUUID();
@@ -92,10 +94,9 @@ export function createBus({ name, connect, log }: BusOptions): Bus {
       return;
     }
     for (const line of lines) {
-      const [topic = '', version = ''] = line.split(' ');
-      if (/^\d{0,15}$/.test(version)) {
-        ear?.announced(topic as Topic, version === '' ? null : Number(version));
-      }
+      // Other nodes' echoes are nobody's news.
+      const [, topic, version] = announcement.exec(line) ?? [];
+      if (topic !== undefined) ear?.announced(topic as Topic, version ? Number(version) : null);
     }
   }
 

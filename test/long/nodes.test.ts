@@ -128,6 +128,15 @@ async function usualDelay(): Promise<number> {
   return delays.sort((one, other) => one - other)[4] ?? Infinity;
 }
 
+/** Only logons were done, one after another: what goes back, or beyond them, was never true. */
+function expectNothingFalse(): void {
+  for (const { shown, revisions } of boards) {
+    expect(shown).toEqual(shown.toSorted((one, other) => one - other));
+    expect(revisions).toEqual([...new Set(revisions)].toSorted((one, other) => one - other));
+    expect(shown.at(-1)).toBeLessThanOrEqual(loggedOn);
+  }
+}
+
 const logged = ({ server }: Node, message: string) => server.output.err.split(message).length - 1;
 const gone = 'the bus is gone';
 const back = 'the bus is back';
@@ -168,14 +177,7 @@ describe.each(buses)('three nodes that tell one another through $name', (bus) =>
     await allRight();
   });
 
-  afterEach(() => {
-    // Only logons were done, one after another: what goes back, or beyond them, was never true.
-    for (const { shown, revisions } of boards) {
-      expect(shown).toEqual(shown.toSorted((one, other) => one - other));
-      expect(revisions).toEqual([...new Set(revisions)].toSorted((one, other) => one - other));
-      expect(shown.at(-1)).toBeLessThanOrEqual(loggedOn);
-    }
-  });
+  afterEach(expectNothingFalse);
 
   test('C5: a logon on one is on the wallboards of the others at once', async () => {
     expect(await usualDelay()).toBeLessThan(hastenedMilliseconds);
