@@ -16,8 +16,8 @@ const notify = `select set_config('synchronous_commit', 'off', true), pg_notify(
   from unnest($1::text[]) as payload`;
 
 /**
- * The nodes on one database hear of one another through it, on a connection of each node's own. Behind a pooler of
- * transactions, which passes no notification on, it counts as down: then asking for versions must do.
+ * The nodes on one database hear of one another through it, on a connection of each node's own. Behind a pooler it counts
+ * as down: then asking for versions must do.
  */
 export function createPostgresBus(connection: pg.PoolConfig, log: Log): Bus {
   return createBus({ name: 'PostgreSQL', connect: (options) => listen(connection, options), log });
@@ -37,6 +37,11 @@ async function listen(connection: pg.PoolConfig, { node, heard, lost, signal }: 
   client.on('notification', ({ payload }) => heard(payload ?? ''));
   const send = (payloads: readonly string[]) => client.query(notify, [payloads]);
   await client.connect();
+  if (await isPooled(client)) {
+    throw new Error(
+      'A pooler stands between, which may pass no notification on: name PostgreSQL itself in DATABASE_URL, or set REDIS_URL',
+    );
+  }
   await client.query(`listen ${channel}`);
   return {
     send: (lines: readonly Line[]) => send([...pack(node, lines)]),
@@ -44,6 +49,16 @@ async function listen(connection: pg.PoolConfig, { node, heard, lost, signal }: 
     hear: async () => {},
     echo: (text: string) => send([`${node}\n${text}`]),
   };
+}
+
+/**
+ * Whether the connection may be lent to somebody else between two statements. The `listen` would stay behind there, and
+ * what comes of it be nobody's; now and then it would work, so that an echo proves nothing.
+ */
+async function isPooled(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  // pg declares no such property: what the connection said at its start about who is at the other end.
+  return rows[0]?.pid !== (client as unknown as { readonly processID: number }).processID;
 }
 
 /** As few payloads as hold them all. */

@@ -21,15 +21,21 @@ export interface Proxy {
   close(): Promise<void>;
 }
 
-/** @param target a TCP address, or a folder as PostgreSQL names a Unix socket's host */
-export async function startProxy(target: { readonly host: string; readonly port: number }): Promise<Proxy> {
+/**
+ * @param target a TCP address, or a folder as PostgreSQL names a Unix socket's host
+ * @param alter what it makes of a piece that the target sent
+ */
+export async function startProxy(
+  target: { readonly host: string; readonly port: number },
+  alter: (data: Buffer) => Buffer = (data) => data,
+): Promise<Proxy> {
   const sockets = new Map<Socket, { readonly client: Socket; greeting: string }>();
   let thawed = Promise.withResolvers<void>();
   thawed.resolve();
   let isFrozen = false;
   let delayMilliseconds = 0;
 
-  function pass(from: Socket, to: Socket): void {
+  function pass(from: Socket, to: Socket, made: (data: Buffer) => Buffer): void {
     let passed = Promise.resolve();
     const inOrder = (step: () => unknown) => {
       passed = passed.then(async () => {
@@ -38,12 +44,12 @@ export async function startProxy(target: { readonly host: string; readonly port:
       });
       passed.catch(() => from.destroy());
     };
-    from.on('data', (data) => {
+    from.on('data', (data: Buffer) => {
       const due = performance.now() + delayMilliseconds;
       inOrder(async () => {
         if (due > performance.now()) await sleep(due - performance.now());
         await thawed.promise;
-        if (to.writable && !to.write(data)) await Promise.race([once(to, 'drain'), once(to, 'close')]);
+        if (to.writable && !to.write(made(data))) await Promise.race([once(to, 'drain'), once(to, 'close')]);
       });
     });
     from.on('end', () => inOrder(() => to.end()));
@@ -67,8 +73,8 @@ export async function startProxy(target: { readonly host: string; readonly port:
       // What a frozen network holds is held by the kernels at its ends, not here.
       if (isFrozen) socket.pause();
     }
-    pass(client, upstream);
-    pass(upstream, client);
+    pass(client, upstream, (data) => data);
+    pass(upstream, client, alter);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
