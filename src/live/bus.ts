@@ -41,7 +41,7 @@ export interface Link {
   send(lines: readonly Line[]): Promise<unknown>;
   /** Organisations of which this node wants to hear from now on, and no more; one may be named again. */
   hear(join: readonly OrganisationId[], leave: readonly OrganisationId[]): Promise<unknown>;
-  /** Sends something that this node itself is to hear. */
+  /** Sends something that every node is to hear, this one too. */
   echo(text: string): Promise<unknown>;
 }
 
@@ -65,6 +65,8 @@ const gatherMilliseconds = 10;
 /** More topics than this at once are left to be found by asking. */
 const maxPending = 10_000;
 const probeMilliseconds = 1000;
+/** A node that hears no other so long has nobody to tell, and spares itself the work. */
+const aloneAfterEchoes = 5;
 /** Connections die without a word: one that brings no echo for so long is replaced. */
 const silenceMilliseconds = 3000;
 const retryMilliseconds = { first: 100, most: 5000 };
@@ -87,14 +89,19 @@ export function createBus({ name, connect, log }: BusOptions): Bus {
   let lose: (error: Error) => void = () => {};
   let echoes: { readonly text: string; readonly heard: () => void } | null = null;
 
+  /** How many echoes of its own it heard since another node's. */
+  let echoesAlone = Infinity;
+
   function heard(message: string): void {
     const [from, ...lines] = message.split('\n');
     if (from === node) {
+      echoesAlone += 1;
       if (lines[0] === echoes?.text) echoes?.heard();
       return;
     }
+    echoesAlone = 0;
     for (const line of lines) {
-      // Other nodes' echoes are nobody's news.
+      // Another node's echo is nobody's news.
       const [, topic, version] = announcement.exec(line) ?? [];
       if (topic !== undefined) ear?.announced(topic as Topic, version ? Number(version) : null);
     }
@@ -210,8 +217,9 @@ export function createBus({ name, connect, log }: BusOptions): Bus {
       working = keepServing();
     },
     publish: (topic, version) => {
+      if (link === null || echoesAlone > aloneAfterEchoes) return;
       const other = pending.get(topic);
-      if (link === null || (other === undefined && pending.size >= maxPending)) return;
+      if (other === undefined && pending.size >= maxPending) return;
       pending.set(topic, version === null || other === null ? null : Math.max(version, other ?? 0));
       flushSoon();
     },

@@ -11,6 +11,7 @@ export function createRedisBus(url: string, log: Log): Bus {
   return createBus({ name: 'Redis', connect: (options) => subscribe(url, options), log });
 }
 
+const nodes = 'seatkeeper:nodes';
 const channelOf = (id: OrganisationId) => `seatkeeper:organisation:${id}`;
 
 async function subscribe(url: string, { node, heard, lost, signal }: LinkOptions) {
@@ -26,8 +27,7 @@ async function subscribe(url: string, { node, heard, lost, signal }: LinkOptions
   signal.addEventListener('abort', () => client.isOpen && client.destroy(), { once: true });
   client.on('error', lost);
   await client.connect();
-  const own = `seatkeeper:node:${node}`;
-  await client.subscribe(own, heard);
+  await client.subscribe(nodes, heard);
   return {
     send: (lines: readonly Line[]) =>
       Promise.all(
@@ -40,6 +40,6 @@ async function subscribe(url: string, { node, heard, lost, signal }: LinkOptions
         join.length > 0 ? client.subscribe(join.map(channelOf), heard) : null,
         leave.length > 0 ? client.unsubscribe(leave.map(channelOf), heard) : null,
       ]),
-    echo: (text: string) => client.publish(own, `${node}\n${text}`),
+    echo: (text: string) => client.publish(nodes, `${node}\n${text}`),
   };
 }

@@ -113,7 +113,10 @@ describe('a bus that is silent', () => {
       log: recordedLog().log,
       connect: async ({ node, heard }: LinkOptions) => ({
         hear: async () => {},
-        echo: async (text) => heard(`${node}\n${text}`),
+        echo: async (text) => {
+          heard(`another\n${text}`);
+          heard(`${node}\n${text}`);
+        },
         send: async (lines) => {
           sent.push(lines);
           await stuck.promise;
@@ -135,6 +138,30 @@ describe('a bus that is silent', () => {
     stuck.resolve();
     await vi.waitFor(() => expect(sent).toHaveLength(2), soon);
     expect(sent[1]).toHaveLength(10_000);
+  });
+
+  test('of a node that is alone tells nobody, until another is heard', async () => {
+    const sent: (readonly Line[])[] = [];
+    let hear: (message: string) => void = () => {};
+    const bus = createBus({
+      name: 'a test',
+      log: recordedLog().log,
+      connect: async ({ node, heard }: LinkOptions) => {
+        hear = heard;
+        return {
+          hear: async () => {},
+          echo: async (text) => heard(`${node}\n${text}`),
+          send: async (lines) => sent.push(lines),
+        };
+      },
+    });
+    await node(bus);
+    bus.publish(one, 1);
+    await delay(50);
+    expect(sent).toEqual([]);
+    hear('another\nechoes');
+    bus.publish(one, 2);
+    await vi.waitFor(() => expect(sent).toHaveLength(1), soon);
   });
 
   test('as one behind a pooler that passes no notification on, it is given up, and told of once', async () => {
@@ -176,7 +203,11 @@ describe('between two nodes', () => {
     const there = await node(createPostgresBus(connection, log));
     const session = sessionTopic(newId<'Organisation'>(), newId<'Session'>());
     there.bus.watch(session);
-    here.bus.publish(session, null);
+    // Once it has heard of the other node.
+    await vi.waitFor(() => {
+      here.bus.publish(session, null);
+      expect(there.heard.size).toBe(1);
+    }, soon);
     const topics = Array.from({ length: 9999 }, () => organisationTopic(newId<'Organisation'>()));
     for (const [index, topic] of topics.entries()) here.bus.publish(topic, index);
     await vi.waitFor(() => expect(there.heard.size).toBe(10_000), soon);
@@ -205,10 +236,12 @@ describe('between two nodes', () => {
         async () => expect(await channels()).toEqual([`seatkeeper:organisation:${watched}`]),
         soon,
       );
-      here.bus.publish(organisationTopic(other), 1);
-      here.bus.publish(organisationTopic(watched), 2);
-      here.bus.publish(session, null);
-      await vi.waitFor(() => expect(there.heard.size).toBe(2), soon);
+      await vi.waitFor(() => {
+        here.bus.publish(organisationTopic(other), 1);
+        here.bus.publish(organisationTopic(watched), 2);
+        here.bus.publish(session, null);
+        expect(there.heard.size).toBe(2);
+      }, soon);
       expect(there.heard).toEqual(
         new Map<Topic, number | null>([
           [organisationTopic(watched), 2],

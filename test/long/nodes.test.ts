@@ -28,7 +28,7 @@ interface Wallboard {
 let database: Awaited<ReturnType<typeof testDatabase>>;
 let pool: pg.Pool;
 let folder: ReturnType<typeof temporaryFolder>;
-let proxy: Proxy;
+let proxy: Proxy | null = null;
 let redis: Redis | null = null;
 let floor: Floor;
 let boards: Wallboard[];
@@ -50,7 +50,8 @@ afterEach(async () => {
   for (const client of clients.splice(0)) await client.dispose();
   for (const { server } of nodes) server.child.kill('SIGTERM');
   await Promise.all(nodes.splice(0).map(({ server }) => server.exited));
-  await proxy.close();
+  await proxy?.close();
+  proxy = null;
   await redis?.kill();
   redis = null;
   await pool.end();
@@ -189,17 +190,17 @@ describe.each(buses)('three nodes that tell one another through $name', (bus) =>
 
   test('C5: while the bus is frozen, and after it was cut, wallboards are right within 2 s; then at once again', async () => {
     await usualDelay();
-    proxy.freeze(bus.greeting);
+    proxy?.freeze(bus.greeting);
     await logOn(nodes[0] as Node);
     expect(await allRight()).toBeLessThan(promisedMilliseconds);
     await until(() => nodes.every((node) => logged(node, gone) === 1), 10_000);
     await logOn(nodes[1] as Node);
     expect(await allRight()).toBeLessThan(promisedMilliseconds);
-    proxy.thaw();
+    proxy?.thaw();
     await until(() => nodes.every((node) => logged(node, back) === 1), 20_000);
     expect(await usualDelay()).toBeLessThan(hastenedMilliseconds);
 
-    proxy.cut();
+    proxy?.cut();
     // The requests' own connections to the database were cut as well.
     await until(() => nodes.every((node) => logged(node, back) === 2), 20_000);
     await logOn(nodes[2] as Node);
@@ -212,7 +213,7 @@ describe.each(buses)('three nodes that tell one another through $name', (bus) =>
     skip,
   }) => {
     if (redis === null) skip('a slow PostgreSQL slows the logons as well');
-    proxy.delay(1500);
+    proxy?.delay(1500);
     for (let turn = 0; turn < 12; turn += 1) {
       await logOn(nodes[turn % 3] as Node);
       await delay(100);
