@@ -20,13 +20,14 @@ import type { Log } from './kernel/log.ts';
 import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
 import { createCatalogue } from './licence/store.ts';
-import { createLive, organisationTopic, sessionTopic, type Topic } from './live/live.ts';
+import type { Bus } from './live/bus.ts';
+import { createLive, organisationOf, organisationTopic, sessionTopic, type Topic } from './live/live.ts';
 import type { Services } from './live/services.ts';
 import { findOrganisation, getOrganisation } from './organisation/graphql.ts';
-import { listRevisions } from './organisation/store.ts';
+import { listNewRevisions } from './organisation/store.ts';
 import { schema } from './schema.ts';
 import { createSessionCommands } from './session/commands.ts';
-import { listVersions } from './session/store.ts';
+import { listNewVersions } from './session/store.ts';
 import { findUser, getUser } from './user/graphql.ts';
 
 export interface AppOptions {
@@ -34,6 +35,8 @@ export interface AppOptions {
   readonly operatorKey: string;
   readonly log: Log;
   readonly clock: Clock;
+  /** Through which other servers on the database are heard of; without it by asking alone. */
+  readonly bus?: Bus;
   /** How often what is due is looked for; leases end at their instant all the same (L8). */
   readonly sweepMilliseconds?: number;
   /** How many logons, renewals and the like may wait to be decided. */
@@ -55,8 +58,16 @@ const maxBodyBytes = 1024 * 1024;
 const readyMilliseconds = 1000;
 
 /** The composition root: the only place that sees everything. */
-export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250, queue }: AppOptions): App {
-  const live = createLive({ poll: (topics) => pollVersions(db, topics), log });
+export function createApp({
+  db,
+  operatorKey,
+  log,
+  clock,
+  bus,
+  sweepMilliseconds = 250,
+  queue,
+}: AppOptions): App {
+  const live = createLive({ poll: (known) => pollVersions(db, known), bus, log });
   const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1_000, maxWaiting: 10_000 });
   const services: Services = { db, clock, live, catalogue: createCatalogue(db, clock), lines, log };
   const sessions = createSessionCommands(services, queue);
@@ -221,27 +232,28 @@ async function readiness(db: Database, draining: boolean): Promise<string | null
   }
 }
 
-async function pollVersions(db: Database, topics: readonly Topic[]): Promise<ReadonlyMap<Topic, number>> {
-  const organisations: OrganisationId[] = [];
-  const sessions: { organisationId: OrganisationId; id: SessionId }[] = [];
-  for (const topic of topics) {
-    const [kind, name = ''] = topic.split(':');
-    const [organisationId, id] = name.split('/');
-    if (kind === 'organisation') organisations.push(name as OrganisationId);
-    else sessions.push({ organisationId: organisationId as OrganisationId, id: id as SessionId });
+async function pollVersions(
+  db: Database,
+  known: ReadonlyMap<Topic, number>,
+): Promise<ReadonlyMap<Topic, number>> {
+  const organisations: { id: OrganisationId; revision: number }[] = [];
+  const sessions: { organisationId: OrganisationId; id: SessionId; version: number }[] = [];
+  for (const [topic, version] of known) {
+    const organisationId = organisationOf(topic);
+    const [, id] = topic.split('/');
+    if (id === undefined) organisations.push({ id: organisationId, revision: version });
+    else sessions.push({ organisationId, id: id as SessionId, version });
   }
-  const versions = new Map<Topic, number>();
-  if (organisations.length > 0) {
-    for (const { id, revision } of await listRevisions(db, organisations)) {
-      versions.set(organisationTopic(id), revision);
-    }
-  }
-  if (sessions.length > 0) {
-    for (const { organisationId, id, version } of await listVersions(db, sessions)) {
-      versions.set(sessionTopic(organisationId, id), version);
-    }
-  }
-  return versions;
+  const [revisions, versions] = await Promise.all([
+    listNewRevisions(db, organisations),
+    listNewVersions(db, sessions),
+  ]);
+  return new Map([
+    ...revisions.map(({ id, revision }) => [organisationTopic(id), revision] as const),
+    ...versions.map(
+      ({ organisationId, id, version }) => [sessionTopic(organisationId, id), version] as const,
+    ),
+  ]);
 }
 
 /** Does the work again and again, never twice at once. @returns stops it, once what is under way is done */

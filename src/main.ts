@@ -9,6 +9,8 @@ import { EmbeddedPostgresError } from './database/embedded.ts';
 import { MigrationError, migrateToLatest } from './database/migrate.ts';
 import { openServer } from './database/server.ts';
 import { createReferenceClock, systemClock } from './kernel/clock.ts';
+import { createPostgresBus } from './live/postgres-bus.ts';
+import { createRedisBus } from './live/redis-bus.ts';
 import { createLog } from './log.ts';
 
 /** A failure to start that a person can act on: its message says all. */
@@ -60,7 +62,12 @@ async function start(config: Config, log: Logger) {
   const clock = await createReferenceClock(() => readClock(db), log);
   opening.defer(() => clock.stop());
 
-  const app = createApp({ db, operatorKey: key, log, clock });
+  const bus =
+    config.redisUrl === null
+      ? createPostgresBus(database.connection, log)
+      : createRedisBus(config.redisUrl, log);
+  opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
+  const app = createApp({ db, operatorKey: key, log, clock, bus });
   const server = createServer(app.listener).on('upgrade', app.upgrade);
   opening.defer(() => drain(server));
   opening.defer(() => app.stop()); // before the server drains: subscriptions do not end by themselves
@@ -70,7 +77,7 @@ async function start(config: Config, log: Logger) {
 
   const open = opening.move();
   return {
-    lines: greeting({ address, key, embeddedIn: database.embeddedIn }),
+    lines: greeting({ address, key, embeddedIn: database.embeddedIn, bus: bus.name }),
     close: () => open.disposeAsync(),
   };
 }
@@ -106,7 +113,12 @@ async function isEmpty(db: Database): Promise<boolean> {
   return (await db.selectFrom('organisation').select('id').limit(1).executeTakeFirst()) === undefined;
 }
 
-function greeting(facts: { address: AddressInfo; key: string; embeddedIn: string | null }): string[] {
+function greeting(facts: {
+  address: AddressInfo;
+  key: string;
+  embeddedIn: string | null;
+  bus: string;
+}): string[] {
   const { address, port, family } = facts.address;
   const anywhere = address === '0.0.0.0' || address === '::';
   const host = anywhere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
@@ -115,6 +127,7 @@ function greeting(facts: { address: AddressInfo; key: string; embeddedIn: string
     `  GraphiQL      http://${host}:${port}/graphql#key=${encodeURIComponent(facts.key)}`,
     `  Operator key  ${facts.key}`,
     `  Data          ${facts.embeddedIn ?? 'the database that DATABASE_URL names'}`,
+    `  Live          changes are announced to other servers through ${facts.bus}`,
     '  Try next      open GraphiQL by that link and press ▶ in one tab after the other;',
     '                or drive a day of a contact centre in another terminal: npm run simulate',
   ];

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OrganisationId, SessionId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
+import type { Bus } from './bus.ts';
 
 /** What can be watched: an organisation's figures (its revision) or a session (its version). */
 export type Topic = `organisation:${string}` | `session:${string}/${string}`;
@@ -11,6 +12,10 @@ export function organisationTopic(id: OrganisationId): Topic {
 
 export function sessionTopic(organisationId: OrganisationId, id: SessionId): Topic {
   return `session:${organisationId}/${id}`;
+}
+
+export function organisationOf(topic: Topic): OrganisationId {
+  return topic.slice(topic.indexOf(':') + 1).split('/', 1)[0] as OrganisationId;
 }
 
 /**
@@ -48,14 +53,19 @@ interface Watched {
 }
 
 export interface LiveOptions {
-  /** The present version of each topic, as far as it exists. */
-  readonly poll: (topics: readonly Topic[]) => Promise<ReadonlyMap<Topic, number>>;
+  /** The present version of each topic that is at another than the one known. */
+  readonly poll: (known: ReadonlyMap<Topic, number>) => Promise<ReadonlyMap<Topic, number>>;
+  /** Between the nodes; without it a change on another node is found by asking alone. */
+  readonly bus?: Bus | undefined;
   readonly log: Log;
-  /** How long a missed announcement can go unnoticed. */
+  /** How long a missed announcement can go unnoticed; twice as long where a poll hangs. */
   readonly pollMilliseconds?: number;
 }
 
-export function createLive({ poll, log, pollMilliseconds = 1000 }: LiveOptions): Live {
+/** One that hangs must not stop the next; all that hang must not take the database's every connection. */
+const maxPolls = 3;
+
+export function createLive({ poll, bus, log, pollMilliseconds = 750 }: LiveOptions): Live {
   const topics = new Map<Topic, Watched>();
   let closed = false;
 
@@ -63,33 +73,52 @@ export function createLive({ poll, log, pollMilliseconds = 1000 }: LiveOptions):
     const watched = topics.get(topic);
     if (watched === undefined || (version !== null && version <= watched.version)) return;
     watched.version = version ?? watched.version;
-    for (const { wake } of watched.followers) wake();
+    wakeAll(watched);
   }
 
-  let polling = false;
-  const timer = setInterval(() => {
-    if (polling || topics.size === 0) return;
-    polling = true;
-    poll([...topics.keys()])
+  function wakeAll({ followers }: Watched): void {
+    for (const { wake } of followers) wake();
+  }
+
+  let polls = 0;
+  let isSilent = false;
+  function look(): void {
+    if (closed || polls === maxPolls || topics.size === 0) return;
+    polls += 1;
+    const known = new Map([...topics].map(([topic, { version }]) => [topic, version]));
+    poll(known)
       .then((versions) => {
-        for (const [topic, version] of versions) learn(topic, version);
+        isSilent = false;
+        for (const [topic, version] of versions) {
+          const watched = topics.get(topic);
+          if (watched === undefined) continue;
+          // What the database says counts, also where somebody announced more than there is.
+          if (watched.version === known.get(topic)) watched.version = -1;
+          learn(topic, version);
+        }
       })
       .catch((error: unknown) => {
-        log.warn({ err: error }, 'could not ask for what changed; asking again');
+        if (!isSilent) log.warn({ err: error }, 'could not ask for what changed; asking again');
+        isSilent = true;
       })
       .finally(() => {
-        polling = false;
+        polls -= 1;
       });
-  }, pollMilliseconds);
+  }
+  const timer = setInterval(look, pollMilliseconds);
   timer.unref();
+  bus?.open({ announced: learn, missed: look });
 
   function watch(topic: Topic, follower: Follower): () => void {
     const watched = topics.get(topic) ?? { version: 0, followers: new Set() };
+    if (watched.followers.size === 0) bus?.watch(topic);
     topics.set(topic, watched);
     watched.followers.add(follower);
     return () => {
       watched.followers.delete(follower);
-      if (watched.followers.size === 0) topics.delete(topic);
+      if (watched.followers.size > 0) return;
+      topics.delete(topic);
+      bus?.unwatch(topic);
     };
   }
 
@@ -149,12 +178,15 @@ export function createLive({ poll, log, pollMilliseconds = 1000 }: LiveOptions):
   }
 
   return {
-    announce: learn,
+    announce: (topic, version) => {
+      learn(topic, version);
+      bus?.publish(topic, version);
+    },
     follow,
     close: () => {
       closed = true;
       clearInterval(timer);
-      for (const { followers } of topics.values()) for (const { wake } of followers) wake();
+      for (const watched of topics.values()) wakeAll(watched);
     },
   };
 }

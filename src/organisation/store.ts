@@ -203,10 +203,10 @@ export async function listDueOrganisationIds(
   return rows.map(({ id }) => id);
 }
 
-/** The present revision of each, for those who watch. */
-export async function listRevisions(
-  db: Database,
-  ids: readonly OrganisationId[],
-): Promise<{ readonly id: OrganisationId; readonly revision: number }[]> {
-  return db.selectFrom('organisation').select(['id', 'revision']).where('id', 'in', ids).execute();
-}
+/** Of organisations at known revisions, those that are at another now: for who watches many, of which few change. */
+export const listNewRevisions = forRows<{ readonly id: OrganisationId; readonly revision: number }>(`
+  select given.id, present.revision from $given
+  cross join lateral (
+    select organisation.revision from organisation where organisation.id = given.id offset 0
+  ) as present
+  where present.revision <> given.revision`)({ id: 'uuid', revision: 'bigint' });

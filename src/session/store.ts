@@ -407,23 +407,14 @@ export async function prolongSessions(
   return rows.map((row) => ({ organisationId: row.organisationId, ...toSession(row) }));
 }
 
-/** The present version of each, for those who watch. */
-export async function listVersions(
-  db: Database,
-  sessions: readonly { readonly organisationId: OrganisationId; readonly id: SessionId }[],
-): Promise<{ readonly organisationId: OrganisationId; readonly id: SessionId; readonly version: number }[]> {
-  return db
-    .selectFrom('session')
-    .select(['organisationId', 'id', 'version'])
-    .where(({ eb, refTuple, tuple }) =>
-      eb(
-        refTuple('organisationId', 'id'),
-        'in',
-        sessions.map(({ organisationId, id }) => tuple(organisationId, id)),
-      ),
-    )
-    .execute();
-}
+/** Of sessions at known versions, those that are at another now: for who watches many, of which few change. */
+export const listNewVersions = forRows<Of<{ readonly id: SessionId; readonly version: number }>>(`
+  select given.organisation_id as "organisationId", given.id, present.version from $given
+  cross join lateral (
+    select session.version from session
+    where session.organisation_id = given.organisation_id and session.id = given.id offset 0
+  ) as present
+  where present.version <> given.version`)({ organisationId: 'uuid', id: 'uuid', version: 'bigint' });
 
 export const insertDenials = insertInto('denial')({
   organisationId: 'uuid',

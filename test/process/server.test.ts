@@ -111,12 +111,14 @@ describe('the configuration', () => {
       PORT: '65536',
       LOG_LEVEL: 'loud',
       DATABASE_URL: 'mysql://root:hunter2@host/x',
+      REDIS_URL: 'http://root:hunter2@host',
       SEATKEEPER_OPERATOR_KEY: 'too short',
     });
     expect(await server.exited).toBe(1);
     expect(server.output.err.trim().split('\n')).toEqual([
       expect.stringMatching(/^PORT must be a port number .*"65536"\.$/),
       expect.stringMatching(/^DATABASE_URL must be a URL like /),
+      expect.stringMatching(/^REDIS_URL must be a URL like redis:/),
       expect.stringMatching(/^SEATKEEPER_OPERATOR_KEY must be /),
       expect.stringMatching(/^LOG_LEVEL must be one of .*"loud"\.$/),
     ]);
