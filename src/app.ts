@@ -8,6 +8,7 @@ import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
 import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
+import { createSharing } from './graphql/transports/sharing.ts';
 import { createWebSockets } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
@@ -17,6 +18,7 @@ import type { OrganisationId, SessionId } from './kernel/ids.ts';
 import type { Log } from './kernel/log.ts';
 import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
+import { createGroups } from './live/groups.ts';
 import { createLive, organisationTopic, sessionTopic, type Topic } from './live/live.ts';
 import type { Services } from './live/services.ts';
 import { findOrganisation, getOrganisation } from './organisation/graphql.ts';
@@ -71,7 +73,8 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
     getUser,
   });
   const graphql = createGraphql({ schema, createContext, log });
-  const webSockets = createWebSockets({ graphql, authenticate, newRequestId: randomUUID, log });
+  const sharing = createSharing(createGroups({ log, maxEventsPerSecond: 10 }), log);
+  const webSockets = createWebSockets({ graphql, sharing, authenticate, newRequestId: randomUUID, log });
   const page = graphiqlPage();
 
   const stopSweeping = every(sweepMilliseconds, () => settleDue(services), log);
@@ -155,8 +158,8 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
     stop: async () => {
       draining = true;
       await Promise.all([stopSweeping(), stopPurging()]);
-      live.close();
       await webSockets.close();
+      live.close();
     },
   };
 }
