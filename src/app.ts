@@ -8,7 +8,9 @@ import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
 import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
+import { createConnections, defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 import { createSharing } from './graphql/transports/sharing.ts';
+import { createEventStreams } from './graphql/transports/sse.ts';
 import { createWebSockets } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
@@ -37,6 +39,8 @@ export interface AppOptions {
   readonly sweepMilliseconds?: number;
   /** How many logons, renewals and the like may wait to be decided. */
   readonly queue?: QueueLimits;
+  /** What clients of WebSocket and SSE may have. */
+  readonly limits?: LiveLimits;
 }
 
 export interface App {
@@ -54,8 +58,20 @@ const maxBodyBytes = 1024 * 1024;
 const readyMilliseconds = 1000;
 
 /** The composition root: the only place that sees everything. */
-export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250, queue }: AppOptions): App {
-  const live = createLive({ poll: (topics) => pollVersions(db, topics), log });
+export function createApp({
+  db,
+  operatorKey,
+  log,
+  clock,
+  sweepMilliseconds = 250,
+  queue,
+  limits = defaultLimits,
+}: AppOptions): App {
+  const live = createLive({
+    poll: (topics) => pollVersions(db, topics),
+    log,
+    paceMilliseconds: 1000 / limits.maxEventsPerSecond,
+  });
   const services: Services = { db, clock, live, log };
   const sessions = createSessionCommands(services, queue);
   const authenticate = createAuthenticate(operatorKey);
@@ -73,8 +89,18 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
     getUser,
   });
   const graphql = createGraphql({ schema, createContext, log });
-  const sharing = createSharing(createGroups({ log, maxEventsPerSecond: 10 }), log);
-  const webSockets = createWebSockets({ graphql, sharing, authenticate, newRequestId: randomUUID, log });
+  const sharing = createSharing(createGroups({ log, maxEventsPerSecond: limits.maxEventsPerSecond }), log);
+  const connections = createConnections(limits);
+  const webSockets = createWebSockets({
+    graphql,
+    sharing,
+    authenticate,
+    newRequestId: randomUUID,
+    limits,
+    connections,
+    log,
+  });
+  const eventStreams = createEventStreams({ graphql, sharing, limits, connections, log });
   const page = graphiqlPage();
 
   const stopSweeping = every(sweepMilliseconds, () => settleDue(services), log);
@@ -122,6 +148,7 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
     const arrival = { actor, requestId };
     const answer = async (body: Buffer) => {
       if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
+      if (await eventStreams.answer(request, body, response, arrival)) return;
       void graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
     };
     response.setHeader('x-request-id', requestId);
@@ -151,13 +178,14 @@ export function createApp({ db, operatorKey, log, clock, sweepMilliseconds = 250
     upgrade: (request, socket, head) => {
       // A client may be gone before it is answered; nobody else listens to this socket.
       socket.on('error', () => socket.destroy());
-      if (pathOf(request) === '/graphql' && !draining) webSockets.upgrade(request, socket, head);
+      if (pathOf(request) === '/graphql') webSockets.upgrade(request, socket, head);
       else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
     },
     loadDemonstration: () => loadDemonstration(services),
     stop: async () => {
       draining = true;
       await Promise.all([stopSweeping(), stopPurging()]);
+      eventStreams.close();
       await webSockets.close();
       live.close();
     },

@@ -60,7 +60,7 @@ async function start(config: Config, log: Logger) {
   const clock = await createReferenceClock(() => readClock(db), log);
   opening.defer(() => clock.stop());
 
-  const app = createApp({ db, operatorKey: key, log, clock });
+  const app = createApp({ db, operatorKey: key, log, clock, limits: config.limits });
   const server = createServer(app.listener).on('upgrade', app.upgrade);
   opening.defer(() => drain(server));
   opening.defer(() => app.stop()); // before the server drains: subscriptions do not end by themselves

@@ -5,10 +5,12 @@ import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Actor } from '../../kernel/actor.ts';
 import type { Log } from '../../kernel/log.ts';
-import type { Membership, SharedEvent } from '../../live/groups.ts';
+import type { SharedEvent } from '../../live/groups.ts';
 import { presentError } from '../errors.ts';
 import { type Arrival, type Graphql, presentResult } from './http.ts';
+import type { Connections, LiveLimits } from './limits.ts';
 import { type Operation, type Payload, prepare } from './operation.ts';
+import { createOutlet, type Outlet } from './outlet.ts';
 import type { Sharing } from './sharing.ts';
 
 export interface WebSocketOptions {
@@ -17,6 +19,8 @@ export interface WebSocketOptions {
   /** Who the key of `connection_init` belongs to; null refuses the connection. */
   readonly authenticate: (authorization: string | null) => Actor | null;
   readonly newRequestId: () => string;
+  readonly limits: LiveLimits;
+  readonly connections: Connections;
   readonly log: Log;
 }
 
@@ -32,7 +36,13 @@ export interface WebSockets {
 /** One client. */
 interface Connection {
   readonly socket: WebSocket;
+  readonly outlet: Outlet;
   actor: Actor | null;
+  /** Takes it off its caller's count. */
+  leaveCaller: (() => void) | null;
+  subscriptions: number;
+  /** It has not answered the last ping yet. */
+  isSilent: boolean;
   /** The operation that the message under way began. */
   begun: Running | null;
 }
@@ -46,8 +56,12 @@ type Extra = Record<PropertyKey, unknown> & Connection;
 interface Running extends AsyncIterableIterator<never, void, void> {
   /** Nobody waits for it any more. */
   readonly isOver: boolean;
-  membership: Membership | null;
+  /** Lets go of what the operation holds, when it is over. */
+  onOver(release: () => void): void;
+  /** The subscription has ended by itself. */
   end(): void;
+  /** It was answered to its end, or its client left it. */
+  finish(): void;
 }
 
 /** What travels through graphql-ws from the reading of an operation to its execution. */
@@ -60,11 +74,14 @@ interface Prepared {
   readonly running: Running;
 }
 
-const maxMessageBytes = 1024 * 1024;
 /** A client that does not answer a ping until the next one is gone. */
 const pingMilliseconds = 12_000;
 /** A client that does not answer the goodbye for so long is cut off. */
 const goodbyeMilliseconds = 1000;
+/** What a stalled client has not taken by then, its goodbye included, is let go. */
+const stalledGoodbyeMilliseconds = 10_000;
+/** A close code after which clients of graphql-ws connect again, later. */
+const tryAgainLater = 1013;
 
 /**
  * `graphql-transport-ws`: graphql-ws leads the protocol's life, and groups of equal subscriptions write their events
@@ -75,9 +92,16 @@ export function createWebSockets({
   sharing,
   authenticate,
   newRequestId,
+  limits,
+  connections,
   log,
 }: WebSocketOptions): WebSockets {
-  const server = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, handleProtocols });
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: limits.maxMessageBytes,
+    handleProtocols,
+  });
+  const open = new Set<Connection>();
   /** Accepted and not answered yet; a subscription's first event is its answer. */
   const inFlight = new Set<Running>();
   const idle = Promise.withResolvers<void>();
@@ -89,21 +113,25 @@ export function createWebSockets({
   }
 
   const protocol = makeServer<Record<string, unknown>, Extra>({
-    connectionInitWaitTimeout: 5_000,
+    connectionInitWaitTimeout: limits.initMilliseconds,
     onConnect: ({ connectionParams, extra }) => {
       const { authorization, Authorization } = connectionParams ?? {};
       const given = authorization ?? Authorization;
       extra.actor = authenticate(typeof given === 'string' ? given : null);
       // false closes with 4403 Forbidden.
-      return extra.actor !== null;
+      if (extra.actor === null) return false;
+      extra.leaveCaller = connections.enterAs(extra.actor);
+      if (extra.leaveCaller === null) extra.socket.close(tryAgainLater, 'Too many connections');
+      return true;
     },
     onSubscribe: async ({ extra: connection, subscriptions }, id, payload) => {
       const requestId = newRequestId();
       const { actor } = connection;
       if (actor === null) throw new Error('A socket without an actor');
       if (isDraining) return [goingAway(requestId)];
-      const running = createRunning(settle);
+      const running = createRunning();
       inFlight.add(running);
+      running.onOver(() => settle(running));
       connection.begun = running;
       // graphql-ws returns what it finds here when the client completes the operation or leaves, from now on.
       subscriptions[id] = running;
@@ -126,14 +154,25 @@ export function createWebSockets({
     },
     subscribe: async (args) => {
       const { operation, connection, arrival, id, payload, running } = args.rootValue as Prepared;
-      running.membership = sharing.subscribe(payload, operation.args, arrival, {
-        isReady: () => true,
-        send: createSender(connection.socket, id),
+      if (connection.subscriptions >= limits.maxSubscriptions) {
+        return { errors: [tooManySubscriptions(limits.maxSubscriptions, arrival.requestId)] };
+      }
+      const { outlet } = connection;
+      const membership = sharing.subscribe(payload, operation.args, arrival, {
+        isReady: outlet.isReady,
+        send: createSender(connection, id),
         end: () => running.end(),
+      });
+      connection.subscriptions += 1;
+      outlet.memberships.add(membership);
+      running.onOver(() => {
+        connection.subscriptions -= 1;
+        outlet.memberships.delete(membership);
+        membership.leave();
       });
       let result: ExecutionResult | Running = running;
       try {
-        await running.membership.started;
+        await membership.started;
         settle(running);
       } catch (error) {
         result = sharing.explain(error, arrival);
@@ -142,14 +181,33 @@ export function createWebSockets({
     },
   });
 
-  function open(socket: WebSocket): void {
-    const connection: Connection = { socket, actor: null, begun: null };
+  function welcome(socket: WebSocket, stream: Duplex): void {
+    const outlet = createOutlet({
+      stream,
+      stalledMilliseconds: limits.stalledMilliseconds,
+      // Who does not take answers may not ask for more.
+      onBlocked: () => socket.pause(),
+      onReady: () => socket.resume(),
+      onStalled: () => {
+        socket.resume();
+        socket.close(tryAgainLater, 'Too slow');
+        setTimeout(() => socket.terminate(), stalledGoodbyeMilliseconds).unref();
+      },
+    });
+    const connection: Connection = {
+      socket,
+      outlet,
+      actor: null,
+      leaveCaller: null,
+      subscriptions: 0,
+      isSilent: false,
+      begun: null,
+    };
+    open.add(connection);
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (text) => {
-          if (socket.readyState === socket.OPEN) socket.send(text);
-        },
+        send: (text) => send(connection, text),
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
           socket.on('message', (data: Buffer) => {
@@ -161,9 +219,7 @@ export function createWebSockets({
                 log.error({ err: error }, 'could not handle a message');
                 socket.close(CloseCode.InternalServerError, 'Internal server error');
               })
-              .finally(() => {
-                if (begun !== null) settle(begun);
-              });
+              .finally(() => begun?.finish());
           });
         },
       },
@@ -173,23 +229,50 @@ export function createWebSockets({
     socket.on('error', (error) => {
       log.debug({ err: error }, 'a WebSocket client broke the protocol');
     });
+    socket.on('pong', () => {
+      connection.isSilent = false;
+    });
     socket.once('close', (code, reason) => {
+      open.delete(connection);
+      outlet.close();
+      connection.leaveCaller?.();
       void closed(code, reason.toString());
     });
   }
 
-  const stopPinging = pingAll(server);
+  const pings = setInterval(() => {
+    for (const connection of open) {
+      const { socket, outlet, isSilent } = connection;
+      // One that takes nothing has a limit of its own.
+      if (!outlet.isReady()) continue;
+      if (isSilent) {
+        socket.terminate();
+      } else {
+        connection.isSilent = true;
+        socket.ping();
+      }
+    }
+  }, pingMilliseconds);
+  pings.unref();
 
   return {
-    upgrade: (request, socket, head) => server.handleUpgrade(request, socket, head, open),
+    upgrade: (request, socket, head) => {
+      const leave = isDraining ? null : connections.enter();
+      if (leave === null) {
+        socket.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\r\n');
+        return;
+      }
+      socket.once('close', leave);
+      server.handleUpgrade(request, socket, head, (client) => welcome(client, socket));
+    },
     close: async () => {
       isDraining = true;
       // What was accepted is answered before the goodbye, and before the database is closed under it.
       if (inFlight.size > 0) await idle.promise;
-      stopPinging();
-      for (const client of server.clients) client.close(1001, 'Going away');
+      clearInterval(pings);
+      for (const { socket } of open) socket.close(1001, 'Going away');
       const cutOff = setTimeout(() => {
-        for (const client of server.clients) client.terminate();
+        for (const { socket } of open) socket.terminate();
       }, goodbyeMilliseconds);
       await new Promise<void>((closed) => {
         server.close(() => closed());
@@ -199,28 +282,39 @@ export function createWebSockets({
   };
 }
 
+function send({ socket, outlet }: Connection, message: string | Buffer): void {
+  if (socket.readyState !== socket.OPEN) return;
+  socket.send(message, { binary: false });
+  outlet.written();
+}
+
 /** Of an operation that nobody waits for: graphql-ws must not go on with it, as its id may be another's by now. */
 function never(): Promise<never> {
   return new Promise(() => {});
 }
 
-function createRunning(onOver: (running: Running) => void): Running {
+function createRunning(): Running {
   const ended = Promise.withResolvers<void>();
+  const releases: (() => void)[] = [];
   let isOver = false;
   const running: Running = {
     get isOver() {
       return isOver;
     },
-    membership: null,
+    onOver: (release) => {
+      releases.push(release);
+    },
     end: () => ended.resolve(),
+    finish: () => {
+      isOver = true;
+      for (const release of releases.splice(0)) release();
+    },
     next: async () => {
       await ended.promise;
       return isOver ? never() : { done: true, value: undefined };
     },
     return: () => {
-      isOver = true;
-      running.membership?.leave();
-      onOver(running);
+      running.finish();
       return Promise.resolve({ done: true, value: undefined });
     },
     [Symbol.asyncIterator]: () => running,
@@ -229,40 +323,27 @@ function createRunning(onOver: (running: Running) => void): Running {
 }
 
 /** Writes an event as the message that it is to one subscription: only the subscription's id is its own. */
-function createSender(socket: WebSocket, id: string): (event: SharedEvent) => void {
+function createSender(connection: Connection, id: string): (event: SharedEvent) => void {
   const start = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
   const startBytes = Buffer.byteLength(start);
   return ({ bytes }) => {
-    if (socket.readyState !== socket.OPEN) return;
     const message = Buffer.allocUnsafe(startBytes + bytes.length + 1);
     message.write(start);
     bytes.copy(message, startBytes);
     message.write('}', startBytes + bytes.length);
-    socket.send(message, { binary: false });
+    send(connection, message);
   };
-}
-
-/** Pings every client, and cuts off those that did not answer the last ping. @returns stops it */
-function pingAll(server: WebSocketServer): () => void {
-  const silent = new WeakSet<WebSocket>();
-  const timer = setInterval(() => {
-    for (const client of server.clients) {
-      if (silent.has(client)) {
-        client.terminate();
-        continue;
-      }
-      silent.add(client);
-      client.once('pong', () => silent.delete(client));
-      client.ping();
-    }
-  }, pingMilliseconds);
-  timer.unref();
-  return () => clearInterval(timer);
 }
 
 /** The server stops: another one, or this one in a moment, takes the operation. */
 function goingAway(requestId: string): GraphQLError {
   return new GraphQLError('The server is stopping; connect again.', {
     extensions: { code: 'UNAVAILABLE', retryAfterSeconds: 1, requestId },
+  });
+}
+
+function tooManySubscriptions(limit: number, requestId: string): GraphQLError {
+  return new GraphQLError(`A connection has at most ${limit} subscriptions; open another.`, {
+    extensions: { code: 'TOO_MANY_SUBSCRIPTIONS', requestId },
   });
 }
