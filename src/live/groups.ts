@@ -177,19 +177,19 @@ export function createGroups({ log, maxEventsPerSecond, retryMilliseconds = 1000
       cohort.isBehind = false;
       restFor(cohort, paceMilliseconds);
       try {
-        const feed = await opened;
-        const news = await feed.read(cohort.position);
+        const news = await (await opened).read(cohort.position);
+        cohort.isReading = false;
+        const { position } = cohort;
         const blocked = news.value === null ? [] : send(cohort, shared(news.value));
         if (news.isLast) for (const seat of cohort.seats) end(seat);
-        const { position } = cohort;
         moveOn(cohort, news.position);
         for (const seat of blocked) place(seat, position, true);
       } catch (error) {
         log.warn({ err: error }, 'could not read what changed; reading again');
+        cohort.isReading = false;
         cohort.isBehind = true;
         restFor(cohort, retryMilliseconds);
       }
-      cohort.isReading = false;
       reads -= 1;
       dropIfEmpty(cohort);
       pump();
