@@ -342,7 +342,7 @@ function createRests(gridMilliseconds: number): (milliseconds: number, wake: () 
         for (const wake of wakes) wake();
         moment = null;
       },
-      until * gridMilliseconds - now,
+      Math.max(0, until * gridMilliseconds - now),
     );
     timer.unref();
   };
