@@ -8,6 +8,9 @@ import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
 import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
+import { createConnections, defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
+import { createSharing } from './graphql/transports/sharing.ts';
+import { createEventStreams } from './graphql/transports/sse.ts';
 import { createWebSockets } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
@@ -21,6 +24,7 @@ import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
 import { createCatalogue } from './licence/store.ts';
 import type { Bus } from './live/bus.ts';
+import { createGroups } from './live/groups.ts';
 import { createLive, organisationOf, organisationTopic, sessionTopic, type Topic } from './live/live.ts';
 import type { Services } from './live/services.ts';
 import { findOrganisation, getOrganisation } from './organisation/graphql.ts';
@@ -41,6 +45,8 @@ export interface AppOptions {
   readonly sweepMilliseconds?: number;
   /** How many logons, renewals and the like may wait to be decided. */
   readonly queue?: QueueLimits;
+  /** What clients of WebSocket and SSE may have. */
+  readonly limits?: LiveLimits;
 }
 
 export interface App {
@@ -66,8 +72,14 @@ export function createApp({
   bus,
   sweepMilliseconds = 250,
   queue,
+  limits = defaultLimits,
 }: AppOptions): App {
-  const live = createLive({ poll: (known) => pollVersions(db, known), bus, log });
+  const live = createLive({
+    poll: (known) => pollVersions(db, known),
+    bus,
+    log,
+    paceMilliseconds: 1000 / limits.maxEventsPerSecond,
+  });
   const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1_000, maxWaiting: 10_000 });
   const services: Services = { db, clock, live, catalogue: createCatalogue(db, clock), lines, log };
   const sessions = createSessionCommands(services, queue);
@@ -86,7 +98,18 @@ export function createApp({
     getUser,
   });
   const graphql = createGraphql({ schema, createContext, log });
-  const webSockets = createWebSockets({ graphql, authenticate, newRequestId: randomUUID, log });
+  const sharing = createSharing(createGroups({ log, maxEventsPerSecond: limits.maxEventsPerSecond }), log);
+  const connections = createConnections(limits);
+  const webSockets = createWebSockets({
+    graphql,
+    sharing,
+    authenticate,
+    newRequestId: randomUUID,
+    limits,
+    connections,
+    log,
+  });
+  const eventStreams = createEventStreams({ graphql, sharing, limits, connections, log });
   const page = graphiqlPage();
 
   const stopSweeping = every(sweepMilliseconds, () => settleDue(services), log);
@@ -134,6 +157,7 @@ export function createApp({
     const arrival = { actor, requestId };
     const answer = async (body: Buffer) => {
       if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
+      if (await eventStreams.answer(request, body, response, arrival)) return;
       void graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
     };
     response.setHeader('x-request-id', requestId);
@@ -165,15 +189,16 @@ export function createApp({
     upgrade: (request, socket, head) => {
       // A client may be gone before it is answered; nobody else listens to this socket.
       socket.on('error', () => socket.destroy());
-      if (pathOf(request) === '/graphql' && !draining) webSockets.upgrade(request, socket, head);
+      if (pathOf(request) === '/graphql') webSockets.upgrade(request, socket, head);
       else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
     },
     loadDemonstration: () => loadDemonstration(services),
     stop: async () => {
       draining = true;
       await Promise.all([stopSweeping(), stopPurging()]);
-      live.close();
+      eventStreams.close();
       await webSockets.close();
+      live.close();
     },
   };
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 
 export interface Config {
   /** 0: any free port. */
@@ -16,6 +17,7 @@ export interface Config {
   /** null: the one kept in the data folder. */
   readonly operatorKey: string | null;
   readonly logLevel: LogLevel;
+  readonly limits: LiveLimits;
 }
 
 export type LogLevel = (typeof logLevels)[number];
@@ -24,6 +26,14 @@ const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 /** Every mistake in the configuration, one a line. */
 export class ConfigError extends Error {}
+
+const wholeNumber = (from: number, to: number, otherwise: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .transform(Number)
+    .refine((value) => value >= from && value <= to)
+    .default(otherwise);
 
 const variables = z.object({
   PORT: z
@@ -53,6 +63,13 @@ const variables = z.object({
     .regex(/^[\x21-\x7e]{16,200}$/)
     .optional(),
   LOG_LEVEL: z.enum(logLevels).default('info'),
+  LIVE_MAX_EVENTS_PER_SECOND: wholeNumber(1, 1000, defaultLimits.maxEventsPerSecond),
+  LIVE_STALLED_SECONDS: wholeNumber(1, 3600, defaultLimits.stalledMilliseconds / 1000),
+  LIVE_MAX_SUBSCRIPTIONS: wholeNumber(1, 1_000_000, defaultLimits.maxSubscriptions),
+  LIVE_MAX_CONNECTIONS: wholeNumber(1, 1_000_000, defaultLimits.maxConnections),
+  LIVE_MAX_CONNECTIONS_PER_KEY: wholeNumber(1, 1_000_000, defaultLimits.maxConnectionsPerKey),
+  LIVE_MAX_MESSAGE_BYTES: wholeNumber(1024, 100_000_000, defaultLimits.maxMessageBytes),
+  LIVE_INIT_SECONDS: wholeNumber(1, 3600, defaultLimits.initMilliseconds / 1000),
 });
 
 const wanted: Record<keyof z.infer<typeof variables>, string> = {
@@ -63,6 +80,13 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   SEATKEEPER_DATA: 'the path of a folder',
   SEATKEEPER_OPERATOR_KEY: 'a key of 16 to 200 printable ASCII characters without spaces',
   LOG_LEVEL: `one of ${logLevels.join(', ')}`,
+  LIVE_MAX_EVENTS_PER_SECOND: 'a whole number from 1 to 1000',
+  LIVE_STALLED_SECONDS: 'a whole number of seconds from 1 to 3600',
+  LIVE_MAX_SUBSCRIPTIONS: 'a whole number from 1 to 1000000',
+  LIVE_MAX_CONNECTIONS: 'a whole number from 1 to 1000000',
+  LIVE_MAX_CONNECTIONS_PER_KEY: 'a whole number from 1 to 1000000',
+  LIVE_MAX_MESSAGE_BYTES: 'a whole number of bytes from 1024 to 100000000',
+  LIVE_INIT_SECONDS: 'a whole number of seconds from 1 to 3600',
 };
 
 /** Their values are never repeated: they would end in a log. */
@@ -95,6 +119,15 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     dataFolder: resolve(values.SEATKEEPER_DATA),
     operatorKey: values.SEATKEEPER_OPERATOR_KEY ?? null,
     logLevel: values.LOG_LEVEL,
+    limits: {
+      maxEventsPerSecond: values.LIVE_MAX_EVENTS_PER_SECOND,
+      stalledMilliseconds: values.LIVE_STALLED_SECONDS * 1000,
+      maxSubscriptions: values.LIVE_MAX_SUBSCRIPTIONS,
+      maxConnections: values.LIVE_MAX_CONNECTIONS,
+      maxConnectionsPerKey: values.LIVE_MAX_CONNECTIONS_PER_KEY,
+      maxMessageBytes: values.LIVE_MAX_MESSAGE_BYTES,
+      initMilliseconds: values.LIVE_INIT_SECONDS * 1000,
+    },
   };
 }
 

@@ -67,7 +67,7 @@ async function start(config: Config, log: Logger) {
       ? createPostgresBus(database.connection, log)
       : createRedisBus(config.redisUrl, log);
   opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
-  const app = createApp({ db, operatorKey: key, log, clock, bus });
+  const app = createApp({ db, operatorKey: key, log, clock, bus, limits: config.limits });
   const server = createServer(app.listener).on('upgrade', app.upgrade);
   opening.defer(() => drain(server));
   opening.defer(() => app.stop()); // before the server drains: subscriptions do not end by themselves

@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import { visibilityOf } from '../kernel/actor.ts';
 import type { Context } from './context.ts';
 
 /**
@@ -19,6 +20,26 @@ export function createLoader<Key, Value>(
     }
     return loader.load(key);
   };
+}
+
+const shared = new WeakMap<Context['services'], Map<string, object>>();
+
+/**
+ * A fresh scope for an event, which those who begin to read in the same moment and may see the same have in common:
+ * what changed is then read once for all of them. A loader sends nothing before the moment is over, so whoever shares
+ * the scope asked before anything was read.
+ */
+export function sharedScope({ services, actor }: Context): object {
+  let scopes = shared.get(services);
+  if (scopes === undefined) {
+    scopes = new Map();
+    shared.set(services, scopes);
+    process.nextTick(() => shared.delete(services));
+  }
+  const visibility = visibilityOf(actor);
+  const scope = scopes.get(visibility) ?? {};
+  scopes.set(visibility, scope);
+  return scope;
 }
 
 /** A thing of an organisation: stores are always told whose it is. */

@@ -11,6 +11,11 @@ export interface Clock {
   now(): Instant;
 }
 
+/** Milliseconds since the process began, by a clock that never steps: for how long something took, never for when. */
+export function elapsedMilliseconds(): number {
+  return performance.now();
+}
+
 export const systemClock: Clock = { now: () => new Date() };
 
 /** How often a reference is asked again, and how often in a row: the quickest answer is the most exact. */

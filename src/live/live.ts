@@ -18,6 +18,32 @@ export function organisationOf(topic: Topic): OrganisationId {
   return topic.slice(topic.indexOf(':') + 1).split('/', 1)[0] as OrganisationId;
 }
 
+/** What a subscriber has seen. Two of one source with the same version have seen the same, and miss the same. */
+export interface Position {
+  readonly version: number | string;
+}
+
+/** What a subscriber has not seen yet. */
+export interface News<Value, At extends Position = Position> {
+  /** null: nothing that it would show. */
+  readonly value: Value | null;
+  /** Where one is who has seen it. */
+  readonly position: At;
+  /** Nothing comes after it. */
+  readonly isLast: boolean;
+}
+
+/**
+ * A source of events that need not be read by each subscriber for itself. As an iterable it is read by one alone: the
+ * first read's failure is the caller's; later ones are tried again until the database answers.
+ */
+export interface Followed<Value> extends AsyncIterableIterator<Value, void, void> {
+  /** @param since where the subscriber is; null: nowhere yet, so the answer is everything, never null */
+  read(since: Position | null): Promise<News<Value>>;
+  /** @param wake called whenever there may be news @returns ends it */
+  watch(wake: () => void): () => void;
+}
+
 /**
  * From a committed change to a subscriber. What is announced is "this topic is at version N", never a figure: a
  * subscriber always reads the present state, so a lost or repeated announcement cannot show a wrong one for long.
@@ -30,15 +56,13 @@ export interface Live {
    */
   announce(topic: Topic, version: number | null): void;
   /**
-   * What `read` answers now, then again whenever the topic may have changed; a null answer is passed over, and one
-   * that `isLast` ends it. The first read's failure is the caller's; later ones are tried again until the database
-   * answers. Hand the result on as it is: a generator around it could not be ended while it waits.
+   * What `read` answers now, then again whenever the topic may have changed. Hand the result on as it is: equal
+   * subscriptions share it (groups.ts), and a generator around it could not be ended while it waits.
    */
-  follow<Value>(
+  follow<Value, At extends Position>(
     topic: Topic,
-    read: () => Promise<Value | null>,
-    isLast?: (value: Value) => boolean,
-  ): AsyncIterableIterator<Value, void, void>;
+    read: (since: At | null) => Promise<News<Value, At>>,
+  ): Followed<Value>;
   /** Ends every follower. */
   close(): void;
 }
@@ -60,12 +84,20 @@ export interface LiveOptions {
   readonly log: Log;
   /** How long a missed announcement can go unnoticed; twice as long where a poll hangs. */
   readonly pollMilliseconds?: number;
+  /** The least time between two events of one who follows alone. */
+  readonly paceMilliseconds?: number;
 }
 
 /** One that hangs must not stop the next; all that hang must not take the database's every connection. */
 const maxPolls = 3;
 
-export function createLive({ poll, bus, log, pollMilliseconds = 750 }: LiveOptions): Live {
+export function createLive({
+  poll,
+  bus,
+  log,
+  pollMilliseconds = 750,
+  paceMilliseconds = 100,
+}: LiveOptions): Live {
   const topics = new Map<Topic, Watched>();
   let closed = false;
 
@@ -122,11 +154,10 @@ export function createLive({ poll, bus, log, pollMilliseconds = 750 }: LiveOptio
     };
   }
 
-  function follow<Value>(
+  function follow<Value, At extends Position>(
     topic: Topic,
-    read: () => Promise<Value | null>,
-    isLast: (value: Value) => boolean = () => false,
-  ): AsyncIterableIterator<Value, void, void> {
+    read: (since: At | null) => Promise<News<Value, At>>,
+  ): Followed<Value> {
     let changed = Promise.withResolvers<void>();
     let stopped = false;
     const wake = () => changed.resolve();
@@ -135,12 +166,16 @@ export function createLive({ poll, bus, log, pollMilliseconds = 750 }: LiveOptio
       // Watched before the first read, so that a change between the two is not missed.
       const unwatch = watch(topic, { wake });
       try {
-        for (let isFirst = true; !stopped && !closed; isFirst = false) {
+        let since: At | null = null;
+        while (!stopped && !closed) {
           changed = Promise.withResolvers();
-          const value = await (isFirst ? read() : readUntilAnswered(read, () => stopped || closed));
-          if (value !== null) yield value;
-          if (value !== null && isLast(value)) return;
-          await changed.promise;
+          const news: News<Value, At> | null =
+            since === null ? await read(null) : await readUntilAnswered(read, since, () => stopped || closed);
+          if (news === null) return;
+          since = news.position;
+          if (news.value !== null) yield news.value;
+          if (news.isLast) return;
+          await Promise.all([changed.promise, delay(paceMilliseconds, undefined, { ref: false })]);
         }
       } finally {
         unwatch();
@@ -149,6 +184,9 @@ export function createLive({ poll, bus, log, pollMilliseconds = 750 }: LiveOptio
 
     const iterator = values();
     return {
+      // Positions come from this reader and go back to it alone.
+      read: (since) => read(since as At | null),
+      watch: (wake) => watch(topic, { wake }),
       next: () => iterator.next(),
       return: () => {
         // A generator that waits is deaf to `return`: wake it first.
@@ -162,13 +200,14 @@ export function createLive({ poll, bus, log, pollMilliseconds = 750 }: LiveOptio
     };
   }
 
-  async function readUntilAnswered<Value>(
-    read: () => Promise<Value | null>,
+  async function readUntilAnswered<Value, At extends Position>(
+    read: (since: At | null) => Promise<News<Value, At>>,
+    since: At,
     isStopped: () => boolean,
-  ): Promise<Value | null> {
+  ): Promise<News<Value, At> | null> {
     while (!isStopped()) {
       try {
-        return await read();
+        return await read(since);
       } catch (error) {
         log.warn({ err: error }, 'could not read what changed; reading again');
         await delay(pollMilliseconds, undefined, { ref: false });

@@ -3,7 +3,7 @@ import { connect, connectionType, type Order, pageArguments } from '../graphql/c
 import type { Context } from '../graphql/context.ts';
 import { codedError } from '../graphql/errors.ts';
 import { codes, optionalText, text } from '../graphql/input.ts';
-import { byOrganisation, createLoader } from '../graphql/loader.ts';
+import { byOrganisation, createLoader, sharedScope } from '../graphql/loader.ts';
 import { IdempotencyKeyReused, mutation } from '../graphql/mutation.ts';
 import { readId, readOrganisationId, registerNode } from '../graphql/node.ts';
 import {
@@ -14,7 +14,7 @@ import {
   type UserId,
 } from '../kernel/ids.ts';
 import { invalidInput, isRefusal, type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
-import { sessionTopic } from '../live/live.ts';
+import { type News, type Position, sessionTopic } from '../live/live.ts';
 import type { ForceLogoff, SessionCommands } from './commands.ts';
 import type {
   Denial,
@@ -566,28 +566,36 @@ builder.subscriptionField('sessionChanged', (t) =>
       return context.services.live.follow(
         sessionTopic(reference.organisationId, reference.id),
         createSessionReader(context, reference),
-        ({ endedAt }) => endedAt !== null,
       );
     },
-    resolve: (session, _args, context) => {
-      context.scope = {};
+    resolve: ({ session, scope }, _args, context) => {
+      context.scope = scope;
       return session;
     },
   }),
 );
 
-/** Reads a session, or null when it is as it was at the last read. */
+interface SessionChanged {
+  readonly session: SessionRow;
+  readonly scope: object;
+}
+
+/** What a subscriber has seen of a session: all of it, as text. */
+interface SeenSession extends Position {
+  readonly version: string;
+}
+
+/** Reads a session; no event when it is as it was seen. */
 function createSessionReader(
   context: Context,
   key: { readonly organisationId: OrganisationId; readonly id: SessionId },
-): () => Promise<SessionRow | null> {
-  let shown = '';
-  return async () => {
-    context.scope = {};
-    const session = await findPresentSession(context, key);
-    const present = JSON.stringify(session);
-    if (session === null || present === shown) return null;
-    shown = present;
-    return session;
+): (since: SeenSession | null) => Promise<News<SessionChanged, SeenSession>> {
+  return async (since) => {
+    const fresh = { ...context, scope: sharedScope(context) };
+    const session = await findPresentSession(fresh, key);
+    if (session === null) throw new Error(`Session ${key.id} is gone`);
+    const version = JSON.stringify(session);
+    const value = version === since?.version ? null : { session, scope: fresh.scope };
+    return { value, position: { version }, isLast: session.endedAt !== null };
   };
 }

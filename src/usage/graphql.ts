@@ -3,13 +3,13 @@ import { connect, connectionType, type Order, pageArguments } from '../graphql/c
 import type { Context } from '../graphql/context.ts';
 import { codedError } from '../graphql/errors.ts';
 import { codes, text } from '../graphql/input.ts';
-import { createLoader } from '../graphql/loader.ts';
+import { createLoader, sharedScope } from '../graphql/loader.ts';
 import { readOrganisationId, registerNode } from '../graphql/node.ts';
 import type { Instant } from '../kernel/clock.ts';
 import { encodeMappingId, type LicenceCode, type OrganisationId } from '../kernel/ids.ts';
 import { isRefusal, notFound } from '../kernel/refusal.ts';
 import { hasBaseLicences, type LicenceCategory } from '../licence/domain.ts';
-import { organisationTopic } from '../live/live.ts';
+import { type News, organisationTopic, type Position } from '../live/live.ts';
 import { nowOf } from '../organisation/domain.ts';
 import {
   type AdmittedAs,
@@ -29,6 +29,16 @@ interface UsageChanged {
   readonly at: Instant;
   readonly snapshot: boolean;
   readonly rows: readonly MappedPool[];
+  /** What its loaders' caches hang on: what was read for the event serves its fields too. */
+  readonly scope: object;
+}
+
+/** What a subscriber of `usageChanged` has seen. */
+interface SeenUsage extends Position {
+  /** The organisation's revision. */
+  readonly version: number;
+  /** Of a subscriber that named pools: their figures. */
+  readonly figures: ReadonlyMap<LicenceCode, string>;
 }
 
 declare module '../graphql/builder.ts' {
@@ -56,6 +66,18 @@ const findMappedPools = createLoader<OrganisationId, readonly MappedPool[]>(
     );
     return ids.map((id) => pools.get(id) ?? []);
   },
+);
+
+/** What changed after a revision: read once for all the groups of subscribers that wait for it. */
+const findChangedPools = createLoader<
+  { readonly organisationId: OrganisationId; readonly since: number | null },
+  readonly MappedPool[]
+>(
+  ({ organisationId, since }) => `${organisationId}/${since ?? ''}`,
+  ({ services }, keys) =>
+    Promise.all(
+      keys.map(({ organisationId, since }) => listMappedPools(services.db, [organisationId], since)),
+    ),
 );
 
 registerNode('LicenceMapping', async (context, { organisationId, licence }) => {
@@ -285,53 +307,62 @@ builder.subscriptionField('usageChanged', (t) =>
       );
     },
     resolve: (event, _args, context) => {
-      // Each event is read afresh: nothing that an earlier one read may be answered.
-      context.scope = {};
+      context.scope = event.scope;
       return event;
     },
   }),
 );
 
-/** Reads what changed since it last read: all rows at first. Null when nothing that matches did. */
+/** Reads what changed since a subscriber last saw it, all rows at first; no event when nothing that matches did. */
 function createUsageReader(
   context: Context,
   organisationId: OrganisationId,
   filter: RowFilter,
   pools: readonly SeatPool[] | null,
-): () => Promise<UsageChanged | null> {
-  let seen: number | null = null;
-  const shown = new Map<LicenceCode, string>();
-
-  return async () => {
-    context.scope = {};
-    const organisation = await context.getOrganisation(context, organisationId);
-    if (seen !== null && organisation.revision <= seen) return null;
-    const changed = await listMappedPools(context.services.db, [organisationId], seen);
-    // Rows may be newer than the organisation that was read before them: what they bring is not to be sent again.
-    const revision = Math.max(organisation.revision, ...changed.map((row) => row.revision));
-    const rows: MappedPool[] = [];
-    for (const row of await narrow(context, changed, filter)) {
-      if (pools === null) {
-        rows.push(row);
-        continue;
-      }
-      const figures = await figuresOf(context, row, pools);
-      // A licence that has none of the asked pools has no row; one whose figures are as before has no news.
-      if (figures === null || shown.get(row.pool.licence) === figures) continue;
-      shown.set(row.pool.licence, figures);
-      rows.push(row);
+): (since: SeenUsage | null) => Promise<News<UsageChanged, SeenUsage>> {
+  return async (since) => {
+    // Each event is read afresh: nothing that an earlier one read may be answered.
+    const fresh = { ...context, scope: sharedScope(context) };
+    const organisation = await fresh.getOrganisation(fresh, organisationId);
+    if (since !== null && organisation.revision <= since.version) {
+      return { value: null, position: since, isLast: false };
     }
-    const snapshot = seen === null;
-    seen = revision;
-    if (rows.length === 0 && !snapshot) return null;
-    return {
+    const changed = (await findChangedPools(fresh, { organisationId, since: since?.version ?? null })) ?? [];
+    // Rows may be newer than the organisation that was read before them: what they bring is not to be sent again.
+    const version = Math.max(organisation.revision, ...changed.map((row) => row.revision));
+    const matching = await narrow(fresh, changed, filter);
+    const { rows, figures } = await narrowToPools(fresh, matching, pools, since?.figures ?? new Map());
+    const position = { version, figures };
+    if (since !== null && rows.length === 0) return { value: null, position, isLast: false };
+    const value = {
       organisationId,
-      revision,
+      revision: version,
       at: nowOf(organisation, context.services.clock.now()),
-      snapshot,
+      snapshot: since === null,
       rows,
+      scope: fresh.scope,
     };
+    return { value, position, isLast: false };
   };
+}
+
+/** The rows with news of the asked pools: one that has none of them has no row, one whose figures are as seen no news. */
+async function narrowToPools(
+  context: Context,
+  rows: readonly MappedPool[],
+  pools: readonly SeatPool[] | null,
+  seen: SeenUsage['figures'],
+): Promise<{ readonly rows: readonly MappedPool[]; readonly figures: SeenUsage['figures'] }> {
+  if (pools === null) return { rows, figures: seen };
+  const figures = new Map(seen);
+  const news: MappedPool[] = [];
+  for (const row of rows) {
+    const present = await figuresOf(context, row, pools);
+    if (present === null || seen.get(row.pool.licence) === present) continue;
+    figures.set(row.pool.licence, present);
+    news.push(row);
+  }
+  return { rows: news, figures };
 }
 
 async function figuresOf(

@@ -2,6 +2,7 @@ import type { Client } from 'graphql-ws';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
+import { bareSocket, protocol, subscribeTo } from '../setup/socket.ts';
 
 let server: TestServer;
 beforeAll(async () => {
@@ -9,7 +10,6 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const protocol = 'graphql-transport-ws';
 const usage = `subscription ($id: ID!) {
   usageChanged(organisationId: $id) { revision snapshot organisation { name } rows { licence { code } base { total } } }
 }`;
@@ -30,55 +30,11 @@ async function buy(organisationId: string, licence: string): Promise<void> {
   expect(bought.__typename).toBe('RecordPurchasePayload');
 }
 
-/** A socket that speaks the protocol in its bare messages. */
-async function bareSocket(key = server.key) {
-  const socket = new WebSocket(server.wsUrl, protocol);
-  const waiting: ((message: Message) => void)[] = [];
-  const received: Message[] = [];
-  socket.on('message', (data: Buffer) => {
-    const message = JSON.parse(data.toString()) as Message;
-    const next = waiting.shift();
-    if (next === undefined) received.push(message);
-    else next(message);
-  });
-  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
-    socket.once('close', (code, reason) => resolve({ code, reason: reason.toString() }));
-  });
-  await new Promise((resolve, reject) => {
-    socket.once('open', resolve);
-    socket.once('error', reject);
-  });
-  const send = (message: object) => socket.send(JSON.stringify(message));
-  const next = () => {
-    const message = received.shift();
-    return message === undefined
-      ? new Promise<Message>((resolve) => {
-          waiting.push(resolve);
-        })
-      : Promise.resolve(message);
-  };
-  send({ type: 'connection_init', payload: { authorization: `Bearer ${key}` } });
-  return { socket, send, next, closed };
-}
-
-interface Message {
-  readonly type: string;
-  readonly id?: string;
-  // oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape it reads
-  readonly payload?: any;
-}
-
 async function ready() {
-  const bare = await bareSocket();
+  const bare = await bareSocket(server);
   expect((await bare.next()).type).toBe('connection_ack');
   return bare;
 }
-
-const subscribeTo = (id: string, query: unknown, variables?: object) => ({
-  id,
-  type: 'subscribe',
-  payload: { query, variables },
-});
 
 function watchBySocket(client: Client, id: string): ReturnType<Client['iterate']> {
   return client.iterate({ query: usage, variables: { id } });
@@ -169,7 +125,7 @@ describe('a WebSocket', () => {
   it.for(['wrong', '', 'operator-key-of-the-tests-and-more'])(
     'with the key "%s" is closed: 4403',
     async (key) => {
-      const { closed } = await bareSocket(key);
+      const { closed } = await bareSocket(server, key);
       expect(await closed).toEqual({ code: 4403, reason: 'Forbidden' });
     },
   );

@@ -43,10 +43,14 @@ describe('what a node makes of announcements and of what it asks for', () => {
       close: async () => {},
     };
     const { log, messages } = recordedLog();
-    const live = createLive({ poll, bus, log, pollMilliseconds });
+    const live = createLive({ poll, bus, log, pollMilliseconds, paceMilliseconds: 1 });
     closing.push(() => live.close());
     let reads = 0;
-    const following = live.follow(one, async () => ++reads);
+    const following = live.follow(one, async () => ({
+      value: ++reads,
+      position: { version: reads },
+      isLast: false,
+    }));
     void (async () => {
       for await (const _ of following);
     })();

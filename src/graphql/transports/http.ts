@@ -115,7 +115,7 @@ export async function answerPlainly(
 }
 
 /** A body that is just what it should be; null where it is not, or where another transport was meant. */
-function readPayload(request: IncomingMessage, body: Buffer): Payload | null {
+export function readPayload(request: IncomingMessage, body: Buffer): Payload | null {
   const { 'content-type': contentType, 'content-encoding': encoding } = request.headers;
   const isJson = contentType !== undefined && /^application\/json(; ?charset=utf-8)?$/i.test(contentType);
   if (request.method !== 'POST' || !isJson || encoding !== undefined || request.url !== '/graphql')
@@ -130,7 +130,7 @@ function readPayload(request: IncomingMessage, body: Buffer): Payload | null {
 
 const parts = new Set(['query', 'operationName', 'variables', 'extensions']);
 
-function isPayload(value: unknown): value is Payload {
+export function isPayload(value: unknown): value is Payload {
   if (!isObject(value) || Object.keys(value).some((name) => !parts.has(name))) return false;
   const { query, operationName, variables, extensions } = value;
   return (
@@ -209,17 +209,21 @@ export function refuse(
   response: ServerResponse,
   status: number,
   {
-    code,
     message,
-    requestId,
-  }: { readonly code: string; readonly message: string; readonly requestId: string },
+    ...extensions
+  }: {
+    readonly code: string;
+    readonly message: string;
+    readonly requestId: string;
+    readonly retryAfterSeconds?: number;
+  },
 ): void {
   if (status === 401) response.setHeader('www-authenticate', 'Bearer realm="seatkeeper"');
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
-    'x-request-id': requestId,
+    'x-request-id': extensions.requestId,
   });
-  response.end(JSON.stringify({ errors: [{ message, extensions: { code, requestId } }] }));
+  response.end(JSON.stringify({ errors: [{ message, extensions }] }));
 }
 
 export function wantsPage(request: IncomingMessage): boolean {

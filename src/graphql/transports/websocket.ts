@@ -1,114 +1,349 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { ExecutionResult } from 'graphql';
-import { useServer } from 'graphql-ws/use/ws';
-import { WebSocketServer } from 'ws';
+import { type ExecutionResult, GraphQLError } from 'graphql';
+import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import type { Actor } from '../../kernel/actor.ts';
 import type { Log } from '../../kernel/log.ts';
+import type { SharedEvent } from '../../live/groups.ts';
 import { presentError } from '../errors.ts';
-import { type Graphql, presentEach, presentResult } from './http.ts';
-import { prepare } from './operation.ts';
+import { type Arrival, type Graphql, presentResult } from './http.ts';
+import type { Connections, LiveLimits } from './limits.ts';
+import { type Operation, type Payload, prepare } from './operation.ts';
+import { createOutlet, type Outlet } from './outlet.ts';
+import type { Sharing } from './sharing.ts';
 
 export interface WebSocketOptions {
   readonly graphql: Graphql;
+  readonly sharing: Sharing;
   /** Who the key of `connection_init` belongs to; null refuses the connection. */
   readonly authenticate: (authorization: string | null) => Actor | null;
   readonly newRequestId: () => string;
+  readonly limits: LiveLimits;
+  readonly connections: Connections;
   readonly log: Log;
 }
 
 export interface WebSockets {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Says goodbye to every client (1001), so that it connects elsewhere. */
+  /**
+   * Refuses new operations (UNAVAILABLE), answers those that were accepted, and says goodbye to every client (1001), so
+   * that it connects elsewhere.
+   */
   close(): Promise<void>;
 }
 
-type Extra = Record<PropertyKey, unknown> & { actor?: Actor };
+/** One client. */
+interface Connection {
+  readonly socket: WebSocket;
+  readonly outlet: Outlet;
+  actor: Actor | null;
+  /** Takes it off its caller's count. */
+  leaveCaller: (() => void) | null;
+  subscriptions: number;
+  /** It has not answered the last ping yet. */
+  isSilent: boolean;
+  /** The operation that the message under way began. */
+  begun: Running | null;
+}
 
-const maxMessageBytes = 1024 * 1024;
+type Extra = Record<PropertyKey, unknown> & Connection;
 
-/** `graphql-transport-ws`. Whatever is wrong with an operation costs that operation, never the socket it came on. */
-export function createWebSockets({ graphql, authenticate, newRequestId, log }: WebSocketOptions): WebSockets {
+/**
+ * An operation under way. To graphql-ws it is a source of no events: `return` says that its client completed it, or
+ * left; `next` is fulfilled when the subscription ends by itself.
+ */
+interface Running extends AsyncIterableIterator<never, void, void> {
+  /** Nobody waits for it any more. */
+  readonly isOver: boolean;
+  /** Lets go of what the operation holds, when it is over. */
+  onOver(release: () => void): void;
+  /** The subscription has ended by itself. */
+  end(): void;
+  /** It was answered to its end, or its client left it. */
+  finish(): void;
+}
+
+/** What travels through graphql-ws from the reading of an operation to its execution. */
+interface Prepared {
+  readonly operation: Operation;
+  readonly connection: Connection;
+  readonly arrival: Arrival;
+  readonly id: string;
+  readonly payload: Payload;
+  readonly running: Running;
+}
+
+/** A client that does not answer a ping until the next one is gone. */
+const pingMilliseconds = 12_000;
+/** A client that does not answer the goodbye for so long is cut off. */
+const goodbyeMilliseconds = 1000;
+/** What a stalled client has not taken by then, its goodbye included, is let go. */
+const stalledGoodbyeMilliseconds = 10_000;
+/** A close code after which clients of graphql-ws connect again, later. */
+const tryAgainLater = 1013;
+
+/**
+ * `graphql-transport-ws`: graphql-ws leads the protocol's life, and groups of equal subscriptions write their events
+ * straight to the sockets. Whatever is wrong with an operation costs that operation, never the socket it came on.
+ */
+export function createWebSockets({
+  graphql,
+  sharing,
+  authenticate,
+  newRequestId,
+  limits,
+  connections,
+  log,
+}: WebSocketOptions): WebSockets {
   const server = new WebSocketServer({
     noServer: true,
-    maxPayload: maxMessageBytes,
-    handleProtocols: (protocols) => (protocols.has('graphql-transport-ws') ? 'graphql-transport-ws' : false),
+    maxPayload: limits.maxMessageBytes,
+    handleProtocols,
+  });
+  const open = new Set<Connection>();
+  /** Accepted and not answered yet; a subscription's first event is its answer. */
+  const inFlight = new Set<Running>();
+  const idle = Promise.withResolvers<void>();
+  let isDraining = false;
+
+  function settle(running: Running): void {
+    inFlight.delete(running);
+    if (isDraining && inFlight.size === 0) idle.resolve();
+  }
+
+  const protocol = makeServer<Record<string, unknown>, Extra>({
+    connectionInitWaitTimeout: limits.initMilliseconds,
+    onConnect: ({ connectionParams, extra }) => {
+      const { authorization, Authorization } = connectionParams ?? {};
+      const given = authorization ?? Authorization;
+      extra.actor = authenticate(typeof given === 'string' ? given : null);
+      // false closes with 4403 Forbidden.
+      if (extra.actor === null) return false;
+      extra.leaveCaller = connections.enterAs(extra.actor);
+      if (extra.leaveCaller === null) extra.socket.close(tryAgainLater, 'Too many connections');
+      return true;
+    },
+    onSubscribe: async ({ extra: connection, subscriptions }, id, payload) => {
+      const requestId = newRequestId();
+      const { actor } = connection;
+      if (actor === null) throw new Error('A socket without an actor');
+      if (isDraining) return [goingAway(requestId)];
+      const running = createRunning();
+      inFlight.add(running);
+      running.onOver(() => settle(running));
+      connection.begun = running;
+      // graphql-ws returns what it finds here when the client completes the operation or leaves, from now on.
+      subscriptions[id] = running;
+      const arrival = { actor, requestId };
+      const operation = await prepare(graphql, arrival, payload, log);
+      if (running.isOver) return never();
+      if (!('args' in operation)) return operation;
+      const rootValue: Prepared = { operation, connection, arrival, id, payload, running };
+      return { ...operation.args, rootValue };
+    },
+    execute: async (args) => {
+      const { operation, arrival, running } = args.rootValue as Prepared;
+      let result: ExecutionResult;
+      try {
+        result = presentResult(await operation.execute(operation.args), arrival.requestId, log);
+      } catch (error) {
+        result = { errors: [presentError(error, 'INVALID_INPUT', arrival.requestId, log)] };
+      }
+      return running.isOver ? never() : result;
+    },
+    subscribe: async (args) => {
+      const { operation, connection, arrival, id, payload, running } = args.rootValue as Prepared;
+      if (connection.subscriptions >= limits.maxSubscriptions) {
+        return { errors: [tooManySubscriptions(limits.maxSubscriptions, arrival.requestId)] };
+      }
+      const { outlet } = connection;
+      const membership = sharing.subscribe(payload, operation.args, arrival, {
+        isReady: outlet.isReady,
+        send: createSender(connection, id),
+        end: () => running.end(),
+      });
+      connection.subscriptions += 1;
+      outlet.memberships.add(membership);
+      running.onOver(() => {
+        connection.subscriptions -= 1;
+        outlet.memberships.delete(membership);
+        membership.leave();
+      });
+      let result: ExecutionResult | Running = running;
+      try {
+        await membership.started;
+        settle(running);
+      } catch (error) {
+        result = sharing.explain(error, arrival);
+      }
+      return running.isOver ? never() : (result as ExecutionResult);
+    },
   });
 
-  const inFlight = new Set<Promise<unknown>>();
-  const cleanup = useServer<Record<string, unknown>, Extra>(
-    {
-      connectionInitWaitTimeout: 5_000,
-      // What goes wrong inside is not told in a close reason.
-      isProd: true,
-      onConnect: ({ connectionParams, extra }) => {
-        const { authorization, Authorization } = connectionParams ?? {};
-        const given = authorization ?? Authorization;
-        const actor = authenticate(typeof given === 'string' ? given : null);
-        // false closes with 4403 Forbidden.
-        if (actor === null) return false;
-        extra.actor = actor;
-        return true;
+  function welcome(socket: WebSocket, stream: Duplex): void {
+    const outlet = createOutlet({
+      stream,
+      stalledMilliseconds: limits.stalledMilliseconds,
+      // Who does not take answers may not ask for more.
+      onBlocked: () => socket.pause(),
+      onReady: () => socket.resume(),
+      onStalled: () => {
+        socket.resume();
+        socket.close(tryAgainLater, 'Too slow');
+        setTimeout(() => socket.terminate(), stalledGoodbyeMilliseconds).unref();
       },
-      onSubscribe: async ({ extra }, _id, payload) => {
-        const requestId = newRequestId();
-        const { actor } = extra;
-        if (actor === undefined) throw new Error('A socket without an actor');
-        const operation = await prepare(graphql, { actor, requestId }, payload, log);
-        if (!('args' in operation)) return operation;
-        const { args, execute, subscribe } = operation;
-        return { ...args, rootValue: { execute, subscribe, requestId } } as never;
+    });
+    const connection: Connection = {
+      socket,
+      outlet,
+      actor: null,
+      leaveCaller: null,
+      subscriptions: 0,
+      isSilent: false,
+      begun: null,
+    };
+    open.add(connection);
+    const closed = protocol.opened(
+      {
+        protocol: socket.protocol,
+        send: (text) => send(connection, text),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (handle) => {
+          socket.on('message', (data: Buffer) => {
+            const handling = handle(data.toString());
+            const { begun } = connection;
+            connection.begun = null;
+            handling
+              .catch((error: unknown) => {
+                log.error({ err: error }, 'could not handle a message');
+                socket.close(CloseCode.InternalServerError, 'Internal server error');
+              })
+              .finally(() => begun?.finish());
+          });
+        },
       },
-      execute: async (args) => {
-        const { execute, requestId } = args.rootValue as Enveloped;
-        const execution = (async () => execute({ ...args, rootValue: undefined }))();
-        inFlight.add(execution);
-        try {
-          const result = (await execution) as ExecutionResult;
-          return presentResult(result, requestId, log);
-        } catch (error) {
-          return { errors: [presentError(error, 'INVALID_INPUT', requestId, log)] };
-        } finally {
-          inFlight.delete(execution);
-        }
-      },
-      subscribe: async (args) => {
-        const { subscribe, requestId } = args.rootValue as Enveloped;
-        try {
-          const result = await subscribe({ ...args, rootValue: undefined });
-          return Symbol.asyncIterator in (result as object)
-            ? (presentEach(result as AsyncIterable<ExecutionResult>, requestId, log) as never)
-            : presentResult(result as ExecutionResult, requestId, log);
-        } catch (error) {
-          return { errors: [presentError(error, 'INVALID_INPUT', requestId, log)] };
-        }
-      },
-    },
-    server,
-  );
+      connection as Extra,
+    );
+    // A frame that breaks the protocol is the client's mistake, and ws closes the socket with the right code.
+    socket.on('error', (error) => {
+      log.debug({ err: error }, 'a WebSocket client broke the protocol');
+    });
+    socket.on('pong', () => {
+      connection.isSilent = false;
+    });
+    socket.once('close', (code, reason) => {
+      open.delete(connection);
+      outlet.close();
+      connection.leaveCaller?.();
+      void closed(code, reason.toString());
+    });
+  }
+
+  const pings = setInterval(() => {
+    for (const connection of open) {
+      const { socket, outlet, isSilent } = connection;
+      // One that takes nothing has a limit of its own.
+      if (!outlet.isReady()) continue;
+      if (isSilent) {
+        socket.terminate();
+      } else {
+        connection.isSilent = true;
+        socket.ping();
+      }
+    }
+  }, pingMilliseconds);
+  pings.unref();
 
   return {
     upgrade: (request, socket, head) => {
-      server.handleUpgrade(request, socket, head, (client) => {
-        server.emit('connection', client, request);
-        // A frame that breaks the protocol is the client's mistake, and ws closes the socket with the right code. The
-        // listener that graphql-ws adds prints to the console, and is gone after the first error.
-        client.removeAllListeners('error');
-        client.on('error', (error) => {
-          log.debug({ err: error }, 'a WebSocket client broke the protocol');
-        });
-      });
+      const leave = isDraining ? null : connections.enter();
+      if (leave === null) {
+        socket.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\r\n');
+        return;
+      }
+      socket.once('close', leave);
+      server.handleUpgrade(request, socket, head, (client) => welcome(client, socket));
     },
     close: async () => {
+      isDraining = true;
       // What was accepted is answered before the goodbye, and before the database is closed under it.
-      await Promise.allSettled(inFlight);
-      await cleanup.dispose();
+      if (inFlight.size > 0) await idle.promise;
+      clearInterval(pings);
+      for (const { socket } of open) socket.close(1001, 'Going away');
+      const cutOff = setTimeout(() => {
+        for (const { socket } of open) socket.terminate();
+      }, goodbyeMilliseconds);
+      await new Promise<void>((closed) => {
+        server.close(() => closed());
+      });
+      clearTimeout(cutOff);
     },
   };
 }
 
-interface Enveloped {
-  readonly execute: (args: object) => unknown;
-  readonly subscribe: (args: object) => unknown;
-  readonly requestId: string;
+function send({ socket, outlet }: Connection, message: string | Buffer): void {
+  if (socket.readyState !== socket.OPEN) return;
+  socket.send(message, { binary: false });
+  outlet.written();
+}
+
+/** Of an operation that nobody waits for: graphql-ws must not go on with it, as its id may be another's by now. */
+function never(): Promise<never> {
+  return new Promise(() => {});
+}
+
+function createRunning(): Running {
+  const ended = Promise.withResolvers<void>();
+  const releases: (() => void)[] = [];
+  let isOver = false;
+  const running: Running = {
+    get isOver() {
+      return isOver;
+    },
+    onOver: (release) => {
+      releases.push(release);
+    },
+    end: () => ended.resolve(),
+    finish: () => {
+      isOver = true;
+      for (const release of releases.splice(0)) release();
+    },
+    next: async () => {
+      await ended.promise;
+      return isOver ? never() : { done: true, value: undefined };
+    },
+    return: () => {
+      running.finish();
+      return Promise.resolve({ done: true, value: undefined });
+    },
+    [Symbol.asyncIterator]: () => running,
+  };
+  return running;
+}
+
+/** Writes an event as the message that it is to one subscription: only the subscription's id is its own. */
+function createSender(connection: Connection, id: string): (event: SharedEvent) => void {
+  const start = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
+  const startBytes = Buffer.byteLength(start);
+  return ({ bytes }) => {
+    const message = Buffer.allocUnsafe(startBytes + bytes.length + 1);
+    message.write(start);
+    bytes.copy(message, startBytes);
+    message.write('}', startBytes + bytes.length);
+    send(connection, message);
+  };
+}
+
+/** The server stops: another one, or this one in a moment, takes the operation. */
+function goingAway(requestId: string): GraphQLError {
+  return new GraphQLError('The server is stopping; connect again.', {
+    extensions: { code: 'UNAVAILABLE', retryAfterSeconds: 1, requestId },
+  });
+}
+
+function tooManySubscriptions(limit: number, requestId: string): GraphQLError {
+  return new GraphQLError(`A connection has at most ${limit} subscriptions; open another.`, {
+    extensions: { code: 'TOO_MANY_SUBSCRIPTIONS', requestId },
+  });
 }

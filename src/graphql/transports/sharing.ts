@@ -1,0 +1,92 @@
+import {
+  createSourceEventStream,
+  type ExecutionArgs,
+  type ExecutionResult,
+  executeSubscriptionEvent,
+  validateSubscriptionArgs,
+} from 'graphql';
+import { type Actor, visibilityOf } from '../../kernel/actor.ts';
+import type { Log } from '../../kernel/log.ts';
+import type { Feed, Groups, Member, Membership } from '../../live/groups.ts';
+import type { Followed } from '../../live/live.ts';
+import { presentError } from '../errors.ts';
+import { type Arrival, presentResult } from './http.ts';
+import type { Payload } from './operation.ts';
+
+/** Subscriptions, each executed once for all who are answered the same. */
+export interface Sharing {
+  /** `started` of the membership is rejected with what `explain` makes an answer of. */
+  subscribe(payload: Payload, args: ExecutionArgs, arrival: Arrival, member: Member): Membership;
+  /** What a client is told of a subscription that could not start. */
+  explain(error: unknown, arrival: Arrival): ExecutionResult;
+}
+
+/** Why a subscription has no events, as its execution says. */
+class NotSubscribed extends Error {
+  readonly result: ExecutionResult;
+
+  constructor(result: ExecutionResult) {
+    super('The subscription was refused');
+    this.result = result;
+  }
+}
+
+export function createSharing(groups: Groups, log: Log): Sharing {
+  return {
+    subscribe: (payload, args, arrival, member) =>
+      groups.join(groupKey(payload, arrival.actor), () => openFeed(args, arrival, log), member),
+    explain: (error, { requestId }) =>
+      error instanceof NotSubscribed
+        ? presentResult(error.result, requestId, log)
+        : { errors: [presentError(error, 'INVALID_INPUT', requestId, log)] },
+  };
+}
+
+/** The first member's context serves them all: the key says that they may see the same. */
+async function openFeed(args: ExecutionArgs, { requestId }: Arrival, log: Log): Promise<Feed> {
+  const validated = validateSubscriptionArgs(args);
+  if (!('schema' in validated)) throw new NotSubscribed({ errors: validated });
+  const source = await createSourceEventStream(validated);
+  if ('errors' in source) throw new NotSubscribed(source);
+  if (!isFollowed(source)) throw new Error('A subscription field whose source is not of live.follow');
+  return {
+    watch: (wake) => source.watch(wake),
+    read: async (since) => {
+      const news = await source.read(since);
+      if (news.value === null) return { ...news, value: null };
+      // A context of the event's own: several may be executed at once.
+      const contextValue = { ...(args.contextValue as object) };
+      const executed = await executeSubscriptionEvent({ ...validated, rootValue: news.value, contextValue });
+      const result = presentResult(executed, requestId, log);
+      // The database went away between the two: what was read is not lost, but read again.
+      if (isUnavailable(result)) throw new NotSubscribed(result);
+      return { ...news, value: JSON.stringify(result) };
+    },
+  };
+}
+
+function isFollowed(source: object): source is Followed<unknown> {
+  return 'watch' in source && 'read' in source;
+}
+
+function isUnavailable({ errors }: ExecutionResult): boolean {
+  return errors?.some(({ extensions }) => extensions['code'] === 'UNAVAILABLE') ?? false;
+}
+
+/** Whatever may make two subscribers' answers differ is in it. */
+export function groupKey({ query, operationName, variables }: Payload, actor: Actor): string {
+  return [
+    JSON.stringify(visibilityOf(actor)),
+    JSON.stringify(operationName ?? null),
+    canonical(variables ?? {}),
+    query,
+  ].join('\n');
+}
+
+/** A value as JSON in which no order of keys is left. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const entries = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return `{${entries.map(([name, inner]) => `${JSON.stringify(name)}:${canonical(inner)}`).join()}}`;
+}
