@@ -69,6 +69,7 @@ const probeMilliseconds = 1000;
 const aloneAfterEchoes = 5;
 /** Connections die without a word: one that brings no echo for so long is replaced. */
 const silenceMilliseconds = 3000;
+const farewellMilliseconds = 500;
 const retryMilliseconds = { first: 100, most: 5000 };
 
 const announcement = /^((?:organisation|session):\S+) (\d{0,15})$/;
@@ -243,7 +244,9 @@ export function createBus({ name, connect, log }: BusOptions): Bus {
       flushSoon();
     },
     close: async () => {
-      if (link !== null) await withinSilence(flush(link), 'does not answer').catch(() => {});
+      if (link !== null) {
+        await Promise.race([flush(link), delay(farewellMilliseconds, undefined, { ref: false })]).catch(() => {});
+      }
       closing.abort();
       lose(new Error('closed'));
       await working;
