@@ -69,6 +69,8 @@ const probeMilliseconds = 1000;
 const aloneAfterEchoes = 5;
 /** Connections die without a word: one that brings no echo for so long is replaced. */
 const silenceMilliseconds = 3000;
+/** A server that stops has little time. */
+const farewellMilliseconds = 500;
 const retryMilliseconds = { first: 100, most: 5000 };
 
 const announcement = /^((?:organisation|session):\S+) (\d{0,15})$/;
@@ -86,9 +88,10 @@ export function createBus({ name, connect, log }: BusOptions): Bus {
   const rewatched = new Set<OrganisationId>();
   const pending = new Map<Topic, number | null>();
 
+  /** Ends the present connection. */
   let lose: (error: Error) => void = () => {};
+  /** What this node is waiting to hear of itself. */
   let echoes: { readonly text: string; readonly heard: () => void } | null = null;
-
   /** How many echoes of its own it heard since another node's. */
   let echoesAlone = Infinity;
 
@@ -114,7 +117,7 @@ export function createBus({ name, connect, log }: BusOptions): Bus {
     if (current === null || isFlushing) return;
     isFlushing = true;
     delay(gatherMilliseconds, undefined, { ref: false })
-      .then(() => flush(current))
+      .then(() => withinSilence(flush(current), 'takes nothing'))
       .catch((error: Error) => {
         if (link === current) lose(error);
       })
@@ -162,6 +165,7 @@ export function createBus({ name, connect, log }: BusOptions): Bus {
     lose = lost.reject;
     const serving = async () => {
       const current = await withinSilence(connect({ node, heard, lost: lose, signal }), 'does not answer');
+      // From here on only what changes meanwhile is to be told.
       rewatched.clear();
       await withinSilence(current.hear([...watched.keys()], []), 'does not answer');
       await probe(current);
@@ -179,6 +183,7 @@ export function createBus({ name, connect, log }: BusOptions): Bus {
     } finally {
       link = null;
       pending.clear();
+      rewatched.clear();
       over.abort();
     }
   }
@@ -243,7 +248,11 @@ export function createBus({ name, connect, log }: BusOptions): Bus {
       flushSoon();
     },
     close: async () => {
-      if (link !== null) await withinSilence(flush(link), 'does not answer').catch(() => {});
+      if (link !== null) {
+        await Promise.race([flush(link), delay(farewellMilliseconds, undefined, { ref: false })]).catch(
+          () => {},
+        );
+      }
       closing.abort();
       lose(new Error('closed'));
       await working;

@@ -12,8 +12,8 @@ import { type Address, ask, type Floor, openFloor } from './load.ts';
 
 /** What a wallboard must never be behind by. */
 const promisedMilliseconds = 2000;
-/** What only the bus can do: the next poll is up to 750 ms away, and right after the one before it was. */
-const hastenedMilliseconds = 250;
+/** What only the bus can do: with one logon right after another is shown, the last of three polls is nearly 750 ms away. */
+const hastenedMilliseconds = 400;
 
 interface Node extends Address {
   readonly server: ServerProcess;
@@ -209,20 +209,6 @@ describe.each(buses)('three nodes that tell one another through $name', (bus) =>
     expect(nodes.map((node) => logged(node, gone))).toEqual([2, 2, 2]);
   });
 
-  test('C5: a slow bus tells late what is known by then, and nobody sees an older figure', async ({
-    skip,
-  }) => {
-    if (redis === null) skip('a slow PostgreSQL slows the logons as well');
-    proxy?.delay(1500);
-    for (let turn = 0; turn < 12; turn += 1) {
-      await logOn(nodes[turn % 3] as Node);
-      await delay(100);
-    }
-    expect(await allRight()).toBeLessThan(promisedMilliseconds);
-    await delay(2000);
-    expect(boards.map(({ shown }) => shown.at(-1))).toEqual([12, 12, 12]);
-  });
-
   test('C5: of a node that is killed between commit and announcement, the others find the change within 2 s', async () => {
     const { host = '', port = 0 } = database.connection;
     const commits = await startCommitProxy({ host, port });
@@ -242,7 +228,6 @@ describe.each(buses)('three nodes that tell one another through $name', (bus) =>
 describe('PostgreSQL as the bus', () => {
   beforeEach(async () => {
     const { host = '', port = 0 } = database.connection;
-    proxy = await startProxy({ host, port });
     for (let index = 0; index < 3; index += 1) await startNode({ DATABASE_URL: databaseUrl(host, port) });
     floor = await openFloor(nodes[0] as Node, 30, { concurrent: 30, contingency: 0 });
     boards = nodes.map(watch);
@@ -298,11 +283,25 @@ describe.skipIf(redisBinary === null)('Redis as the bus', () => {
     const { host = '', port = 0 } = database.connection;
     redis = await startRedis();
     proxy = await startProxy({ host: '127.0.0.1', port: redis.port });
-    const variables = { DATABASE_URL: databaseUrl(host, port), REDIS_URL: redis.url };
+    const variables = { DATABASE_URL: databaseUrl(host, port), REDIS_URL: `redis://127.0.0.1:${proxy.port}` };
     for (let index = 0; index < 3; index += 1) await startNode(variables);
     floor = await openFloor(nodes[0] as Node, 60, { concurrent: 60, contingency: 0 });
     boards = nodes.map(watch);
     await allRight();
+  });
+
+  test('C5: a slow bus tells late what is known by then, and nobody sees an older figure', async ({
+    skip,
+  }) => {
+    if (redis === null) skip('a slow PostgreSQL slows the logons as well');
+    proxy?.delay(1500);
+    for (let turn = 0; turn < 12; turn += 1) {
+      await logOn(nodes[turn % 3] as Node);
+      await delay(100);
+    }
+    expect(await allRight()).toBeLessThan(promisedMilliseconds);
+    await delay(2000);
+    expect(boards.map(({ shown }) => shown.at(-1))).toEqual([12, 12, 12]);
   });
 
   test('C5: killed and restarted, it is missed by nobody, and told of once', async () => {
