@@ -23,33 +23,32 @@ export interface HttpClient {
   close(): void;
 }
 
-/** Connections are kept, as many as there are requests at a time. */
+/** Connections are kept, as many as there are requests at a time, up to 128: a server takes no more anew at once. */
 export function httpClient({ http, key }: Address): HttpClient {
-  const agent = new Agent({ keepAlive: true });
+  const agent = new Agent({ keepAlive: true, maxSockets: 128 });
   const { hostname, port, pathname } = new URL(http);
-  return {
-    close: () => agent.destroy(),
-    send: (operation) =>
-      new Promise((answered, failed) => {
-        const body = JSON.stringify(operation);
-        const headers = {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(body),
-          authorization: `Bearer ${key}`,
-        };
-        const sent = request(
-          { agent, hostname, port, path: pathname, method: 'POST', headers },
-          (response) => {
-            let text = '';
-            response.setEncoding('utf8');
-            response.on('data', (chunk: string) => (text += chunk));
-            response.on('end', () => answered(text));
-          },
-        );
-        sent.on('error', failed);
-        sent.end(body);
-      }),
-  };
+  const send = (operation: Operation): Promise<string> =>
+    new Promise((answered, failed) => {
+      const body = JSON.stringify(operation);
+      const headers = {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+        authorization: `Bearer ${key}`,
+      };
+      const sent = request({ agent, hostname, port, path: pathname, method: 'POST', headers }, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => answered(text));
+      });
+      sent.on('error', (error: NodeJS.ErrnoException) => {
+        // A server may close an idle connection just when it is used again.
+        if (sent.reusedSocket && error.code === 'ECONNRESET') send(operation).then(answered, failed);
+        else failed(error);
+      });
+      sent.end(body);
+    });
+  return { send, close: () => agent.destroy() };
 }
 
 /** An acknowledged socket. A message is handed on as its text. */

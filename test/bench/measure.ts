@@ -70,6 +70,12 @@ export function percentiles(milliseconds: number[]): {
   return { p50Milliseconds: at(0.5), p99Milliseconds: at(0.99) };
 }
 
+/** Waits until `performance.now()` is that, where it is not yet. */
+export async function untilThen(due: number): Promise<void> {
+  const wait = due - performance.now();
+  if (wait > 0) await delay(wait);
+}
+
 export interface Loop {
   readonly callers: number;
   readonly seconds: number;
@@ -92,8 +98,7 @@ export async function closedLoop({ callers, seconds, limit, request, from = 0, r
     Array.from({ length: callers }, async (_, caller) => {
       while (performance.now() < end && next < limit) {
         const index = next++;
-        const due = rate === null ? 0 : started + ((index - from) * 1000) / rate;
-        if (due > performance.now()) await delay(due - performance.now());
+        if (rate !== null) await untilThen(started + ((index - from) * 1000) / rate);
         const asked = performance.now();
         await request(index, caller);
         latencies.push(performance.now() - asked);

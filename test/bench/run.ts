@@ -20,6 +20,14 @@ if (wanted !== undefined && benches[wanted] === undefined) {
   console.error(`There is no bench ${wanted}; there are: ${Object.keys(benches).join(', ')}.`);
   process.exit(1);
 }
-for (const [name, run] of Object.entries(benches))
-  if (wanted === undefined || wanted === name) await run(part);
+for (const [name, run] of Object.entries(benches)) {
+  if (wanted !== undefined && wanted !== name) continue;
+  try {
+    await run(part);
+  } catch (error) {
+    // What was measured is worth keeping.
+    console.error(error);
+    process.exitCode = 1;
+  }
+}
 await finish();

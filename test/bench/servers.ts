@@ -96,7 +96,7 @@ async function prepareDatabase(dataFolder: string, options: ProductOptions): Pro
 /** Statements since they were last forgotten, without the sweeper's look for what is due, four times a second. */
 export async function statementsOf(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query(`select coalesce(sum(calls), 0)::int as calls from pg_stat_statements
-    where query not like '%next_due_at%' and query not like '%pg_stat_statements%'`);
+    where query not like '%order by "next_due_at"%' and query not like '%pg_stat_statements%'`);
   return rows[0].calls;
 }
 
@@ -135,6 +135,8 @@ function underLoad(server: ServerProcess, address: Address): ServerUnderLoad {
     pid,
     process: server,
     stop: async () => {
+      // One that is gone before it was told to go has said why.
+      if (server.child.exitCode !== null) progress(server.output.err.slice(-2000));
       server.child.kill('SIGTERM');
       await server.exited;
     },
