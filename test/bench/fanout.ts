@@ -124,6 +124,8 @@ interface FanOut {
   readonly seconds?: number;
 }
 
+type Measured = Awaited<ReturnType<typeof measure>>;
+
 /** Latency is from the sending of the change to the wallboard's hearing of it: the change's own time is in it. */
 async function measure({ servers, sockets, operationOf, changes, seconds = 8 }: FanOut) {
   const sentAt: number[] = [];
@@ -194,11 +196,12 @@ async function delivery(): Promise<void> {
   const sockets = 500;
   const organisationId = encodeOrganisationId(quiet);
   let base: Figures | null = null;
-  /** @param coresAlone what the changes take when nobody watches */
-  const tell = (name: string, measured: Awaited<ReturnType<typeof measure>>, coresAlone = 0) => {
+  /** @param coresAChange what a change a second takes when nobody watches */
+  const tell = (name: string, measured: Measured, coresAChange = 0) => {
     base ??= { case: name, ...measured };
     const bare = Number(base['serverMicroseconds']);
-    const beyondChanges = ((measured.serverCores - coresAlone) * 1e6) / measured.deliveriesPerSecond;
+    const cores = measured.serverCores - coresAChange * measured.updatesPerSecond;
+    const beyondChanges = (cores * 1e6) / measured.deliveriesPerSecond;
     report({
       case: name,
       ...measured,
@@ -234,13 +237,15 @@ async function delivery(): Promise<void> {
   try {
     progress('Seatkeeper');
     const equal = { servers, sockets, operationOf: () => subscription(organisationId), changes };
+    const together = await measure(equal);
+    const operationOf = (index: number) => subscription(organisationId, index % 50);
+    const apart = await measure({ servers, sockets, operationOf, changes });
     // Here a change is a transaction, and the server also looks for what is due: that is no delivery's cost.
     const alone = await measure({ ...equal, sockets: 0 });
+    const coresAChange = alone.serverCores / alone.updatesPerSecond;
+    tell('Seatkeeper, 500 equal subscriptions', together, coresAChange);
+    tell('Seatkeeper, 50 different ones of 10', apart, coresAChange);
     report({ case: 'Seatkeeper, the changes alone, nobody watches', ...alone });
-    tell('Seatkeeper, 500 equal subscriptions', await measure(equal), alone.serverCores);
-    const operationOf = (index: number) => subscription(organisationId, index % 50);
-    const different = await measure({ servers, sockets, operationOf, changes });
-    tell('Seatkeeper, 50 different ones of 10', different, alone.serverCores);
   } finally {
     changes.close();
     await product.stop();

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +17,8 @@ interface Section {
   readonly rows: Figures[];
 }
 
-const file = join(import.meta.dirname, 'RESULTS.md');
+const resultsName = 'RESULTS.md';
+const file = join(import.meta.dirname, resultsName);
 const sections: Section[] = [];
 
 /** Begins a table. @returns takes a case's figures: they are printed as a line of JSON, and kept for the table */
@@ -26,13 +28,24 @@ export function section(title: string): (figures: Figures) => void {
   const load = (loadavg()[0] ?? 0).toFixed(2);
   const circumstances =
     `${new Date().toISOString().slice(0, 16).replace('T', ' ')} UTC; ${cpus().length} × ${processor?.model ?? '?'}, ` +
-    `${gigabytes} GB; ${process.platform} ${process.arch}, Node ${process.versions.node}; load average at the start ${load}`;
+    `${gigabytes} GB; ${process.platform} ${process.arch}, Node ${process.versions.node}; ` +
+    `commit ${commit()}; load average at the start ${load}${Number(load) > 1 ? ' (others used the machine)' : ''}`;
   const rows: Figures[] = [];
   sections.push({ title, circumstances, rows });
   return (figures) => {
     rows.push(figures);
     console.log(JSON.stringify(figures));
   };
+}
+
+/** What was measured; with a `*` where it was not all committed. */
+function commit(): string {
+  const git = (...args: string[]) =>
+    spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout;
+  const changes = git('status', '--porcelain')
+    .split('\n')
+    .filter((line) => line !== '' && !line.endsWith(resultsName));
+  return `${git('rev-parse', '--short', 'HEAD').trim()}${changes.length > 0 ? '*' : ''}`;
 }
 
 /** Says what goes on; to standard error, so that the output stays JSON. */
