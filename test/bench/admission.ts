@@ -7,11 +7,22 @@ import { createDatabase } from '../../src/database/database.ts';
 import { startEmbedded } from '../../src/database/embedded.ts';
 import { migrateToLatest } from '../../src/database/migrate.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
-import type { OrganisationId, SessionId, UserId } from '../../src/kernel/ids.ts';
+import type { OrganisationId, UserId } from '../../src/kernel/ids.ts';
 import { createLines } from '../../src/kernel/lines.ts';
 import { createCatalogue } from '../../src/licence/store.ts';
 import { createLive } from '../../src/live/live.ts';
 import { createSessionCommands } from '../../src/session/commands.ts';
+import { closedLoop } from './measure.ts';
+import { progress, section } from './report.ts';
+import {
+  organisationAt,
+  resetSessions,
+  seedOrganisations,
+  seedPools,
+  seedUsers,
+  sessionAt,
+  userAt,
+} from './seed.ts';
 
 /**
  * The admission layer beside a transaction a logon, as one would write it first: on the same PostgreSQL, with the same
@@ -32,6 +43,7 @@ interface Case {
   readonly baseline?: string;
   /** Sessions of the hot organisation that live already. */
   readonly live?: number;
+  readonly prepare?: () => Promise<void>;
 }
 
 export async function run(): Promise<void> {
@@ -61,7 +73,7 @@ export async function run(): Promise<void> {
       if ('code' in answer) throw new Error(answer.message);
     };
     const renew = async (index: number) => {
-      const sessionId = liveSession(index % 100_000);
+      const sessionId = sessionAt(index % 100_000);
       const answer = await sessions.renewSession({ organisationId: hot, sessionId });
       if ('code' in answer) throw new Error(answer.message);
     };
@@ -75,7 +87,7 @@ export async function run(): Promise<void> {
         name: manyNaive,
         callers: 500,
         limit: all,
-        request: (n) => transactionALogon(naive, orgAt(n), userAt(Math.floor(n / organisations))),
+        request: (n) => transactionALogon(naive, othersAt(n), userAt(Math.floor(n / organisations))),
       },
       { name: 'one organisation, 1 caller', callers: 1, limit: users, request: hotLogon, baseline: hotNaive },
       {
@@ -103,7 +115,7 @@ export async function run(): Promise<void> {
         name: '1,000 organisations, 500 callers',
         callers: 500,
         limit: all,
-        request: (n) => logon(orgAt(n), userAt(Math.floor(n / organisations))),
+        request: (n) => logon(othersAt(n), userAt(Math.floor(n / organisations))),
         baseline: manyNaive,
       },
       ...[1000, 10_000, 100_000].map((count): Case => ({
@@ -122,15 +134,28 @@ export async function run(): Promise<void> {
         baseline: 'one organisation, 1,000 callers',
         live: 100_000,
       },
+      {
+        name: 'an organisation of 1,000,000 users, 16 callers',
+        callers: 16,
+        limit: largeUsers,
+        request: (n) => logon(large, userAt(n)),
+        baseline: 'one organisation, 16 callers',
+        prepare: async () => {
+          progress('a million users move in');
+          await seedUsers(pool, { organisationIds: [large], count: largeUsers, licence: 'SUPERVISOR' });
+        },
+      },
     ];
     const rates = new Map<string, number>();
+    const report = section('admission');
     for (const each of cases) {
-      await reset(pool, each.live ?? 0);
+      if (each.prepare !== undefined) await each.prepare();
+      await resetSessions(pool, each.live ?? 0);
       const measured = await measure(each);
       rates.set(each.name, measured.perSecond);
       const base = each.baseline === undefined ? undefined : rates.get(each.baseline);
       const times = base === undefined ? null : Number((measured.perSecond / base).toFixed(2));
-      console.log(JSON.stringify({ case: each.name, ...measured, times, of: each.baseline ?? null }));
+      report({ case: each.name, ...measured, times, of: each.baseline ?? null });
     }
   } finally {
     live.close();
@@ -141,88 +166,26 @@ export async function run(): Promise<void> {
   }
 }
 
-/** Closed loop: each caller asks again as soon as it is answered, until time or users run out. */
 async function measure({ callers, limit, request }: Case) {
-  const latencies: number[] = [];
-  let next = 0;
   const cpu = process.cpuUsage();
-  const started = performance.now();
-  const end = started + seconds * 1000;
-  await Promise.all(
-    Array.from({ length: callers }, async () => {
-      while (performance.now() < end && next < limit) {
-        const asked = performance.now();
-        await request(next++);
-        latencies.push(performance.now() - asked);
-      }
-    }),
-  );
-  const took = (performance.now() - started) / 1000;
+  const measured = await closedLoop({ callers, seconds, limit, request });
   const { user, system } = process.cpuUsage(cpu);
-  latencies.sort((one, other) => one - other);
-  const percentile = (part: number) =>
-    Number((latencies[Math.floor(latencies.length * part)] ?? 0).toFixed(2));
-  return {
-    requests: next,
-    perSecond: Math.round(next / took),
-    p50Milliseconds: percentile(0.5),
-    p99Milliseconds: percentile(0.99),
-    nodeCpuMicroseconds: Math.round((user + system) / next),
-  };
+  return { ...measured, nodeCpuMicroseconds: Math.round((user + system) / measured.requests) };
 }
 
-const hex = (value: number) => value.toString(16).padStart(12, '0');
-const hot = `00000000-0000-4000-8000-${hex(0)}` as OrganisationId;
-const userAt = (index: number) => `10000000-0000-4000-8000-${hex(index + 1)}` as UserId;
-const orgAt = (index: number) =>
-  `00000000-0000-4000-8000-${hex((index % organisations) + 1)}` as OrganisationId;
-const liveSession = (index: number) => `20000000-0000-4000-8000-${hex(index + 1)}` as SessionId;
+const hot = organisationAt(0);
+/** Of a million users. */
+const large = organisationAt(organisations + 1);
+const largeUsers = 1_000_000;
+const othersAt = (index: number) => organisationAt((index % organisations) + 1);
 
 async function seed(pool: pg.Pool): Promise<void> {
-  const id = (prefix: string, from: string) =>
-    `('${prefix}0000000-0000-4000-8000-' || lpad(to_hex(${from}), 12, '0'))::uuid`;
-  const month = "date_trunc('month', now())";
-  for (const statement of [
-    `insert into organisation (id, name, time_zone, lease_seconds, test_clock, settled_at, next_due_at, period_month,
-       period_from, period_until, active_users, active_in_billing_period, revision, rows_revision, created_at)
-     select ${id('0', 'i')}, 'Organisation ' || i, 'UTC', 3600, false, now(), ${month} + interval '1 month', 24312,
-       ${month}, ${month} + interval '1 month', 1, 1, 1, 0, now() from generate_series(0, ${organisations}) i`,
-    `insert into "user" (organisation_id, id, username, display_name, status, created_at)
-     select o.id, ${id('1', 'i')}, 'user-' || i, 'User', 'ACTIVE', now()
-     from organisation o cross join lateral
-       generate_series(1, case when o.id = '${hot}' then ${users} else ${usersEach} end) i`,
-    `insert into assignment (organisation_id, id, user_id, licence, assigned_at)
-     select organisation_id, gen_random_uuid(), id, 'SUPERVISOR', now() from "user"`,
-    `insert into pool (organisation_id, licence, base_total, concurrent_total, contingency_total, in_use, max_used,
-       assigned, reusable, locked, holders, purchases, revision)
-     select id, 'SUPERVISOR', 1000000, 1000000, 0, 0, 0, 0, 0, 0, 1000000, 1, 1 from organisation`,
-  ]) {
-    await pool.query(statement);
-  }
-}
-
-/** Nobody is logged on but `live` of the hot organisation; yesterday's sessions are there. */
-async function reset(pool: pg.Pool, live: number): Promise<void> {
-  await pool.query('truncate session, session_feature, hold, history, denial');
-  await pool.query(`update pool set in_use = case when organisation_id = '${hot}' then ${live} else 0 end`);
-  await pool.query(
-    `insert into session (organisation_id, id, user_id, licence, device, admitted_as, started_at, expires_at, due_at,
-       ended_at, end_reason, version)
-     select organisation_id, gen_random_uuid(), id, 'SUPERVISOR', 'desktop', 'CONCURRENT', at, at + interval '1 hour',
-       at + interval '1 hour', at + interval '1 hour', 'LEASE_EXPIRED', 1
-     from "user", (select now() - interval '1 day' as at) yesterday limit 100000`,
-  );
-  await pool.query(
-    `insert into session (organisation_id, id, user_id, licence, device, admitted_as, started_at, expires_at, due_at, version)
-     select organisation_id, ('2' || substr(id::text, 2))::uuid, id, 'SUPERVISOR', 'desktop', 'CONCURRENT', now(),
-       now() + interval '50 minutes', now() + interval '50 minutes', 1
-     from "user" where organisation_id = '${hot}' order by id limit ${live}`,
-  );
-  await pool.query(
-    `insert into hold select organisation_id, user_id, licence, admitted_as, started_at from session where ended_at is null`,
-  );
-  await pool.query('vacuum analyze');
-  await pool.query('checkpoint');
+  const licence = 'SUPERVISOR';
+  await seedOrganisations(pool, { from: 0, until: organisations + 1, activeUsers: 1 });
+  await seedUsers(pool, { organisationIds: [hot], count: users, licence });
+  const organisationIds = Array.from({ length: organisations }, (_, index) => othersAt(index));
+  await seedUsers(pool, { organisationIds, count: usersEach, licence });
+  await seedPools(pool, [licence]);
 }
 
 /** What one would write first: a transaction a logon, which writes the rows that a logon of ours writes. */
