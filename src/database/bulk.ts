@@ -1,6 +1,7 @@
 import { CompiledQuery } from 'kysely';
 import type { Instant } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
+import { encodeArray } from './arrays.ts';
 import type { Database } from './database.ts';
 import type { DB } from './tables.ts';
 
@@ -43,7 +44,12 @@ export function forRows<Answer = never>(text: string) {
     const statement = text.replaceAll('$given', given);
     return async (db: Database, rows: Rows<Name>): Promise<Answer[]> => {
       if (rows.length === 0) return [];
-      const parameters = names.map((name) => toArray(rows, name, quoted.has(columns[name])));
+      const parameters = names.map((name) =>
+        encodeArray(
+          columns[name],
+          rows.map((row) => row[name]),
+        ),
+      );
       return (await db.executeQuery<Answer>(CompiledQuery.raw(statement, parameters))).rows;
     };
   };
@@ -68,40 +74,19 @@ export function deleteFrom(table: keyof DB) {
 }
 
 /** As the database spells it: `organisationId` is `"organisation_id"`. */
-function columnOf(name: string): string {
+export function columnOf(name: string): string {
   return `"${name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}"`;
 }
-
-/** Types whose values can contain what an array is written with; ids, figures, instants and names of enums cannot. */
-const quoted: ReadonlySet<string> = new Set(['text', 'jsonb']);
-
-/** A column as PostgreSQL reads an array; instants in UTC, whatever the process's zone. pg's own way costs four times as much. */
-function toArray<Name extends string>(rows: Rows<Name>, name: Name, isQuoted: boolean): string {
-  let array = '';
-  let instant: Date | undefined;
-  let instantText = '';
-  for (const row of rows) {
-    const value = row[name];
-    if (value instanceof Date) {
-      // What was decided together happened at one instant.
-      if (value !== instant) instantText = value.toISOString();
-      instant = value;
-      array += `,${instantText}`;
-    } else if (value === null || value === undefined) {
-      array += ',NULL';
-    } else {
-      const element = String(value as string | number | boolean);
-      array += isQuoted
-        ? `,"${special.test(element) ? element.replaceAll(/["\\]/g, '\\$&') : element}"`
-        : `,${element}`;
-    }
-  }
-  return `{${array.slice(1)}}`;
-}
-
-const special = /["\\]/;
 
 /** By organisation. */
 export function byOrganisation<Thing>(things: readonly Of<Thing>[]): Map<OrganisationId, Of<Thing>[]> {
   return Map.groupBy(things, ({ organisationId }) => organisationId);
+}
+
+/** Those that pass, and those that do not. */
+export function parted<Thing>(
+  things: readonly Thing[],
+  passes: (thing: Thing) => boolean,
+): [Thing[], Thing[]] {
+  return [things.filter(passes), things.filter((thing) => !passes(thing))];
 }

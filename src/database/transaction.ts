@@ -3,7 +3,6 @@ import {
   type DatabaseConnection,
   DummyDriver,
   PostgresDialect,
-  sql,
   Transaction as KyselyTransaction,
 } from 'kysely';
 import { failureCode } from '../kernel/failure.ts';
@@ -36,22 +35,32 @@ const attempts = 4;
 /** A serialization failure, a deadlock, and a prepared statement that a migration made stale. */
 const worthRepeating = new Set(['40001', '40P01', '0A000']);
 
+interface TransactionOptions<Answer> {
+  /** What is written last: its statements are all sent before it returns, and the commit right behind them. */
+  readonly write?: (trx: Transaction, answer: Answer) => readonly unknown[];
+  /** PostgreSQL's settings while the transaction lasts. */
+  readonly settings?: Settings;
+}
+
+export type Settings = Readonly<Record<string, string | number>>;
+
 /**
  * Does `work` in one transaction: all of it is written, or nothing. Where PostgreSQL gives it up for another's sake
  * (a deadlock, a serialization failure) it is done again, up to 3 times: `work` must have no effect outside `trx`.
  *
- * @param write what is written last: its statements are all sent before it returns, and the commit right behind them
  * @throws TransactionError carrying `name`, whatever `work` threw.
  */
 export async function inTransaction<Answer>(
   db: Database,
   name: string,
   work: (trx: Transaction) => Promise<Answer>,
-  write: (trx: Transaction, answer: Answer) => readonly unknown[] = () => [],
+  options: TransactionOptions<Answer> = {},
 ): Promise<Answer> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await db.getExecutor().provideConnection((connection) => transact(db, connection, work, write));
+      return await db
+        .getExecutor()
+        .provideConnection((connection) => transact(db, connection, work, options));
     } catch (error) {
       if (attempt === attempts || !worthRepeating.has(failureCode(error) ?? '')) {
         throw new TransactionError(name, error);
@@ -65,7 +74,7 @@ async function transact<Answer>(
   db: Database,
   connection: DatabaseConnection,
   work: (trx: Transaction) => Promise<Answer>,
-  write: (trx: Transaction, answer: Answer) => readonly unknown[],
+  { write, settings = {} }: TransactionOptions<Answer>,
 ): Promise<Answer> {
   let isOver = false;
   const executor = db.getExecutor().withConnectionProvider({
@@ -77,10 +86,11 @@ async function transact<Answer>(
   });
   const driver = new DummyDriver();
   const trx = new KyselyTransaction<DB>({ config: { dialect }, dialect, driver, executor });
-  const begun = connection.executeQuery(CompiledQuery.raw('begin'));
+  const set = Object.entries(settings).map(([setting, value]) => `; set local ${setting} = ${value}`);
+  const begun = connection.executeQuery(CompiledQuery.raw(`begin${set.join('')}`));
   try {
     const [answer] = await Promise.all([work(trx), begun]);
-    const written = Promise.all(write(trx, answer));
+    const written = Promise.all(write?.(trx, answer) ?? []);
     let unsent: { readonly error: unknown } | undefined;
     written.catch((error: unknown) => {
       unsent = { error };
@@ -107,17 +117,11 @@ async function transact<Answer>(
 /**
  * For the transactions that are done again and again. Their statements are planned once, and find their rows by an
  * index, also where the plan is made while a table is empty still: it would stay in use while the table grows.
- * @param lockMilliseconds how long it waits for a lock that somebody else holds; null: the usual
  */
-export async function hasten(trx: Transaction, lockMilliseconds: number | null): Promise<void> {
-  const settings = {
-    plan_cache_mode: 'force_generic_plan',
-    enable_seqscan: 'off',
-    enable_bitmapscan: 'off',
-    enable_hashjoin: 'off',
-    enable_mergejoin: 'off',
-    ...(lockMilliseconds === null ? {} : { lock_timeout: lockMilliseconds }),
-  };
-  const statements = Object.entries(settings).map(([name, value]) => `set local ${name} = ${value}`);
-  await sql.raw(statements.join('; ')).execute(trx);
-}
+export const hastened: Settings = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+};

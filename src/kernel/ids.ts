@@ -1,4 +1,6 @@
+import { randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
+import { systemClock } from './clock.ts';
 
 declare const brand: unique symbol;
 
@@ -16,9 +18,29 @@ export type DenialId = Id<'Denial'>;
 /** A licence's code in the catalogue, such as `INBOUND_AGENT`. */
 export type LicenceCode = string & { readonly [brand]: 'Licence' };
 
+const idBytes = 16;
+/** Of many ids: asking for each one's by itself was a tenth of what a logon costs this process. */
+const random = new Uint8Array(256 * idBytes);
+let used = random.length;
+let milliseconds = 0;
+let sequence = 0;
+
 /** A new UUID of version 7: later ones sort after earlier ones, so that an index grows at one end. */
 export function newId<Of extends string>(): Id<Of> {
-  return v7() as Id<Of>;
+  if (used === random.length) {
+    randomFillSync(random);
+    used = 0;
+  }
+  const bytes = random.subarray(used, (used += idBytes));
+  const now = systemClock.now().getTime();
+  if (now > milliseconds) {
+    milliseconds = now;
+    // Below half, so that no millisecond has ids enough to overflow it.
+    sequence = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) >>> 1;
+  } else {
+    sequence += 1;
+  }
+  return v7({ random: bytes, msecs: milliseconds, seq: sequence }) as Id<Of>;
 }
 
 /**

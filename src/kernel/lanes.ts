@@ -30,6 +30,8 @@ export interface LaneOptions<Key, Item> extends QueueLimits {
    */
   readonly work: (batch: readonly Item[], patient: boolean) => Promise<readonly Item[]>;
   readonly keyOf: (item: Item) => Key;
+  /** What tells an item's lane; its key where it is not said. Of items that are equal in it, one is done at a time. */
+  readonly spreadBy?: (item: Item) => string;
   /** How many batches may be under way at once. */
   readonly lanes: number;
   /** What one batch holds at most. */
@@ -58,7 +60,7 @@ interface Lane<Key, Item> {
  * @returns puts an item into its lane; throws Overloaded where too many wait
  */
 export function createLanes<Key extends string, Item>(options: LaneOptions<Key, Item>): (item: Item) => void {
-  const { work, keyOf, maxBatch } = options;
+  const { work, keyOf, spreadBy = keyOf, maxBatch } = options;
   const lanes = Array.from({ length: options.lanes }, (): Lane<Key, Item> => openLane());
   const aside = openLane<Key, Item>();
   let total = 0;
@@ -82,9 +84,10 @@ export function createLanes<Key extends string, Item>(options: LaneOptions<Key, 
     for (const item of held) put(aside, keyOf(item), item);
     for (const key of new Set(held.map(keyOf))) {
       // Those that came later stay behind those that were set aside.
-      const { waiting } = laneOf(key);
-      for (const item of waiting.get(key) ?? []) put(aside, key, item);
-      waiting.delete(key);
+      for (const { waiting } of lanes) {
+        for (const item of waiting.get(key) ?? []) put(aside, key, item);
+        waiting.delete(key);
+      }
       keysAside.add(key);
       awaitTurn(key);
     }
@@ -133,8 +136,8 @@ export function createLanes<Key extends string, Item>(options: LaneOptions<Key, 
     patience.set(key, timer);
   }
 
-  function laneOf(key: Key): Lane<Key, Item> {
-    const lane = lanes[hash(key) % lanes.length];
+  function laneOf(item: Item): Lane<Key, Item> {
+    const lane = lanes[hash(spreadBy(item)) % lanes.length];
     if (lane === undefined) throw new Error('There are no lanes');
     return lane;
   }
@@ -142,7 +145,7 @@ export function createLanes<Key extends string, Item>(options: LaneOptions<Key, 
   return (item) => {
     const key = keyOf(item);
     const isAside = keysAside.has(key);
-    const lane = isAside ? aside : laneOf(key);
+    const lane = isAside ? aside : laneOf(item);
     if (total >= options.maxWaiting || (lane.waiting.get(key)?.length ?? 0) >= options.maxWaitingOfKey) {
       throw new Overloaded('Too many requests are waiting; try again in a second.');
     }

@@ -1,6 +1,6 @@
 import { deleteBaseLicences, listDueBaseLicences } from '../assignment/store.ts';
 import { byOrganisation, type Of, type Span } from '../database/bulk.ts';
-import { inTransaction, hasten, type Transaction } from '../database/transaction.ts';
+import { hastened, inTransaction, type Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import { failureCode } from '../kernel/failure.ts';
 import { Held } from '../kernel/lanes.ts';
@@ -13,6 +13,7 @@ import { type BillingPeriod, nowOf, type Organisation } from '../organisation/do
 import {
   insertBillingPeriods,
   listDueOrganisationIds,
+  lineKeys,
   lockOrganisations,
   updateOrganisations,
 } from '../organisation/store.ts';
@@ -28,7 +29,7 @@ import {
   saveHolders,
 } from '../session/store.ts';
 import { closeStep, type HistoryEntry, openTally, type Pool, type Tally } from '../usage/domain.ts';
-import { insertHistory, listPools, savePools } from '../usage/store.ts';
+import { insertHistory, listPools, savePools, useKeys } from '../usage/store.ts';
 import { settle, type Settled } from './domain.ts';
 
 /**
@@ -136,17 +137,14 @@ export async function inLedgers<Answer, Known = void>(
       name,
       async (trx) => {
         // Each statement sees what was committed when it began: what follows the locks, what there is once they are held.
-        const hastened = hasten(trx, wait === 'BRIEFLY' ? briefMilliseconds : null);
         const locked = lockOrganisations(trx, organisationIds, wait === 'NEVER');
         let mine = names;
         if (wait === 'NEVER') {
           // What somebody else has may not be waited for by way of its sessions either.
-          const [, own] = await Promise.all([hastened, locked]);
-          const ids = new Set(own.map(({ id }) => id));
+          const ids = new Set((await locked).map(({ id }) => id));
           mine = names.filter(({ organisationId }) => ids.has(organisationId));
         }
-        const [, organisations, pools, loaded, known] = await Promise.all([
-          hastened,
+        const [organisations, pools, loaded, known] = await Promise.all([
           locked,
           listPools(trx, organisationIds),
           lockHolders(trx, mine),
@@ -167,10 +165,13 @@ export async function inLedgers<Answer, Known = void>(
           saved: [...open.values()].map((each) => changesOf(each, work.sessionsOnly ?? false)),
         };
       },
-      (trx, { answer, saved }) => [
-        ...save(trx, saved),
-        answer === null ? null : work.write?.(trx, answer.is),
-      ],
+      {
+        settings: wait === 'BRIEFLY' ? { ...hastened, lock_timeout: briefMilliseconds } : hastened,
+        write: (trx, { answer, saved }) => [
+          ...save(trx, saved),
+          answer === null ? null : work.write?.(trx, answer.is),
+        ],
+      },
     );
     announce(services, saved);
     return answer;
@@ -425,7 +426,10 @@ type Changes = ReturnType<typeof changesOf>;
 function changesOf(open: OpenLedger, sessionsOnly: boolean) {
   const { ledger } = open;
   const organisationId = ledger.organisation.id;
-  const pools = [...ledger.pools.values()].filter((pool) => isChanged(open.pools.get(pool.licence), pool));
+  const pools = [...ledger.pools.values()].flatMap((pool) => {
+    const changed = changedKeys(open.pools.get(pool.licence), pool);
+    return changed.length === 0 ? [] : [{ organisationId, ...pool, isUseOnly: isWithin(changed, useKeys) }];
+  });
   const everyRowChanged =
     open.everyRowChanged ||
     ledger.organisation.activeUsers !== open.organisation.activeUsers ||
@@ -437,7 +441,7 @@ function changesOf(open: OpenLedger, sessionsOnly: boolean) {
     organisationId,
     figuresChanged,
     sessions,
-    pools: pools.map((pool) => ({ organisationId, revision, ...pool })),
+    pools: pools.map((pool) => ({ ...pool, revision })),
     holders: { organisationId, before: open.holders, after: ledger.holders, at: ledger.now },
     history: ledger.history.map((entry) => ({ organisationId, ...entry })),
     denials: ledger.denials.map((denial) => ({ organisationId, ...denial })),
@@ -447,7 +451,10 @@ function changesOf(open: OpenLedger, sessionsOnly: boolean) {
       revision,
       rowsRevision: everyRowChanged ? revision : open.organisation.rowsRevision,
       nextDueAt: nextDueAt(open.organisation.nextDueAt, sessions),
-      seekDue: !sessionsOnly || open.organisation.nextDueAt <= ledger.now,
+      isLineOnly:
+        sessionsOnly &&
+        open.organisation.nextDueAt > ledger.now &&
+        isWithin(changedKeys(open.organisation, ledger.organisation), lineKeys),
     },
   };
 }
@@ -488,11 +495,15 @@ function nextDueAt(known: Instant, changed: readonly Session[]): Instant {
   return at;
 }
 
-function isChanged(before: Pool | undefined, after: Pool): boolean {
-  if (before === undefined || before === after) return before === undefined;
-  return (Object.keys(after) as (keyof Pool)[]).some(
-    (key) => before[key]?.valueOf() !== after[key]?.valueOf(),
-  );
+/** Which of its values are others than before: all, where there was none before. */
+function changedKeys<Thing extends object>(before: Thing | undefined, after: Thing): (keyof Thing)[] {
+  if (before === after) return [];
+  const keys = Object.keys(after) as (keyof Thing)[];
+  return keys.filter((key) => before?.[key]?.valueOf() !== after[key]?.valueOf());
+}
+
+function isWithin<Key>(keys: readonly Key[], some: readonly Key[]): boolean {
+  return keys.every((key) => some.includes(key));
 }
 
 function changedSessions(before: ReadonlyMap<UserId, Holder>, after: ReadonlyMap<UserId, Holder>): Session[] {

@@ -1,6 +1,6 @@
-import { type Selectable, sql } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { forRows, insertInto } from '../database/bulk.ts';
+import { columnOf, forRows, insertInto, parted } from '../database/bulk.ts';
 import { containing, keyset, type PageRequest } from '../database/page.ts';
 import type { Organisation as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -28,18 +28,23 @@ const columns = [
   'createdAt',
 ] as const;
 
-function toOrganisation({
-  periodMonth,
-  periodFrom,
-  periodUntil,
-  ...rest
-}: Pick<Selectable<Row>, (typeof columns)[number]>): Organisation {
+type Read = Pick<Selectable<Row>, (typeof columns)[number]>;
+
+function toOrganisation({ periodMonth, periodFrom, periodUntil, ...rest }: Read): Organisation {
   return { ...rest, period: { month: periodMonth, from: periodFrom, until: periodUntil } };
 }
 
 function toRow({ period, ...rest }: Organisation) {
   return { ...rest, periodMonth: period.month, periodFrom: period.from, periodUntil: period.until };
 }
+
+const lockRows = (skipLocked: boolean) =>
+  forRows<Read>(`
+    select organisation.* from $given cross join lateral (
+      select ${columns.map(columnOf).join(', ')} from organisation where id = given.id offset 0
+      for no key update${skipLocked ? ' skip locked' : ''}) organisation`)({ id: 'uuid' });
+const lockOrWait = lockRows(false);
+const lockIfFree = lockRows(true);
 
 /**
  * One organisation, one line: whatever changes an organisation's counters holds this lock first, in the order of ids
@@ -51,14 +56,8 @@ export async function lockOrganisations(
   ids: readonly OrganisationId[],
   skipLocked: boolean,
 ): Promise<Organisation[]> {
-  const rows = await trx
-    .selectFrom('organisation')
-    .select(columns)
-    .where('id', '=', sql<OrganisationId>`any(${ids}::uuid[])`)
-    .orderBy('id')
-    .forNoKeyUpdate()
-    .$if(skipLocked, (query) => query.skipLocked())
-    .execute();
+  const inOrder = ids.toSorted().map((id) => ({ id }));
+  const rows = await (skipLocked ? lockIfFree : lockOrWait)(trx, inOrder);
   return rows.map(toOrganisation);
 }
 
@@ -122,11 +121,32 @@ export async function insertOrganisation(trx: Transaction, organisation: Organis
   return true;
 }
 
-const updateRows = forRows(`
+/** What admission alone changes of an organisation. */
+export const lineKeys = [
+  'settledAt',
+  'nextDueAt',
+  'revision',
+  'rowsRevision',
+] as const satisfies readonly (keyof Organisation)[];
+
+const updateLines = forRows(`
   update organisation set
-    parent_id = given.parent_id,
+    settled_at = given.settled_at,
+    next_due_at = given.next_due_at,
+    revision = given.revision,
+    rows_revision = given.rows_revision
+  from $given
+  where organisation.id = given.id`)({
+  id: 'uuid',
+  settledAt: 'timestamptz',
+  nextDueAt: 'timestamptz',
+  revision: 'bigint',
+  rowsRevision: 'bigint',
+});
+
+const updateWhole = forRows(`
+  update organisation set
     name = given.name,
-    external_id = given.external_id,
     time_zone = given.time_zone,
     lease_seconds = given.lease_seconds,
     settled_at = given.settled_at,
@@ -137,22 +157,19 @@ const updateRows = forRows(`
     active_in_billing_period = given.active_in_billing_period,
     revision = given.revision,
     rows_revision = given.rows_revision,
-    next_due_at = case when not given.seek_due then given.next_due_at else least(
+    next_due_at = least(
       given.period_until,
       (select min(due_at) from session where organisation_id = given.id and end_reason is null),
       (select min("from") from purchase where organisation_id = given.id and "from" > given.settled_at),
       (select min(until) from purchase where organisation_id = given.id and until > given.settled_at),
-      (select min(period_until) from base_licence where organisation_id = given.id and holder_id is null)) end
+      (select min(period_until) from base_licence where organisation_id = given.id and holder_id is null))
   from $given
   where organisation.id = given.id`)({
   id: 'uuid',
-  parentId: 'uuid',
   name: 'text',
-  externalId: 'text',
   timeZone: 'text',
   leaseSeconds: 'integer',
   settledAt: 'timestamptz',
-  nextDueAt: 'timestamptz',
   periodMonth: 'integer',
   periodFrom: 'timestamptz',
   periodUntil: 'timestamptz',
@@ -160,23 +177,20 @@ const updateRows = forRows(`
   activeInBillingPeriod: 'integer',
   revision: 'bigint',
   rowsRevision: 'bigint',
-  seekDue: 'boolean',
 });
 
 /**
  * Writes organisations back.
- * @param organisations with `seekDue`: whether to find when something next falls due. Each of the four is the first
- *   entry of an index, whatever the organisation's size. Where it is known not to be sooner than `nextDueAt`, that is
- *   written instead.
+ * @param organisations those with `isLineOnly` changed nothing but `lineKeys`, and nothing falls due sooner than their
+ *   `nextDueAt`. For the others it is found when something next falls due: each of the four is the first entry of an
+ *   index, whatever the organisation's size.
  */
 export async function updateOrganisations(
   trx: Transaction,
-  organisations: readonly (Organisation & { readonly seekDue: boolean })[],
+  organisations: readonly (Organisation & { readonly isLineOnly: boolean })[],
 ): Promise<void> {
-  await updateRows(
-    trx,
-    organisations.map(({ seekDue, ...organisation }) => ({ seekDue, ...toRow(organisation) })),
-  );
+  const [lines, wholes] = parted(organisations, ({ isLineOnly }) => isLineOnly);
+  await Promise.all([updateLines(trx, lines), updateWhole(trx, wholes.map(toRow))]);
 }
 
 export const insertBillingPeriods = insertInto('billingPeriod')({

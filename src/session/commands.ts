@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { Of } from '../database/bulk.ts';
 import type { Transaction } from '../database/transaction.ts';
 import {
@@ -87,6 +88,9 @@ type Waiting<Request> = Request & {
 type WaitingAsked = Waiting<Asked>;
 type WaitingRenewal = Waiting<OfSession>;
 
+/** Each keeps about one core of PostgreSQL busy: more of them than cores only get in one another's way. */
+const lanes = Math.min(Math.max(availableParallelism(), 2), 8);
+
 /** A transaction stays short; what finds no place is in the next. */
 const maxBatch = 1000;
 
@@ -98,12 +102,14 @@ export function createSessionCommands(services: Services, queue: QueueLimits = u
     ...queue,
     work: decide,
     keyOf: organisationOf,
-    ...{ lanes: 4, maxPatient: 8, maxBatch, giveUp },
+    ...{ lanes, maxPatient: 8, maxBatch, giveUp },
   });
   const renewal = createLanes<OrganisationId, WaitingRenewal>({
     ...queue,
     work: prolong,
     keyOf: ({ organisationId }) => organisationId,
+    // No two sessions stand in one another's way, be they of one organisation.
+    spreadBy: ({ sessionId }) => sessionId,
     // Nothing of theirs is ever held: what cannot be prolonged at once is left to admission.
     ...{ lanes: 2, maxPatient: 0, maxBatch, giveUp },
   });

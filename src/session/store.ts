@@ -374,7 +374,7 @@ function differences(changes: readonly HoldersChange[]) {
 const prolong = forRows<Read>(`
   with mine as (
     select mine.* from $given cross join lateral (
-      select session.organisation_id, session.id, present.at + lease_seconds * interval '1 second' as expiry
+      select session.ctid as place, present.at + lease_seconds * interval '1 second' as expiry
       from organisation
       cross join lateral (
         select case when test_clock then settled_at else greatest(settled_at, given.real) end as at) present
@@ -386,13 +386,14 @@ const prolong = forRows<Read>(`
       for no key update of session skip locked) mine)
   update session set expires_at = mine.expiry, version = version + 1
   from mine
-  where session.organisation_id = mine.organisation_id and session.id = mine.id
+  where session.ctid = mine.place
   returning session.*, ${featuresOfSession} as features`)({ ...sessionKey, real: 'timestamptz' });
 
 /**
  * Prolongs live sessions, whatever their organisations, by one statement and without any lock but theirs (L7, L8).
  * Only ever later: one that a shortened lease would end sooner is left to admission, which knows what then falls due
- * earlier; and so is one that a transaction under way holds.
+ * earlier; and so is one that a transaction under way holds, or has changed since the statement began. A row that is
+ * locked stays in its place, so that it need not be looked up twice.
  * @returns those that were prolonged
  */
 export async function prolongSessions(

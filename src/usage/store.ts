@@ -1,6 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { byOrganisation, insertInto, type Of } from '../database/bulk.ts';
+import { forRows, insertInto, type Of, parted } from '../database/bulk.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Pool as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -11,23 +11,24 @@ function toPool({ organisationId: _, revision: __, ...pool }: Selectable<Row>): 
   return pool;
 }
 
+const selectPools = forRows<Selectable<Row>>(`
+  select pool.* from $given cross join lateral (
+    select * from pool where organisation_id = given.organisation_id offset 0) pool`)({
+  organisationId: 'uuid',
+});
+
 /** Every pool of the organisations: at most one a licence of the catalogue. */
 export async function listPools(
   db: Database,
   organisationIds: readonly OrganisationId[],
 ): Promise<ReadonlyMap<OrganisationId, ReadonlyMap<LicenceCode, Pool>>> {
-  const rows = await db
-    .selectFrom('pool')
-    .selectAll()
-    .where('organisationId', '=', sql<OrganisationId>`any(${organisationIds}::uuid[])`)
-    .execute();
-  const pools = byOrganisation(rows);
-  return new Map(
-    organisationIds.map((id) => [
-      id,
-      new Map((pools.get(id) ?? []).map((row) => [row.licence, toPool(row)])),
-    ]),
+  const rows = await selectPools(
+    db,
+    organisationIds.map((organisationId) => ({ organisationId })),
   );
+  const pools = new Map(organisationIds.map((id) => [id, new Map<LicenceCode, Pool>()]));
+  for (const row of rows) pools.get(row.organisationId)?.set(row.licence, toPool(row));
+  return pools;
 }
 
 /** A pool as the Licence Mapping page shows it: with the revision at which the row last changed (C5). */
@@ -74,8 +75,23 @@ export async function listMappedPools(
   }));
 }
 
-/** Writes pools as they are now, under the revision of the change (C5). */
-export const savePools = insertInto(
+/** What admission alone changes of a pool. */
+export const useKeys = ['inUse', 'maxUsed', 'maxUsedAt'] as const satisfies readonly (keyof Pool)[];
+
+const updateUse = forRows(`
+  update pool set
+    in_use = given.in_use, max_used = given.max_used, max_used_at = given.max_used_at, revision = given.revision
+  from $given
+  where pool.organisation_id = given.organisation_id and pool.licence = given.licence`)({
+  organisationId: 'uuid',
+  licence: 'text',
+  inUse: 'integer',
+  maxUsed: 'integer',
+  maxUsedAt: 'timestamptz',
+  revision: 'bigint',
+});
+
+const saveWhole = insertInto(
   'pool',
   `on conflict (organisation_id, licence) do update set
     base_total = excluded.base_total,
@@ -106,6 +122,18 @@ export const savePools = insertInto(
   purchases: 'integer',
   revision: 'bigint',
 });
+
+/**
+ * Writes pools as they are now, under the revision of the change (C5).
+ * @param pools those with `isUseOnly` are there already, and changed nothing but `useKeys`
+ */
+export async function savePools(
+  trx: Transaction,
+  pools: readonly Of<Pool & { readonly revision: number; readonly isUseOnly: boolean }>[],
+): Promise<void> {
+  const [uses, wholes] = parted(pools, ({ isUseOnly }) => isUseOnly);
+  await Promise.all([updateUse(trx, uses), saveWhole(trx, wholes)]);
+}
 
 const insertEntries = insertInto('history')({
   organisationId: 'uuid',

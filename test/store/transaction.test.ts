@@ -30,45 +30,37 @@ async function noted(): Promise<string[]> {
 const noteInstants = forRows('insert into noted select at::date from $given')({ at: 'timestamptz' });
 
 test('the last writes and the commit are sent together, and all is there', async () => {
-  await inTransaction(
-    database.db,
-    'test',
-    (trx) => note(trx, 'first'),
-    (trx) => [note(trx, 'second'), note(trx, 'third')],
-  );
+  await inTransaction(database.db, 'test', (trx) => note(trx, 'first'), {
+    write: (trx) => [note(trx, 'second'), note(trx, 'third')],
+  });
   expect(await noted()).toEqual(['first', 'second', 'third']);
 });
 
 test('where a last write is refused nothing is committed, and its error is told', async () => {
-  const failed = inTransaction(
-    database.db,
-    'test',
-    (trx) => note(trx, 'first'),
-    (trx) => [note(trx, 'second'), note(trx, 'much too long'), note(trx, 'third')],
-  );
+  const failed = inTransaction(database.db, 'test', (trx) => note(trx, 'first'), {
+    write: (trx) => [note(trx, 'second'), note(trx, 'much too long'), note(trx, 'third')],
+  });
   await expect(failed.catch(failureCode)).resolves.toBe('23514');
   expect(await noted()).toEqual([]);
 });
 
 test('where a last write cannot even be sent nothing is committed', async () => {
-  const failed = inTransaction(
-    database.db,
-    'test',
-    (trx) => note(trx, 'first'),
-    (trx) => [note(trx, 'second'), noteInstants(trx, [{ at: new Date(Number.NaN) }]), note(trx, 'third')],
-  );
-  await expect(failed).rejects.toThrow('Invalid time value');
+  const failed = inTransaction(database.db, 'test', (trx) => note(trx, 'first'), {
+    write: (trx) => [
+      note(trx, 'second'),
+      noteInstants(trx, [{ at: new Date(Number.NaN) }]),
+      note(trx, 'third'),
+    ],
+  });
+  await expect(failed).rejects.toThrow('cannot be converted');
   expect(await noted()).toEqual([]);
 });
 
 test('a connection whose transaction failed works on', async () => {
   const work = Array.from({ length: 60 }, (_, index) =>
-    inTransaction(
-      database.db,
-      'test',
-      (trx) => note(trx, `a${index}`),
-      (trx) => [note(trx, index % 2 === 0 ? `b${index}` : 'much too long')],
-    ).catch(() => null),
+    inTransaction(database.db, 'test', (trx) => note(trx, `a${index}`), {
+      write: (trx) => [note(trx, index % 2 === 0 ? `b${index}` : 'much too long')],
+    }).catch(() => null),
   );
   await Promise.all(work);
   expect((await noted()).length).toBe(60);
