@@ -136,7 +136,7 @@ test('what throws in validation costs its operation, and not the socket it came 
   } as unknown as Graphql;
   const log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
   const arrival = { actor: { kind: 'OPERATOR' }, requestId: 'one' } as const;
-  expect(await prepare(graphql, arrival, { query: '{ __typename }' }, log)).toMatchObject([
+  expect(prepare(graphql, arrival, { query: '{ __typename }' }, log)).toMatchObject([
     { extensions: { code: 'INTERNAL_SERVER_ERROR', requestId: 'one' } },
   ]);
 });

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
+  type DocumentNode,
+  type ExecutionArgs,
   type ExecutionResult,
   getOperationAST,
   type GraphQLError,
@@ -27,17 +29,20 @@ export interface GraphqlOptions {
 }
 
 export type Graphql = YogaServerInstance<Arrival, Context> & {
-  /** Whether a document of this text was parsed and found valid, lately. */
-  readonly isKnown: (query: string) => boolean;
+  /** The document of this text, where it was parsed and found valid lately: what may run for one may run for all. */
+  readonly knownDocument: (query: string) => DocumentNode | undefined;
+  readonly schema: GraphQLSchema;
+  readonly createContext: (arrival: Arrival) => Context;
+  readonly execute: (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>;
 };
 
 /** Parsing, validation and execution, with the same rules on every transport; over HTTP and SSE also the protocol. */
 export function createGraphql({ schema, createContext, log }: GraphqlOptions): Graphql {
-  const known = new Set<string>();
+  const known = new Map<string, DocumentNode>();
   const yoga = createYoga<Arrival, Context>({
     schema,
     graphqlEndpoint: '/graphql',
-    context: ({ actor, requestId }) => createContext({ actor, requestId }),
+    context: createContext,
     // Every error passes presentError instead.
     maskedErrors: false,
     logging: false,
@@ -47,23 +52,28 @@ export function createGraphql({ schema, createContext, log }: GraphqlOptions): G
     cors: false,
     plugins: [useDocumentLimits(), usePresentedErrors(log), useKnownDocuments(known)],
   });
-  return Object.assign(yoga, { isKnown: (query: string) => known.has(query) });
+  const { execute } = yoga.getEnveloped();
+  return Object.assign(yoga, {
+    knownDocument: (query: string) => known.get(query),
+    ...{ schema, createContext },
+    execute: execute as Graphql['execute'],
+  });
 }
 
 /** As many as Yoga keeps parsed. */
 const maxKnown = 1024;
 
-/** Notes the documents that may run. */
-function useKnownDocuments(known: Set<string>): Plugin<object, Arrival, Context> {
+/** Keeps the documents that may run. */
+function useKnownDocuments(known: Map<string, DocumentNode>): Plugin<object, Arrival, Context> {
   return {
     onValidate:
-      ({ context }) =>
+      ({ context, params: { documentAST } }) =>
       ({ valid }: { readonly valid: boolean }) => {
         const { query } = (context as { readonly params: { readonly query?: unknown } }).params;
         if (!valid || typeof query !== 'string' || known.has(query)) return;
-        const [oldest] = known;
+        const [oldest] = known.keys();
         if (known.size >= maxKnown && oldest !== undefined) known.delete(oldest);
-        known.add(query);
+        known.set(query, documentAST as DocumentNode);
       },
   };
 }
@@ -99,13 +109,14 @@ export async function answerPlainly(
 ): Promise<boolean> {
   const mediaType = plainMediaType(request.headers.accept);
   const payload = mediaType === null ? null : readPayload(request, body);
-  if (mediaType === null || payload === null || !graphql.isKnown(payload.query)) return false;
-  const operation = await prepare(graphql, arrival, payload, log);
+  if (mediaType === null || payload === null || graphql.knownDocument(payload.query) === undefined)
+    return false;
+  const operation = prepare(graphql, arrival, payload, log);
   if (!('args' in operation)) return false;
   const kind = getOperationAST(operation.document, payload.operationName)?.operation;
   if (kind !== OperationTypeNode.QUERY && kind !== OperationTypeNode.MUTATION) return false;
 
-  const result = await operation.execute(operation.args);
+  const result = await graphql.execute(operation.args);
   // Without data nothing was executed: the variables were refused, say.
   if (!('data' in result)) return false;
   const text = JSON.stringify(presentResult(result, arrival.requestId, log));

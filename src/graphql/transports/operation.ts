@@ -1,4 +1,4 @@
-import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
+import type { DocumentNode, ExecutionArgs, GraphQLError } from 'graphql';
 import type { Log } from '../../kernel/log.ts';
 import { presentError } from '../errors.ts';
 import type { Arrival, Graphql } from './http.ts';
@@ -14,42 +14,47 @@ export interface Payload {
 export interface Operation {
   readonly document: DocumentNode;
   readonly args: ExecutionArgs;
-  readonly execute: (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>;
-  readonly subscribe: (args: ExecutionArgs) => unknown;
 }
 
 /** Reads an operation by the same rules, whatever it came over. @returns why it may not run, as a client is told */
-export async function prepare(
+export function prepare(
   graphql: Graphql,
   arrival: Arrival,
   payload: Payload,
   log: Log,
-): Promise<Operation | readonly GraphQLError[]> {
-  const { requestId } = arrival;
+): Operation | readonly GraphQLError[] {
   try {
-    const { schema, parse, validate, contextFactory, execute, subscribe } = graphql.getEnveloped({
-      ...arrival,
-      params: payload,
-    } as never);
-    let document: DocumentNode;
-    try {
-      document = parse(payload.query);
-    } catch (error) {
-      return [presentError(error, 'GRAPHQL_PARSE_FAILED', requestId, log)];
-    }
-    const errors = validate(schema, document) as readonly GraphQLError[];
-    if (errors.length > 0) {
-      return errors.map((error) => presentError(error, 'GRAPHQL_VALIDATION_FAILED', requestId, log));
-    }
+    const document = graphql.knownDocument(payload.query) ?? readDocument(graphql, arrival, payload, log);
+    if (!('kind' in document)) return document;
     const args = {
-      schema,
+      schema: graphql.schema,
       document,
       operationName: payload.operationName,
       variableValues: payload.variables,
-      contextValue: await contextFactory(),
+      contextValue: graphql.createContext(arrival),
     } as ExecutionArgs;
-    return { document, args, execute: execute as Operation['execute'], subscribe };
+    return { document, args };
   } catch (error) {
-    return [presentError(error, 'BAD_REQUEST', requestId, log)];
+    return [presentError(error, 'BAD_REQUEST', arrival.requestId, log)];
   }
+}
+
+function readDocument(
+  graphql: Graphql,
+  arrival: Arrival,
+  payload: Payload,
+  log: Log,
+): DocumentNode | readonly GraphQLError[] {
+  const { requestId } = arrival;
+  const { schema, parse, validate } = graphql.getEnveloped({ ...arrival, params: payload } as never);
+  let document: DocumentNode;
+  try {
+    document = parse(payload.query) as DocumentNode;
+  } catch (error) {
+    return [presentError(error, 'GRAPHQL_PARSE_FAILED', requestId, log)];
+  }
+  const errors = validate(schema, document) as readonly GraphQLError[];
+  return errors.length === 0
+    ? document
+    : errors.map((error) => presentError(error, 'GRAPHQL_VALIDATION_FAILED', requestId, log));
 }

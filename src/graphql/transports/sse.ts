@@ -54,7 +54,7 @@ export function createEventStreams({
     answer: async (request, body, response, arrival) => {
       const payload = readSubscription(request, body);
       if (payload === null) return false;
-      const operation = await prepare(graphql, arrival, payload, log);
+      const operation = prepare(graphql, arrival, payload, log);
       if (!('args' in operation)) return false;
       const kind = getOperationAST(operation.document, payload.operationName)?.operation;
       if (kind !== OperationTypeNode.SUBSCRIPTION) return false;

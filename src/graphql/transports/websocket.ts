@@ -56,7 +56,7 @@ type Extra = Record<PropertyKey, unknown> & Connection;
 interface Running extends AsyncIterableIterator<never, void, void> {
   /** Nobody waits for it any more. */
   readonly isOver: boolean;
-  /** Lets go of what the operation holds, when it is over. */
+  /** Lets go of what the operation holds, when it is over: at once where it is already. */
   onOver(release: () => void): void;
   /** The subscription has ended by itself. */
   end(): void;
@@ -136,8 +136,7 @@ export function createWebSockets({
       // graphql-ws returns what it finds here when the client completes the operation or leaves, from now on.
       subscriptions[id] = running;
       const arrival = { actor, requestId };
-      const operation = await prepare(graphql, arrival, payload, log);
-      if (running.isOver) return never();
+      const operation = prepare(graphql, arrival, payload, log);
       if (!('args' in operation)) return operation;
       const rootValue: Prepared = { operation, connection, arrival, id, payload, running };
       return { ...operation.args, rootValue };
@@ -146,7 +145,7 @@ export function createWebSockets({
       const { operation, arrival, running } = args.rootValue as Prepared;
       let result: ExecutionResult;
       try {
-        result = presentResult(await operation.execute(operation.args), arrival.requestId, log);
+        result = presentResult(await graphql.execute(operation.args), arrival.requestId, log);
       } catch (error) {
         result = { errors: [presentError(error, 'INVALID_INPUT', arrival.requestId, log)] };
       }
@@ -154,6 +153,7 @@ export function createWebSockets({
     },
     subscribe: async (args) => {
       const { operation, connection, arrival, id, payload, running } = args.rootValue as Prepared;
+      if (running.isOver) return never();
       if (connection.subscriptions >= limits.maxSubscriptions) {
         return { errors: [tooManySubscriptions(limits.maxSubscriptions, arrival.requestId)] };
       }
@@ -302,7 +302,8 @@ function createRunning(): Running {
       return isOver;
     },
     onOver: (release) => {
-      releases.push(release);
+      if (isOver) release();
+      else releases.push(release);
     },
     end: () => ended.resolve(),
     finish: () => {
