@@ -112,10 +112,10 @@ export function createApp({
   const eventStreams = createEventStreams({ graphql, sharing, limits, connections, log });
   const page = graphiqlPage();
 
-  const stopSweeping = every(sweepMilliseconds, () => settleDue(services), log);
+  const stopSweeping = every(sweepMilliseconds, (signal) => settleDue(services, signal), log);
   const stopPurging = every(
     60 * 60 * 1000,
-    () => purgeKeys(db, plusSeconds(clock.now(), -2 * keptHours * 3600)),
+    (signal) => purgeKeys(db, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
     log,
   );
   let draining = false;
@@ -195,9 +195,8 @@ export function createApp({
     loadDemonstration: () => loadDemonstration(services),
     stop: async () => {
       draining = true;
-      await Promise.all([stopSweeping(), stopPurging()]);
       eventStreams.close();
-      await webSockets.close();
+      await Promise.all([stopSweeping(), stopPurging(), webSockets.close()]);
       live.close();
     },
   };
@@ -281,11 +280,16 @@ async function pollVersions(
   ]);
 }
 
-/** Does the work again and again, never twice at once. @returns stops it, once what is under way is done */
-function every(milliseconds: number, work: () => Promise<unknown>, log: Log): () => Promise<void> {
+/** Does the work again and again, never twice at once. @returns tells what is under way to stop, and waits for it */
+function every(
+  milliseconds: number,
+  work: (signal: AbortSignal) => Promise<unknown>,
+  log: Log,
+): () => Promise<void> {
+  const stopping = new AbortController();
   let current: Promise<unknown> | null = null;
   const timer = setInterval(() => {
-    current ??= work()
+    current ??= work(stopping.signal)
       .catch((error: unknown) => {
         log.warn({ err: error }, 'background work failed; trying again');
       })
@@ -295,6 +299,7 @@ function every(milliseconds: number, work: () => Promise<unknown>, log: Log): ()
   }, milliseconds);
   return async () => {
     clearInterval(timer);
+    stopping.abort();
     await current;
   };
 }

@@ -142,7 +142,10 @@ function onSignal(): void {
 async function stop(code: number): Promise<void> {
   if (stoppingSince !== null) return;
   stoppingSince = systemClock.now().getTime();
-  setTimeout(() => process.exit(code), stopMilliseconds).unref();
+  setTimeout(() => {
+    log.error({}, 'could not stop in time');
+    process.exit(1);
+  }, stopMilliseconds).unref();
   try {
     const { close } = await running;
     log.info({}, 'stopping');

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { failureCode, failureSays } from '../kernel/failure.ts';
+import { isUnavailable } from '../kernel/failure.ts';
 import { Held, Overloaded } from '../kernel/lanes.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import type { Log } from '../kernel/log.ts';
@@ -18,39 +18,6 @@ export class InputError extends Error {
 /** An expected failure of a query or subscription. */
 export function codedError({ code, message }: Refusal): GraphQLError {
   return new GraphQLError(message, { extensions: { code } });
-}
-
-/** Codes of PostgreSQL and of sockets that say: the database cannot be reached now, and may be again soon. */
-const unavailable = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'ENOENT',
-  'ETIMEDOUT',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  '25P03',
-  '57P01',
-  '57P02',
-  '57P03',
-  '57014',
-  '55P03',
-  '53300',
-  '08000',
-  '08001',
-  '08003',
-  '08006',
-]);
-
-function isUnavailable(error: Error): boolean {
-  const code = failureCode(error);
-  return (
-    (code !== null && unavailable.has(code)) ||
-    failureSays(
-      error,
-      /Connection terminated|timeout exceeded when trying to connect|not queryable|was rolled back/,
-    )
-  );
 }
 
 /** What goes wrong before any resolver runs, where nothing else says what it was. */

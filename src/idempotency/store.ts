@@ -120,16 +120,21 @@ export async function once<Made extends { readonly id: string }, Refused extends
 /**
  * Forgets the keys of before an instant, a slice at a time until none is left: however many there are, no statement is
  * long. Several servers may do it at once; each takes what the others have not.
+ * @param signal stops it after the slice under way
  * @returns how many it forgot
  */
-export async function purgeKeys(db: Database, before: Instant, slice = 10_000): Promise<number> {
+export async function purgeKeys(
+  db: Database,
+  before: Instant,
+  { slice = 10_000, signal }: { readonly slice?: number; readonly signal?: AbortSignal } = {},
+): Promise<number> {
   for (let purged = 0; ;) {
     const { numAffectedRows = 0n } = await sql`
       delete from idempotency_key where (organisation_id, scope, key) in (
         select organisation_id, scope, key from idempotency_key where created_at < ${before}
         order by created_at limit ${slice} for update skip locked)`.execute(db);
     purged += Number(numAffectedRows);
-    if (numAffectedRows < slice) return purged;
+    if (numAffectedRows < slice || signal?.aborted === true) return purged;
   }
 }
 

@@ -10,7 +10,33 @@ export function failureCode(error: unknown): string | null {
 }
 
 /** Whether an error, or what caused it, says something. */
-export function failureSays(error: unknown, what: RegExp): boolean {
+function failureSays(error: unknown, what: RegExp): boolean {
   for (const cause of chain(error)) if (what.test(cause.message)) return true;
   return false;
+}
+
+/** PostgreSQL's code where a lock was waited for as long as it may be. */
+export const lockNotAvailable = '55P03';
+
+/** Codes of sockets and of PostgreSQL that say: it cannot be reached, or cannot do it now, and may again soon. */
+const unavailable = new Set([
+  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
+  // Connections: broken, too many, idle for too long in a transaction.
+  ...['08000', '08001', '08003', '08006', '53300', '25P03'],
+  // It starts, stops, crashed, has no disk, no memory, or became a standby.
+  ...['57P01', '57P02', '57P03', '57P05', '53100', '53200', '58030', '25006'],
+  // Statements that took too long, waited too long, or were given up for another's sake once too often.
+  ...['57014', lockNotAvailable, '40001', '40P01'],
+]);
+
+/** Whether the database is the trouble, and not what was asked of it: the same may succeed in a moment. */
+export function isUnavailable(error: unknown): boolean {
+  const code = failureCode(error);
+  return (
+    (code !== null && unavailable.has(code)) ||
+    failureSays(
+      error,
+      /Connection terminated|timeout exceeded when trying to connect|not queryable|was rolled back/,
+    )
+  );
 }

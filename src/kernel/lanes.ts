@@ -30,7 +30,7 @@ export interface LaneOptions<Key, Item> extends QueueLimits {
    */
   readonly work: (batch: readonly Item[], patient: boolean) => Promise<readonly Item[]>;
   readonly keyOf: (item: Item) => Key;
-  /** What tells an item's lane; its key where it is not said. Of items that are equal in it, one is done at a time. */
+  /** What tells an item's lane; its key where it is not said. Only for work that never leaves an item undone. */
   readonly spreadBy?: (item: Item) => string;
   /** How many batches may be under way at once. */
   readonly lanes: number;

@@ -2,7 +2,7 @@ import { deleteBaseLicences, listDueBaseLicences } from '../assignment/store.ts'
 import { byOrganisation, type Of, type Span } from '../database/bulk.ts';
 import { hastened, inTransaction, type Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
-import { failureCode } from '../kernel/failure.ts';
+import { failureCode, lockNotAvailable } from '../kernel/failure.ts';
 import { Held } from '../kernel/lanes.ts';
 import type { LicenceCode, OrganisationId, SessionId, UserId } from '../kernel/ids.ts';
 import { type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
@@ -105,7 +105,6 @@ export interface Desks {
 
 /** Long enough for what others do to an organisation, short enough for those who wait behind. */
 const briefMilliseconds = 100;
-const lockNotAvailable = '55P03';
 
 /**
  * So many leases end by one transaction, or a few more that end at one instant: after an outage those of a whole
@@ -166,7 +165,7 @@ export async function inLedgers<Answer, Known = void>(
         };
       },
       {
-        settings: wait === 'BRIEFLY' ? { ...hastened, lock_timeout: briefMilliseconds } : hastened,
+        settings: wait === 'LONG' ? hastened : { ...hastened, lock_timeout: briefMilliseconds },
         write: (trx, { answer, saved }) => [
           ...save(trx, saved),
           answer === null ? null : work.write?.(trx, answer.is),
@@ -272,9 +271,10 @@ const maxRounds = 10;
 /**
  * Lets what is due take effect in every organisation of real time: leases, purchases, 90-day periods, months. Those
  * that somebody else has are settled by whoever has them. One that fails does not keep the others waiting.
+ * @param signal stops it after the transaction under way
  * @returns how many organisations were due
  */
-export async function settleDue(services: Services): Promise<number> {
+export async function settleDue(services: Services, signal?: AbortSignal): Promise<number> {
   const due = await listDueOrganisationIds(services.db, services.clock.now(), maxSettled);
   if (due.length === 0) return 0;
   const settleThese = (ids: readonly OrganisationId[]) =>
@@ -285,10 +285,13 @@ export async function settleDue(services: Services): Promise<number> {
     });
   try {
     let left: ReadonlySet<OrganisationId> = new Set(due);
-    for (let round = 0; left.size > 0 && round < maxRounds; round += 1) left = await settleThese([...left]);
+    for (let round = 0; left.size > 0 && round < maxRounds && signal?.aborted !== true; round += 1) {
+      left = await settleThese([...left]);
+    }
   } catch (error) {
     services.log.warn({ err: error }, 'could not settle organisations together; trying one by one');
     for (const organisationId of due) {
+      if (signal?.aborted === true) break;
       try {
         await settleThese([organisationId]);
       } catch (failure) {
@@ -316,27 +319,28 @@ async function openLedgers(
   presentOf: (organisation: Organisation) => Instant,
 ): Promise<Map<OrganisationId, OpenLedger>> {
   const asked = organisations.map((organisation) => ({ organisation, now: presentOf(organisation) }));
-  const isDue = ({ organisation, now }: Passed) => organisation.nextDueAt <= now;
-  const ends = await findCrowdedInstants(trx, asked.filter(isDue).map(spanOf), maxExpiring);
-  const passed = asked.map(({ organisation, now }): Passed => ({
+  const due = asked.filter(({ organisation, now }) => organisation.nextDueAt <= now);
+  const ends = await findCrowdedInstants(trx, due.map(spanOf), maxExpiring);
+  const until = ({ organisation, now }: Passed): Passed => ({
     organisation,
     now: ends.get(organisation.id) ?? now,
-  }));
-  const settled = await settleThose(trx, passed.filter(isDue), pools);
+  });
+  const passed = asked.map(until);
+  const settled = await settleThose(trx, due.map(until), pools);
   return new Map(
     passed.map(({ organisation, now }) => {
       const { id } = organisation;
       const loadedPools = pools.get(id) ?? new Map<LicenceCode, Pool>();
-      const due = settled.get(id);
+      const become = settled.get(id);
       const { holders, owners } = loaded.get(id) ?? nobody;
       const ledger: Ledger = {
         now,
         catalogue,
-        organisation: due?.organisation ?? { ...organisation, settledAt: now },
-        pools: due?.pools ?? loadedPools,
-        holders: due === undefined ? holders : new Map([...holders, ...due.holders]),
+        organisation: become?.organisation ?? { ...organisation, settledAt: now },
+        pools: become?.pools ?? loadedPools,
+        holders: become === undefined ? holders : new Map([...holders, ...become.holders]),
         owners,
-        history: due?.history ?? [],
+        history: become?.history ?? [],
         denials: [],
       };
       return [
@@ -345,9 +349,9 @@ async function openLedgers(
           ledger,
           organisation,
           pools: loadedPools,
-          holders: due === undefined ? new Map(holders) : new Map([...holders, ...due.loadedHolders]),
-          periods: due?.periods ?? [],
-          everyRowChanged: due?.everyRowChanged ?? false,
+          holders: become === undefined ? new Map(holders) : new Map([...holders, ...become.loadedHolders]),
+          periods: become?.periods ?? [],
+          everyRowChanged: become?.everyRowChanged ?? false,
           isSettled: !ends.has(id),
         },
       ];

@@ -159,7 +159,8 @@ const updateWhole = forRows(`
     rows_revision = given.rows_revision,
     next_due_at = least(
       given.period_until,
-      (select min(due_at) from session where organisation_id = given.id and end_reason is null),
+      (select greatest(due_at, given.settled_at) from session where organisation_id = given.id and end_reason is null
+        order by due_at limit 1),
       (select min("from") from purchase where organisation_id = given.id and "from" > given.settled_at),
       (select min(until) from purchase where organisation_id = given.id and until > given.settled_at),
       (select min(period_until) from base_licence where organisation_id = given.id and holder_id is null))

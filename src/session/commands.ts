@@ -8,7 +8,7 @@ import {
   type Outcome,
 } from '../idempotency/domain.ts';
 import { identityOf, type KeyedRequest, recall, remember } from '../idempotency/store.ts';
-import { failureCode } from '../kernel/failure.ts';
+import { failureCode, isUnavailable, lockNotAvailable } from '../kernel/failure.ts';
 import { type LicenceCode, newId, type OrganisationId, type SessionId, type UserId } from '../kernel/ids.ts';
 import { createLanes, Held, type QueueLimits } from '../kernel/lanes.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
@@ -91,6 +91,9 @@ type WaitingRenewal = Waiting<OfSession>;
 /** Each keeps about one core of PostgreSQL busy: more of them than cores only get in one another's way. */
 const lanes = Math.min(Math.max(availableParallelism(), 2), 8);
 
+/** Each organisation's renewals are spread over all of these. */
+const renewalLanes = 2;
+
 /** A transaction stays short; what finds no place is in the next. */
 const maxBatch = 1000;
 
@@ -105,13 +108,14 @@ export function createSessionCommands(services: Services, queue: QueueLimits = u
     ...{ lanes, maxPatient: 8, maxBatch, giveUp },
   });
   const renewal = createLanes<OrganisationId, WaitingRenewal>({
-    ...queue,
+    maxWaiting: queue.maxWaiting,
+    maxWaitingOfKey: Math.ceil(queue.maxWaitingOfKey / renewalLanes),
     work: prolong,
     keyOf: ({ organisationId }) => organisationId,
     // No two sessions stand in one another's way, be they of one organisation.
     spreadBy: ({ sessionId }) => sessionId,
     // Nothing of theirs is ever held: what cannot be prolonged at once is left to admission.
-    ...{ lanes: 2, maxPatient: 0, maxBatch, giveUp },
+    ...{ lanes: renewalLanes, maxPatient: 0, maxBatch, giveUp },
   });
 
   async function decide(batch: readonly WaitingAsked[], patient: boolean): Promise<readonly WaitingAsked[]> {
@@ -125,9 +129,11 @@ export function createSessionCommands(services: Services, queue: QueueLimits = u
       }
       return held;
     } catch (error) {
-      // One that the database refuses to take must not fail its neighbours. Where the database itself is the trouble,
-      // all are told at once: tried apart, the last would wait as many time-outs as there are requests.
-      if (batch.length > 1 && isRefusedData(error)) {
+      // A session that somebody else holds, whose organisation is free: each is to wait by itself.
+      if (!patient && failureCode(error) === lockNotAvailable) return batch;
+      // One that cannot be done must not fail its neighbours. Where the database itself is the trouble, all are told at
+      // once: tried apart, the last would wait as many time-outs as there are requests.
+      if (batch.length > 1 && !isUnavailable(error)) {
         const middle = Math.ceil(batch.length / 2);
         const held = await decide(batch.slice(0, middle), patient);
         return [...held, ...(await decide(batch.slice(middle), patient))];
@@ -182,11 +188,6 @@ function giveUp(waiting: readonly Waiting<unknown>[]): void {
 
 function organisationOf(asked: Asked): OrganisationId {
   return asked.kind === 'LOGON' ? asked.logon.organisationId : asked.of.organisationId;
-}
-
-/** SQLSTATE classes 22 (data) and 23 (integrity): what was written is at fault, not the database. */
-function isRefusedData(error: unknown): boolean {
-  return /^2[23]/.test(failureCode(error) ?? '');
 }
 
 /** @returns the sessions that were prolonged, by `organisation/session` */

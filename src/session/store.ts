@@ -129,24 +129,34 @@ export async function listLiveUserIds(db: Database, organisationId: Organisation
   return rows.map(({ userId }) => userId);
 }
 
+/** So many renewals are noted by one transaction: those of a whole organisation may come to be looked at at once. */
+const maxNoted = 2000;
+
 const noteRenewals = forRows(`
-  update session set due_at = expires_at from $given
-  where session.organisation_id = given.organisation_id and end_reason is null
-    and due_at <= given.now and expires_at > given.now`)(spanColumns);
+  update session set due_at = expires_at
+  from $given cross join lateral (
+    select ctid as place from session
+    where organisation_id = given.organisation_id and end_reason is null
+      and due_at <= given.now and expires_at > given.now
+    order by due_at limit ${maxNoted}
+    for no key update skip locked) renewed
+  where session.ctid = renewed.place`)(spanColumns);
 
 const selectDueUsers = forRows<Of<{ readonly userId: UserId }>>(`
   select distinct session.organisation_id, session.user_id from $given cross join lateral (
     select organisation_id, user_id from session
-    where organisation_id = given.organisation_id and end_reason is null and due_at <= given.now offset 0
+    where organisation_id = given.organisation_id and end_reason is null
+      and due_at <= given.now and expires_at <= given.now offset 0
   ) session`)(spanColumns);
 
 const selectCrowded = forRows<Of<{ readonly at: Instant }>>(`
-  select given.organisation_id, crowd.due_at as at from $given cross join lateral (
-    select due_at from session
-    where organisation_id = given.organisation_id and end_reason is null and due_at <= given.now
-    order by due_at limit 1 offset given.count) crowd`)({ ...spanColumns, count: 'integer' });
+  select given.organisation_id, greatest(crowd.expires_at, given.settled_at) as at from $given cross join lateral (
+    select expires_at from session
+    where organisation_id = given.organisation_id and end_reason is null
+      and due_at <= given.now and expires_at <= given.now
+    order by expires_at limit 1 offset given.count) crowd`)({ ...spanColumns, count: 'integer' });
 
-/** Where the leases of more than `count` sessions may end: the instant of the one after those. */
+/** Where the leases of more than `count` sessions end: the instant of the one after those. */
 export async function findCrowdedInstants(
   trx: Transaction,
   spans: readonly Of<Span>[],
@@ -161,7 +171,8 @@ export async function findCrowdedInstants(
 
 /**
  * Whose sessions' leases end up to and with `now`. Of those that were renewed since they were last looked at, it is
- * noted until when they last: a renewal itself does not touch the index by which they are found.
+ * noted until when they last: a renewal itself does not touch the index by which they are found. What is not noted yet
+ * is looked at again by the next transaction, and harms nobody: `due_at` is a lower bound.
  */
 export async function listExpiringUsers(
   trx: Transaction,

@@ -8,8 +8,9 @@ import { readOrganisationId, registerNode } from '../graphql/node.ts';
 import type { Instant } from '../kernel/clock.ts';
 import { encodeMappingId, type LicenceCode, type OrganisationId } from '../kernel/ids.ts';
 import { isRefusal, notFound } from '../kernel/refusal.ts';
-import { hasBaseLicences, type LicenceCategory } from '../licence/domain.ts';
+import { hasBaseLicences, type Licence, type LicenceCategory } from '../licence/domain.ts';
 import { type News, organisationTopic, type Position } from '../live/live.ts';
+import type { Services } from '../live/services.ts';
 import { nowOf } from '../organisation/domain.ts';
 import {
   type AdmittedAs,
@@ -23,12 +24,15 @@ import {
 } from './domain.ts';
 import { countHistory, listMappedPools, type MappedPool, pageHistory, type RecordedEntry } from './store.ts';
 
+/** A row of the page with its licence at hand, so that none of its fields has to wait for anything. */
+type MappingRow = MappedPool & { readonly licence: Licence };
+
 interface UsageChanged {
   readonly organisationId: OrganisationId;
   readonly revision: number;
   readonly at: Instant;
   readonly snapshot: boolean;
-  readonly rows: readonly MappedPool[];
+  readonly rows: readonly MappingRow[];
   /** What its loaders' caches hang on: what was read for the event serves its fields too. */
   readonly scope: object;
 }
@@ -43,7 +47,7 @@ interface SeenUsage extends Position {
 
 declare module '../graphql/builder.ts' {
   interface Objects {
-    LicenceMapping: MappedPool;
+    LicenceMapping: MappingRow;
     BaseUsage: BaseUsage;
     ConcurrentUsage: ConcurrentUsage;
     ContingencyUsage: ContingencyUsage;
@@ -57,27 +61,38 @@ declare module '../graphql/builder.ts' {
   }
 }
 
-const findMappedPools = createLoader<OrganisationId, readonly MappedPool[]>(
+async function readRows(
+  { db, catalogue }: Services,
+  ids: readonly OrganisationId[],
+  since: number | null,
+): Promise<MappingRow[]> {
+  const pools = await listMappedPools(db, ids, since);
+  let licences = await catalogue();
+  const missing = pools.find(({ pool }) => !licences.has(pool.licence));
+  if (missing !== undefined) licences = await catalogue(missing.pool.licence);
+  return pools.map((row) => {
+    const licence = licences.get(row.pool.licence);
+    if (licence === undefined) throw new Error(`Licence ${row.pool.licence} is not in the catalogue`);
+    return { ...row, licence };
+  });
+}
+
+const findMappedPools = createLoader<OrganisationId, readonly MappingRow[]>(
   (id) => id,
   async ({ services }, ids) => {
-    const pools = Map.groupBy(
-      await listMappedPools(services.db, ids),
-      ({ organisationId }) => organisationId,
-    );
-    return ids.map((id) => pools.get(id) ?? []);
+    const rows = Map.groupBy(await readRows(services, ids, null), ({ organisationId }) => organisationId);
+    return ids.map((id) => rows.get(id) ?? []);
   },
 );
 
 /** What changed after a revision: read once for all the groups of subscribers that wait for it. */
 const findChangedPools = createLoader<
   { readonly organisationId: OrganisationId; readonly since: number | null },
-  readonly MappedPool[]
+  readonly MappingRow[]
 >(
   ({ organisationId, since }) => `${organisationId}/${since ?? ''}`,
   ({ services }, keys) =>
-    Promise.all(
-      keys.map(({ organisationId, since }) => listMappedPools(services.db, [organisationId], since)),
-    ),
+    Promise.all(keys.map(({ organisationId, since }) => readRows(services, [organisationId], since))),
 );
 
 registerNode('LicenceMapping', async (context, { organisationId, licence }) => {
@@ -178,35 +193,26 @@ builder.objectType('LicenceMapping', {
     licence: t.field({
       type: 'Licence',
       description: 'The licence that is counted.',
-      resolve: ({ pool }, _args, context) => context.getLicence(context, pool.licence),
+      resolve: ({ licence }) => licence,
     }),
     activeUsers: t.exposeInt('activeUsers', { description: 'The organisation’s users that are ACTIVE now.' }),
     base: t.field({
       type: 'BaseUsage',
       nullable: true,
       description: 'Base licences or fixed seats; null for a concurrent feature.',
-      resolve: async ({ pool }, _args, context) => {
-        const licence = await context.getLicence(context, pool.licence);
-        return hasBaseLicences(licence) ? baseUsage(pool) : null;
-      },
+      resolve: ({ licence, pool }) => (hasBaseLicences(licence) ? baseUsage(pool) : null),
     }),
     concurrent: t.field({
       type: 'ConcurrentUsage',
       nullable: true,
       description: 'Concurrent seats; null for a licence with fixed seats.',
-      resolve: async ({ pool }, _args, context) => {
-        const { seatModel } = await context.getLicence(context, pool.licence);
-        return seatModel === 'CONCURRENT' ? concurrentUsage(pool) : null;
-      },
+      resolve: ({ licence, pool }) => (licence.seatModel === 'CONCURRENT' ? concurrentUsage(pool) : null),
     }),
     contingency: t.field({
       type: 'ContingencyUsage',
       nullable: true,
       description: 'Contingency seats; null where the licence is sold without.',
-      resolve: async ({ pool }, _args, context) => {
-        const { contingencyAllowed } = await context.getLicence(context, pool.licence);
-        return contingencyAllowed ? contingencyUsage(pool) : null;
-      },
+      resolve: ({ licence, pool }) => (licence.contingencyAllowed ? contingencyUsage(pool) : null),
     }),
     activeInBillingPeriod: t.exposeInt('activeInBillingPeriod', {
       description: 'The organisation’s users that were ACTIVE at any instant of the billing period so far.',
@@ -227,18 +233,11 @@ interface RowFilter {
   readonly licences?: readonly string[] | null | undefined;
 }
 
-async function narrow(
-  context: Context,
-  rows: readonly MappedPool[],
-  { categories, licences }: RowFilter,
-): Promise<MappedPool[]> {
-  const matches = await Promise.all(
-    rows.map(async ({ pool }) => {
-      const { category } = await context.getLicence(context, pool.licence);
-      return (categories?.includes(category) ?? true) && (licences?.includes(pool.licence) ?? true);
-    }),
+function narrow(rows: readonly MappingRow[], { categories, licences }: RowFilter): MappingRow[] {
+  return rows.filter(
+    ({ licence: { category, code } }) =>
+      (categories?.includes(category) ?? true) && (licences?.includes(code) ?? true),
   );
-  return rows.filter((_row, index) => matches[index]);
 }
 
 builder.objectField('Organisation', 'licenceMapping', (t) =>
@@ -253,7 +252,7 @@ builder.objectField('Organisation', 'licenceMapping', (t) =>
     resolve: async ({ id }, { categories, licences }, context) => {
       const rows = (await findMappedPools(context, id)) ?? [];
       const isUnfiltered = categories == null && licences == null;
-      return narrow(context, rows, isUnfiltered ? { categories: ['USER'] } : { categories, licences });
+      return narrow(rows, isUnfiltered ? { categories: ['USER'] } : { categories, licences });
     },
   }),
 );
@@ -330,8 +329,8 @@ function createUsageReader(
     const changed = (await findChangedPools(fresh, { organisationId, since: since?.version ?? null })) ?? [];
     // Rows may be newer than the organisation that was read before them: what they bring is not to be sent again.
     const version = Math.max(organisation.revision, ...changed.map((row) => row.revision));
-    const matching = await narrow(fresh, changed, filter);
-    const { rows, figures } = await narrowToPools(fresh, matching, pools, since?.figures ?? new Map());
+    const matching = narrow(changed, filter);
+    const { rows, figures } = narrowToPools(matching, pools, since?.figures ?? new Map());
     const position = { version, figures };
     if (since !== null && rows.length === 0) return { value: null, position, isLast: false };
     const value = {
@@ -347,17 +346,16 @@ function createUsageReader(
 }
 
 /** The rows with news of the asked pools: one that has none of them has no row, one whose figures are as seen no news. */
-async function narrowToPools(
-  context: Context,
-  rows: readonly MappedPool[],
+function narrowToPools(
+  rows: readonly MappingRow[],
   pools: readonly SeatPool[] | null,
   seen: SeenUsage['figures'],
-): Promise<{ readonly rows: readonly MappedPool[]; readonly figures: SeenUsage['figures'] }> {
+): { readonly rows: readonly MappingRow[]; readonly figures: SeenUsage['figures'] } {
   if (pools === null) return { rows, figures: seen };
   const figures = new Map(seen);
-  const news: MappedPool[] = [];
+  const news: MappingRow[] = [];
   for (const row of rows) {
-    const present = await figuresOf(context, row, pools);
+    const present = figuresOf(row, pools);
     if (present === null || seen.get(row.pool.licence) === present) continue;
     figures.set(row.pool.licence, present);
     news.push(row);
@@ -365,12 +363,8 @@ async function narrowToPools(
   return { rows: news, figures };
 }
 
-async function figuresOf(
-  context: Context,
-  { pool }: MappedPool,
-  pools: readonly SeatPool[],
-): Promise<string | null> {
-  const { seatModel, contingencyAllowed } = await context.getLicence(context, pool.licence);
+function figuresOf({ pool, licence }: MappingRow, pools: readonly SeatPool[]): string | null {
+  const { seatModel, contingencyAllowed } = licence;
   const concurrent =
     pools.includes('CONCURRENT') && seatModel === 'CONCURRENT' ? concurrentUsage(pool) : null;
   const contingency = pools.includes('CONTINGENCY') && contingencyAllowed ? contingencyUsage(pool) : null;

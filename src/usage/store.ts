@@ -1,4 +1,4 @@
-import { type Selectable, sql } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
 import { forRows, insertInto, type Of, parted } from '../database/bulk.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
@@ -40,6 +40,29 @@ export interface MappedPool {
   readonly activeInBillingPeriod: number;
 }
 
+type MappedRow = Selectable<Row> & {
+  readonly rowRevision: number;
+  readonly activeUsers: number;
+  readonly activeInBillingPeriod: number;
+};
+
+const selectMapped = (which: string) => `
+  select pool.*, organisation.active_users, organisation.active_in_billing_period,
+    greatest(pool.revision, organisation.rows_revision) as row_revision
+  from $given
+  join organisation on organisation.id = given.organisation_id
+  cross join lateral (select * from pool where pool.organisation_id = given.organisation_id offset 0) pool
+  join licence on licence.code = pool.licence
+  where ${which}
+  order by pool.organisation_id, licence.position`;
+
+const selectPage = forRows<MappedRow>(selectMapped('(pool.purchases > 0 or pool.holders > 0)'))({
+  organisationId: 'uuid',
+});
+const selectChanged = forRows<MappedRow>(
+  selectMapped('greatest(pool.revision, organisation.rows_revision) > given.since'),
+)({ organisationId: 'uuid', since: 'bigint' });
+
 /**
  * The rows of the Licence Mapping page, in catalogue order (C6). The row's own counters and the organisation's are
  * read by one statement, so they are of one moment.
@@ -50,22 +73,16 @@ export async function listMappedPools(
   organisationIds: readonly OrganisationId[],
   since: number | null = null,
 ): Promise<MappedPool[]> {
-  const rows = await db
-    .selectFrom('pool')
-    .innerJoin('organisation', 'organisation.id', 'pool.organisationId')
-    .innerJoin('licence', 'licence.code', 'pool.licence')
-    .selectAll('pool')
-    .select(['organisation.activeUsers', 'organisation.activeInBillingPeriod'])
-    .select(sql<number>`greatest(pool.revision, organisation.rows_revision)`.as('rowRevision'))
-    .where('pool.organisationId', 'in', organisationIds)
-    .where(
-      since === null
-        ? sql<boolean>`(pool.purchases > 0 or pool.holders > 0)`
-        : sql<boolean>`greatest(pool.revision, organisation.rows_revision) > ${since}`,
-    )
-    .orderBy('pool.organisationId')
-    .orderBy('licence.position')
-    .execute();
+  const rows =
+    since === null
+      ? await selectPage(
+          db,
+          organisationIds.map((organisationId) => ({ organisationId })),
+        )
+      : await selectChanged(
+          db,
+          organisationIds.map((organisationId) => ({ organisationId, since })),
+        );
   return rows.map(({ rowRevision, activeUsers, activeInBillingPeriod, ...row }) => ({
     organisationId: row.organisationId,
     pool: toPool(row),

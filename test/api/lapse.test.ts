@@ -14,7 +14,7 @@ const features = ['AGENT_CALLS', 'AGENT_EMAIL', 'RECORDING'];
 const licences = ['INBOUND_AGENT', ...features];
 
 /** An organisation of many agents, all logged on, as if each had done so by itself. */
-async function crowd(expiry: string) {
+async function crowd(expiry: string, dueAt = 'at') {
   const organisationId = await createOrganisation(server, { leaseSeconds: 3600 });
   await buy(server, organisationId, 'INBOUND_AGENT', { base: agents + 1, concurrent: agents + 1 });
   for (const feature of features) {
@@ -31,7 +31,7 @@ async function crowd(expiry: string) {
      select organisation_id, gen_random_uuid(), id, code, now() from "user", unnest(array['${licences.join("','")}']) code
      where organisation_id = $1 and username like 'agent%'`,
     `insert into session (organisation_id, id, user_id, licence, device, admitted_as, started_at, expires_at, due_at, version)
-     select $1, gen_random_uuid(), id, 'INBOUND_AGENT', 'desktop', 'CONCURRENT', now() - interval '1 hour', at, at, 1
+     select $1, gen_random_uuid(), id, 'INBOUND_AGENT', 'desktop', 'CONCURRENT', now() - interval '1 hour', at, ${dueAt}, 1
      from (select id, ${expiry} as at from "user" where organisation_id = $1 and username like 'agent%') agent`,
     `insert into session_feature select organisation_id, s.id, code, 'CONCURRENT', null
      from session s, unnest(array['${features.join("','")}']) code where organisation_id = $1`,
@@ -57,18 +57,7 @@ test('T3: when the leases of a whole organisation are over at once they end at t
   const revisionBefore = await revision();
 
   // Whoever logs on meanwhile is told within seconds, one way or the other.
-  await expect
-    .poll(
-      async () => {
-        const { data, errors } = await server.query(
-          'mutation ($input: LogonInput!) { logon(input: $input) { __typename } }',
-          { input: logonInput(late) },
-        );
-        return data?.logon.__typename ?? errors?.[0]?.extensions.code;
-      },
-      { timeout: 20_000 },
-    )
-    .toBe('LogonPayload');
+  await logOnInTheEnd(late);
 
   expect(
     await count(
@@ -86,6 +75,53 @@ test('T3: when the leases of a whole organisation are over at once they end at t
   );
   // Two and a half times what one transaction settles.
   expect((await revision()) - revisionBefore).toBeGreaterThanOrEqual(3);
+}, 60_000);
+
+/** Logs on again and again until it is granted. @returns the codes of the refusals on the way */
+async function logOnInTheEnd(userId: string): Promise<string[]> {
+  const refusals: string[] = [];
+  await expect
+    .poll(
+      async () => {
+        const { data, errors } = await server.query(
+          'mutation ($input: LogonInput!) { logon(input: $input) { __typename } }',
+          { input: logonInput(userId) },
+        );
+        if (errors !== undefined) refusals.push(String(errors[0]?.extensions.code));
+        return data?.logon.__typename;
+      },
+      { timeout: 20_000 },
+    )
+    .toBe('LogonPayload');
+  return refusals;
+}
+
+test('L8: leases of before their due instants were kept end like any others, however many', async () => {
+  // As a migration leaves the sessions that lived through it.
+  const { id, late } = await crowd("now() - random() * interval '3 seconds'", "'-infinity'");
+  const refusals = await logOnInTheEnd(late);
+  expect(refusals.filter((code) => code !== 'UNAVAILABLE')).toEqual([]);
+  expect(
+    await count(
+      `session where organisation_id = '${id}' and end_reason = 'LEASE_EXPIRED' and ended_at = expires_at`,
+    ),
+  ).toBe(agents);
+  expect(await count(`organisation where id = '${id}' and next_due_at > settled_at`)).toBe(1);
+}, 60_000);
+
+test('L8: renewed sessions that come to be looked at all at once keep nobody from logging on', async () => {
+  const { id, late } = await crowd("now() + interval '50 minutes'", "now() - interval '4 seconds'");
+  expect(await logOnInTheEnd(late)).toEqual([]);
+  // Within a few transactions it is noted until when each lasts, and nothing is due any more.
+  await expect
+    .poll(
+      () => count(`session where organisation_id = '${id}' and end_reason is null and due_at < expires_at`),
+      {
+        timeout: 10_000,
+      },
+    )
+    .toBe(0);
+  expect(await count(`session where organisation_id = '${id}' and end_reason is not null`)).toBe(0);
 }, 60_000);
 
 test('L9: everybody of a large organisation is logged off at once', async () => {

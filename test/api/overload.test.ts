@@ -96,3 +96,42 @@ test('commands that wait for an organisation that is held take nothing from its 
   await release();
   await Promise.all(crowd);
 });
+
+test('L2: a session that somebody else holds, or an organisation that cannot be written, fails no logon of a neighbour', async () => {
+  const [locked, broken] = await Promise.all([floor(1), floor(1)]);
+  const neighbours = await Promise.all(Array.from({ length: 8 }, () => floor(2)));
+  await logon(locked.ids[0] ?? '');
+  const client = await server.pool.connect();
+  await client.query('begin');
+  const [lockedId, brokenId] = [locked, broken].map(({ organisationId }) => {
+    const reference = decodeId(organisationId);
+    if (reference?.type !== 'Organisation') throw new Error('Not an organisation');
+    return reference.organisationId;
+  });
+  await client.query('select from session where organisation_id = $1 for update', [lockedId]);
+  // Its clock is where none can be.
+  await server.pool.query(
+    `update organisation set next_due_at = '-infinity', settled_at = period_from where id = $1`,
+    [brokenId],
+  );
+  await server.pool.query(
+    `alter table organisation add constraint broken check (id <> '${brokenId}' or settled_at = period_from) not valid`,
+  );
+  try {
+    const asked = [locked, broken, ...neighbours].flatMap(({ ids }) =>
+      ids.map((id) => ({ id, answer: logon(id) })),
+    );
+    const started = performance.now();
+    const theirs = new Set(neighbours.flatMap(({ ids }) => ids));
+    const answers = await Promise.all(asked.filter(({ id }) => theirs.has(id)).map(({ answer }) => answer));
+    expect(answers.map(({ data }) => data?.logon?.__typename)).toEqual(
+      Array.from({ length: 16 }, () => 'LogonPayload'),
+    );
+    // Far below the patience with who waits for a lock.
+    expect(performance.now() - started).toBeLessThan(2500);
+  } finally {
+    await client.query('rollback');
+    client.release();
+    await server.pool.query('alter table organisation drop constraint broken');
+  }
+}, 30_000);

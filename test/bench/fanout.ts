@@ -162,7 +162,7 @@ async function measure({ servers, sockets, operationOf, changes, seconds = 8 }: 
   }
 
   try {
-    await change(3);
+    await change(8);
     const cpu = () => servers.reduce((sum, { pid }) => sum + cpuMicroseconds(pid), 0);
     // What the warm-up's changes took is not measured.
     sentAt.length = 0;

@@ -28,7 +28,7 @@ test('L6: old keys are forgotten slice by slice, and the others kept', async () 
       select gen_random_uuid(), 'logon', n::text, '[]', '{"id": "x"}',
         timestamptz '2026-01-01T00:00:00Z' + n * interval '1 minute'
       from generate_series(0, 29) n`);
-  expect(await purgeKeys(db, instant('2026-01-01T00:25:00Z'), 10)).toBe(25);
+  expect(await purgeKeys(db, instant('2026-01-01T00:25:00Z'), { slice: 10 })).toBe(25);
   const { rows: slices } = await pool.query('select keys from slice');
   expect(slices).toEqual([{ keys: 10 }, { keys: 10 }, { keys: 5 }]);
   const { rows: left } = await pool.query('select min(key::integer) as first from idempotency_key');

@@ -36,6 +36,8 @@ export interface WebSockets {
 /** One client. */
 interface Connection {
   readonly socket: WebSocket;
+  /** What the socket is a protocol on. */
+  readonly stream: Duplex;
   readonly outlet: Outlet;
   actor: Actor | null;
   /** Takes it off its caller's count. */
@@ -98,6 +100,7 @@ export function createWebSockets({
 }: WebSocketOptions): WebSockets {
   const server = new WebSocketServer({
     noServer: true,
+    perMessageDeflate: false,
     maxPayload: limits.maxMessageBytes,
     handleProtocols,
   });
@@ -196,6 +199,7 @@ export function createWebSockets({
     });
     const connection: Connection = {
       socket,
+      stream,
       outlet,
       actor: null,
       leaveCaller: null,
@@ -282,9 +286,9 @@ export function createWebSockets({
   };
 }
 
-function send({ socket, outlet }: Connection, message: string | Buffer): void {
+function send({ socket, outlet }: Connection, message: string): void {
   if (socket.readyState !== socket.OPEN) return;
-  socket.send(message, { binary: false });
+  socket.send(message);
   outlet.written();
 }
 
@@ -323,16 +327,38 @@ function createRunning(): Running {
   return running;
 }
 
-/** Writes an event as the message that it is to one subscription: only the subscription's id is its own. */
-function createSender(connection: Connection, id: string): (event: SharedEvent) => void {
+/** Of a message in one text frame, not masked: as servers send. */
+const textFrame = 0x81;
+const [extended16, extended64] = [126, 127];
+
+/**
+ * Writes an event as the message that it is to one subscription: only the subscription's id is its own. The frame goes to
+ * the stream in one piece, which halves what ws's own way costs, a header and a payload side by side; ws itself, without
+ * compression, keeps nothing back that could come in between.
+ */
+function createSender({ socket, stream, outlet }: Connection, id: string): (event: SharedEvent) => void {
   const start = `{"id":${JSON.stringify(id)},"type":"next","payload":`;
   const startBytes = Buffer.byteLength(start);
   return ({ bytes }) => {
-    const message = Buffer.allocUnsafe(startBytes + bytes.length + 1);
-    message.write(start);
-    bytes.copy(message, startBytes);
-    message.write('}', startBytes + bytes.length);
-    send(connection, message);
+    if (socket.readyState !== socket.OPEN) return;
+    const length = startBytes + bytes.length + 1;
+    const headerBytes = length < extended16 ? 2 : length < 2 ** 16 ? 4 : 10;
+    const frame = Buffer.allocUnsafe(headerBytes + length);
+    frame[0] = textFrame;
+    if (headerBytes === 2) {
+      frame[1] = length;
+    } else if (headerBytes === 4) {
+      frame[1] = extended16;
+      frame.writeUInt16BE(length, 2);
+    } else {
+      frame[1] = extended64;
+      frame.writeBigUInt64BE(BigInt(length), 2);
+    }
+    frame.write(start, headerBytes);
+    bytes.copy(frame, headerBytes + startBytes);
+    frame.write('}', headerBytes + length - 1);
+    stream.write(frame);
+    outlet.written();
   };
 }
 
