@@ -55,7 +55,9 @@ export interface App {
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** Puts the demonstration organisation into an empty database. */
   readonly loadDemonstration: () => Promise<void>;
-  /** From now on not ready; ends subscriptions and background work. */
+  /** From now on not ready; all else goes on. */
+  readonly refuse: () => void;
+  /** Ends subscriptions and background work. */
   readonly stop: () => Promise<void>;
 }
 
@@ -193,6 +195,9 @@ export function createApp({
       else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
     },
     loadDemonstration: () => loadDemonstration(services),
+    refuse: () => {
+      draining = true;
+    },
     stop: async () => {
       draining = true;
       eventStreams.close();

@@ -17,6 +17,8 @@ export interface Config {
   /** null: the one kept in the data folder. */
   readonly operatorKey: string | null;
   readonly logLevel: LogLevel;
+  /** On stop, how long it says that it is not ready before it refuses connections. */
+  readonly stopPauseSeconds: number;
   readonly limits: LiveLimits;
 }
 
@@ -63,6 +65,7 @@ const variables = z.object({
     .regex(/^[\x21-\x7e]{16,200}$/)
     .optional(),
   LOG_LEVEL: z.enum(logLevels).default('info'),
+  STOP_PAUSE_SECONDS: wholeNumber(0, 4, 0),
   LIVE_MAX_EVENTS_PER_SECOND: wholeNumber(1, 1000, defaultLimits.maxEventsPerSecond),
   LIVE_STALLED_SECONDS: wholeNumber(1, 3600, defaultLimits.stalledMilliseconds / 1000),
   LIVE_MAX_SUBSCRIPTIONS: wholeNumber(1, 1_000_000, defaultLimits.maxSubscriptions),
@@ -80,6 +83,7 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   SEATKEEPER_DATA: 'the path of a folder',
   SEATKEEPER_OPERATOR_KEY: 'a key of 16 to 200 printable ASCII characters without spaces',
   LOG_LEVEL: `one of ${logLevels.join(', ')}`,
+  STOP_PAUSE_SECONDS: 'a whole number of seconds from 0 to 4',
   LIVE_MAX_EVENTS_PER_SECOND: 'a whole number from 1 to 1000',
   LIVE_STALLED_SECONDS: 'a whole number of seconds from 1 to 3600',
   LIVE_MAX_SUBSCRIPTIONS: 'a whole number from 1 to 1000000',
@@ -119,6 +123,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     dataFolder: resolve(values.SEATKEEPER_DATA),
     operatorKey: values.SEATKEEPER_OPERATOR_KEY ?? null,
     logLevel: values.LOG_LEVEL,
+    stopPauseSeconds: values.STOP_PAUSE_SECONDS,
     limits: {
       maxEventsPerSecond: values.LIVE_MAX_EVENTS_PER_SECOND,
       stalledMilliseconds: values.LIVE_STALLED_SECONDS * 1000,

@@ -1,5 +1,6 @@
 import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
 import { createApp } from './app.ts';
@@ -18,7 +19,7 @@ class StartError extends Error {}
 
 const startedBy = process.ppid;
 /** Requests under way get this long; then their connections are cut. */
-const drainMilliseconds = 7000;
+const drainMilliseconds = 4000;
 /** The process is gone by then, whatever hangs. */
 const stopMilliseconds = 9500;
 /** Ctrl-C under npm arrives twice: from the terminal, and passed on by npm. */
@@ -71,6 +72,11 @@ async function start(config: Config, log: Logger) {
   const server = createServer(app.listener).on('upgrade', app.upgrade);
   opening.defer(() => drain(server));
   opening.defer(() => app.stop()); // before the server drains: subscriptions do not end by themselves
+  opening.defer(async () => {
+    // Whoever balances the load hears of it before connections are refused.
+    app.refuse();
+    await delay(config.stopPauseSeconds * 1000);
+  });
   if (database.embeddedIn !== null && (await isEmpty(db))) await app.loadDemonstration();
   const address = await listen(server, config);
   log.info({ address: address.address, port: address.port }, 'listening');
