@@ -93,7 +93,7 @@ export function createEventStreams({
             'content-encoding': 'none',
           });
           // Some browsers show the headers to nobody until something follows them.
-          response.write(ping);
+          response.write(`${retry()}${ping}`);
         }
         response.write(chunk);
         outlet.written();
@@ -144,6 +144,11 @@ function frameOf(event: SharedEvent): Buffer {
     frames.set(event, bytes);
   }
   return bytes;
+}
+
+/** When a client that lost its stream comes back; not the same for all of them, whom a deploy cuts off at one time. */
+function retry(): string {
+  return `retry: ${Math.round(1000 + Math.random() * 2000)}\n`;
 }
 
 function frame(text: string): string {
