@@ -14,7 +14,7 @@ import { createEventStreams } from './graphql/transports/sse.ts';
 import { createWebSockets } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
-import type { Actor } from './kernel/actor.ts';
+import { type Actor, operator } from './kernel/actor.ts';
 import { type Clock, plusSeconds } from './kernel/clock.ts';
 import type { OrganisationId, SessionId } from './kernel/ids.ts';
 import { createLines } from './kernel/lines.ts';
@@ -27,7 +27,7 @@ import type { Bus } from './live/bus.ts';
 import { createGroups } from './live/groups.ts';
 import { createLive, organisationOf, organisationTopic, sessionTopic, type Topic } from './live/live.ts';
 import type { Services } from './live/services.ts';
-import { findOrganisation, getOrganisation } from './organisation/graphql.ts';
+import { findOrganisation, getOrganisation, mayReach } from './organisation/graphql.ts';
 import { listNewRevisions } from './organisation/store.ts';
 import { schema } from './schema.ts';
 import { createSessionCommands } from './session/commands.ts';
@@ -36,7 +36,8 @@ import { findUser, getUser } from './user/graphql.ts';
 
 export interface AppOptions {
   readonly db: Database;
-  readonly operatorKey: string;
+  /** Who a request's `authorization` says it comes from; null: nobody that is known. */
+  readonly authenticate: (authorization: string | null) => Actor | null;
   readonly log: Log;
   readonly clock: Clock;
   /** Through which other servers on the database are heard of; without it by asking alone. */
@@ -68,7 +69,7 @@ const readyMilliseconds = 1000;
 /** The composition root: the only place that sees everything. */
 export function createApp({
   db,
-  operatorKey,
+  authenticate,
   log,
   clock,
   bus,
@@ -83,16 +84,17 @@ export function createApp({
     paceMilliseconds: 1000 / limits.maxEventsPerSecond,
   });
   const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1_000, maxWaiting: 10_000 });
-  const services: Services = { db, clock, live, catalogue: createCatalogue(db, clock), lines, log };
+  const catalogue = createCatalogue(db, clock);
+  const services: Services = { db, clock, live, catalogue, lines, log, by: null };
   const sessions = createSessionCommands(services, queue);
-  const authenticate = createAuthenticate(operatorKey);
 
   const createContext = ({ actor, requestId }: Arrival): Context => ({
     actor,
     requestId,
-    services,
+    services: { ...services, by: { actor, requestId } },
     scope: {},
     sessions,
+    mayReach,
     findOrganisation,
     getOrganisation,
     getLicence,
@@ -208,12 +210,12 @@ export function createApp({
 }
 
 /** One key, one actor; compared in constant time. */
-function createAuthenticate(operatorKey: string): (authorization: string | null) => Actor | null {
+export function createAuthenticate(operatorKey: string): (authorization: string | null) => Actor | null {
   const digest = (text: string) => hash('sha256', text, 'buffer');
   const expected = digest(operatorKey);
   return (authorization) => {
     const key = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    return key !== undefined && timingSafeEqual(digest(key), expected) ? { kind: 'OPERATOR' } : null;
+    return key !== undefined && timingSafeEqual(digest(key), expected) ? operator : null;
   };
 }
 

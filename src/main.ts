@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
-import { createApp } from './app.ts';
+import { createApp, createAuthenticate } from './app.ts';
 import { type Config, ConfigError, operatorKey, readConfig } from './config.ts';
 import { type Database, createDatabase, patient, readClock } from './database/database.ts';
 import { EmbeddedPostgresError } from './database/embedded.ts';
@@ -68,7 +68,14 @@ async function start(config: Config, log: Logger) {
       ? createPostgresBus(database.connection, log)
       : createRedisBus(config.redisUrl, log);
   opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
-  const app = createApp({ db, operatorKey: key, log, clock, bus, limits: config.limits });
+  const app = createApp({
+    db,
+    authenticate: createAuthenticate(key),
+    log,
+    clock,
+    bus,
+    limits: config.limits,
+  });
   const server = createServer(app.listener).on('upgrade', app.upgrade);
   opening.defer(() => drain(server));
   opening.defer(() => app.stop()); // before the server drains: subscriptions do not end by themselves

@@ -6,7 +6,8 @@ import './purchase/graphql.ts';
 import './session/graphql.ts';
 import './usage/graphql.ts';
 import './user/graphql.ts';
+import { guard } from './graphql/access.ts';
 import { builder } from './graphql/builder.ts';
 
 /** The whole schema: every noun above has declared its part. */
-export const schema = builder.toSchema();
+export const schema = guard(builder.toSchema());

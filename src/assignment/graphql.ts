@@ -35,8 +35,11 @@ const findAssignment = createLoader<
     byOrganisation(keys, (organisationId, ids) => listAssignmentsById(services.db, organisationId, ids)),
 );
 
-registerNode('LicenceAssignment', (context, { organisationId, id }) =>
-  findAssignment(context, { organisationId, id: id as AssignmentId }),
+registerNode(
+  'LicenceAssignment',
+  (context, { organisationId, id }) => findAssignment(context, { organisationId, id: id as AssignmentId }),
+  async (context, { organisationId, id }) =>
+    (await findAssignment(context, { organisationId, id: id as AssignmentId }))?.userId ?? null,
 );
 
 const findUserAssignments = createLoader<
@@ -143,8 +146,9 @@ mutation({
     }),
   }),
   errors: ['NoBaseLicenceAvailable', AlreadyAssignedError, UserDeletedError],
-  resolve: async ({ userId, licence }, { services }) => {
-    const reference = readId('User', userId, 'user');
+  resolve: async ({ userId, licence }, context) => {
+    const { services } = context;
+    const reference = await readId(context, 'User', userId, 'user');
     if (isRefusal(reference)) return reference;
     const { organisationId, id } = reference;
     const assignment = await assignLicence(services, { organisationId, userId: id, licence });
@@ -179,8 +183,9 @@ mutation({
       }),
     }),
   errors: [NotAssignedError],
-  resolve: async ({ userId, licence }, { services }) => {
-    const reference = readId('User', userId, 'user');
+  resolve: async ({ userId, licence }, context) => {
+    const { services } = context;
+    const reference = await readId(context, 'User', userId, 'user');
     if (isRefusal(reference)) return reference;
     const { organisationId, id } = reference;
     const unassigned = await unassignLicence(services, { organisationId, userId: id, licence });

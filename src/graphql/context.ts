@@ -1,4 +1,5 @@
 import type { Actor } from '../kernel/actor.ts';
+import type { OrganisationId } from '../kernel/ids.ts';
 import type { Services } from '../live/services.ts';
 
 /** What a resolver works with. Nouns add what is theirs by declaring it: `interface Context { … }`. */
@@ -7,6 +8,8 @@ export interface Context {
   /** Stands in every log line and every masked error of the request. */
   readonly requestId: string;
   readonly services: Services;
+  /** Whether an organisation is one of the actor's. What is not answers as if it did not exist. */
+  readonly mayReach: (context: Context, organisationId: OrganisationId) => boolean | Promise<boolean>;
   /**
    * What the loaders' caches hang on: replaced after every mutation and before every event of a subscription, so that
    * nothing that was read before a change is answered after it.

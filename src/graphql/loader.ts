@@ -22,19 +22,19 @@ export function createLoader<Key, Value>(
   };
 }
 
-const shared = new WeakMap<Context['services'], Map<string, object>>();
+const shared = new WeakMap<Context['services']['live'], Map<string, object>>();
 
 /**
  * A fresh scope for an event, which those who begin to read in the same moment and may see the same have in common:
  * what changed is then read once for all of them. A loader sends nothing before the moment is over, so whoever shares
  * the scope asked before anything was read.
  */
-export function sharedScope({ services, actor }: Context): object {
-  let scopes = shared.get(services);
+export function sharedScope({ services: { live }, actor }: Context): object {
+  let scopes = shared.get(live);
   if (scopes === undefined) {
     scopes = new Map();
-    shared.set(services, scopes);
-    process.nextTick(() => shared.delete(services));
+    shared.set(live, scopes);
+    process.nextTick(() => shared.delete(live));
   }
   const visibility = visibilityOf(actor);
   const scope = scopes.get(visibility) ?? {};

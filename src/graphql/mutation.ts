@@ -1,5 +1,7 @@
 import type { InputRef, ObjectParam, ObjectRef } from '@pothos/core';
+import { type Grant, grantOf, isPlace } from '../kernel/access.ts';
 import { isRefusal, type Refusal } from '../kernel/refusal.ts';
+import { type Forbidden, forbidden } from './access.ts';
 import { builder, type BuilderTypes } from './builder.ts';
 import type { Context } from './context.ts';
 import { InputError } from './errors.ts';
@@ -13,10 +15,14 @@ builder.interfaceType('UserError', {
   }),
 });
 
-/** Every result union has these two. */
+/** Every result union has these three. */
 const NotFound = builder.objectRef<Refusal<'NOT_FOUND'>>('NotFound').implement({
   interfaces: ['UserError'],
   description: 'What an id or a code names does not exist, or is not yours.',
+});
+const ForbiddenError = builder.objectRef<Forbidden>('Forbidden').implement({
+  interfaces: ['UserError'],
+  description: 'You are not one who may do this, whatever it is done to.',
 });
 builder.objectType(InputError, {
   name: 'InvalidInput',
@@ -41,17 +47,20 @@ export function mutation<Input, Payload extends object>(options: {
   readonly description: string;
   readonly input: InputRef<Input>;
   readonly payload: ObjectRef<BuilderTypes, Payload>;
-  /** Besides NotFound and InvalidInput. */
+  /** Besides NotFound, InvalidInput and Forbidden. */
   readonly errors: readonly ObjectParam<BuilderTypes>[];
-  readonly resolve: (input: Input, context: Context) => Promise<Payload | Refusal>;
+  /** @param grant OWN: of nobody but the actor's own user */
+  readonly resolve: (input: Input, context: Context, grant: Grant) => Promise<Payload | Refusal>;
 }): void {
   const { name, description, input, payload, errors, resolve } = options;
   const title = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
   const result = builder.errorUnion(`${title}Result`, {
     description: `What \`${name}\` answers: its payload, or why not.`,
-    types: [payload, NotFound, InputError, ...errors] as never[],
+    types: [payload, NotFound, InputError, ForbiddenError, ...errors] as never[],
     resolveType: (value: object) => (isRefusal(value) ? typeNameOf(value) : `${title}Payload`) as never,
   });
+  const place = `Mutation.${name}`;
+  if (!isPlace(place)) throw new Error(`src/kernel/access.ts has no rule for ${place}`);
   builder.mutationField(name, (t) =>
     t.field({
       type: result as never,
@@ -60,7 +69,9 @@ export function mutation<Input, Payload extends object>(options: {
       description,
       args: { input: t.arg({ type: input as never, required: true, description: 'All arguments.' }) },
       resolve: async (_root, args, context) => {
-        const answer = await resolve((args as { input: Input }).input, context);
+        const grant = grantOf(context.actor, place);
+        if (grant === null) return forbidden(context.actor) as never;
+        const answer = await resolve((args as { input: Input }).input, context, grant);
         // What was read before the change is not answered after it.
         context.scope = {};
         return toResult(answer) as never;

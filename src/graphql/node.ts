@@ -1,20 +1,46 @@
 import { brandWithType } from '@pothos/core';
-import { decodeId, type Id, type OrganisationId, type OwnedType, type Reference } from '../kernel/ids.ts';
+import { type Grant, grantOf, isPlace } from '../kernel/access.ts';
+import {
+  decodeId,
+  type Id,
+  type OrganisationId,
+  type OwnedType,
+  type Reference,
+  type UserId,
+} from '../kernel/ids.ts';
 import { type NotFound, notFound } from '../kernel/refusal.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
 import { InputError } from './errors.ts';
 
-type Find = (context: Context, reference: never) => Promise<object | null>;
+interface Finding {
+  readonly find: (context: Context, reference: never) => Promise<object | null>;
+  readonly userOf: ((context: Context, reference: never) => Promise<UserId | null>) | null;
+}
 
-const finders = new Map<Reference['type'], Find>();
+const findings = new Map<Reference['type'], Finding>();
 
-/** Tells how a noun's Node type is found again by its id; null where it is missing. */
+/**
+ * Tells how a noun's Node type is found again by its id; null where it is missing.
+ * @param userOf whose it is, for those who see only their own; null where it is missing
+ */
 export function registerNode<Type extends Reference['type']>(
   type: Type,
   find: (context: Context, reference: Extract<Reference, { type: Type }>) => Promise<object | null>,
+  userOf:
+    | ((context: Context, reference: Extract<Reference, { type: Type }>) => Promise<UserId | null>)
+    | null = null,
 ): void {
-  finders.set(type, find);
+  findings.set(type, { find, userOf });
+}
+
+/** Whether what an id names is the actor's to ask for. Of what is not, it never becomes known whether it exists. */
+async function mayAskFor(context: Context, reference: Reference, grant: Grant): Promise<boolean> {
+  if (reference.type === 'Licence') return true;
+  if (!(await context.mayReach(context, reference.organisationId))) return false;
+  if (grant === 'ANY') return true;
+  const userOf = findings.get(reference.type)?.userOf ?? null;
+  return userOf !== null && (await userOf(context, reference as never)) === context.actor.userId;
 }
 
 const maxNodes = 100;
@@ -22,9 +48,11 @@ const maxNodes = 100;
 async function findNode(context: Context, id: string): Promise<object | null> {
   const reference = decodeId(id);
   if (reference === null) return null;
-  const row = await finders.get(reference.type)?.(context, reference as never);
+  // A licence is one of two types, and its finder says which; both are everybody's.
+  const grant = isPlace(reference.type) ? grantOf(context.actor, reference.type) : 'ANY';
+  if (grant === null || !(await mayAskFor(context, reference, grant))) return null;
+  const row = await findings.get(reference.type)?.find(context, reference as never);
   if (row === null || row === undefined) return null;
-  // A licence is one of two types, and its finder says which.
   if (reference.type !== 'Licence') brandWithType(row, reference.type as never);
   return row;
 }
@@ -50,23 +78,31 @@ builder.queryFields((t) => ({
   }),
 }));
 
-/** What an id of a thing of an organisation names, or NOT_FOUND: forged, malformed and of another type alike. */
-export function readId<Type extends OwnedType>(
+/**
+ * What an id of a thing of an organisation names, or NOT_FOUND: forged, malformed, of another type, and another's alike.
+ * @param grant OWN: only what is the actor's own user's
+ */
+export async function readId<Type extends OwnedType>(
+  context: Context,
   type: Type,
   id: string,
   what: string,
-): { readonly organisationId: OrganisationId; readonly id: Id<Type> } | NotFound {
+  grant: Grant = 'ANY',
+): Promise<{ readonly organisationId: OrganisationId; readonly id: Id<Type> } | NotFound> {
   const reference = decodeId(id);
-  return reference?.type === type && 'id' in reference
+  return reference?.type === type && 'id' in reference && (await mayAskFor(context, reference, grant))
     ? { organisationId: reference.organisationId, id: reference.id as Id<Type> }
     : notFound(what);
 }
 
 /** What an organisation's id names, or NOT_FOUND. */
-export function readOrganisationId(
+export async function readOrganisationId(
+  context: Context,
   id: string,
   what = 'organisation',
-): { readonly organisationId: OrganisationId } | NotFound {
+): Promise<{ readonly organisationId: OrganisationId } | NotFound> {
   const reference = decodeId(id);
-  return reference?.type === 'Organisation' ? { organisationId: reference.organisationId } : notFound(what);
+  return reference?.type === 'Organisation' && (await mayAskFor(context, reference, 'ANY'))
+    ? { organisationId: reference.organisationId }
+    : notFound(what);
 }

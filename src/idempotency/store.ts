@@ -3,7 +3,7 @@ import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
-import type { OrganisationId } from '../kernel/ids.ts';
+import { nowhere, type OrganisationId } from '../kernel/ids.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import {
   canonical,
@@ -20,9 +20,6 @@ export interface KeyedRequest {
   readonly key: string | null;
   readonly arguments: Readonly<Record<string, unknown>>;
 }
-
-/** The scope of keys that belong to no organisation. */
-const nowhere = '00000000-0000-0000-0000-000000000000' as OrganisationId;
 
 const findKeys = forRows<
   Of<{ readonly scope: string; readonly key: string; readonly arguments: string; readonly outcome: Outcome }>

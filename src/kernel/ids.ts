@@ -18,6 +18,9 @@ export type DenialId = Id<'Denial'>;
 /** A licence's code in the catalogue, such as `INBOUND_AGENT`. */
 export type LicenceCode = string & { readonly [brand]: 'Licence' };
 
+/** Of no organisation: no such id is ever made. */
+export const nowhere = '00000000-0000-0000-0000-000000000000' as OrganisationId;
+
 const idBytes = 16;
 /** Of many ids: asking for each one's by itself was a tenth of what a logon costs this process. */
 const random = new Uint8Array(256 * idBytes);

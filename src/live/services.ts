@@ -1,4 +1,5 @@
 import type { Database } from '../database/database.ts';
+import type { By } from '../kernel/actor.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
@@ -15,4 +16,6 @@ export interface Services {
   readonly catalogue: (wanted?: LicenceCode) => Promise<Catalogue>;
   readonly lines: Lines<OrganisationId>;
   readonly log: Log;
+  /** On whose behalf; null: of nobody's, by itself. */
+  readonly by: By | null;
 }

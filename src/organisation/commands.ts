@@ -35,6 +35,8 @@ export async function createOrganisation(
   input: CreateOrganisation,
 ): Promise<Organisation | ExternalIdTaken | InvalidInput | NotFound | IdempotencyKeyReused> {
   const { idempotencyKey, testClockAt, ...rest } = input;
+  // The keys of one partner are not another's.
+  const partner = services.by?.actor.organisationId ?? null;
   const real = services.clock.now();
   const at = testClockAt ?? real;
   const invalid = decideLease(input.leaseSeconds) ?? decideClock('testClockAt', at, input.timeZone);
@@ -44,7 +46,11 @@ export async function createOrganisation(
     once<Organisation, ExternalIdTaken | NotFound>(
       trx,
       null,
-      { scope: 'createOrganisation', key: idempotencyKey, arguments: { ...rest, testClockAt } },
+      {
+        scope: `createOrganisation${partner === null ? '' : `:${partner}`}`,
+        key: idempotencyKey,
+        arguments: { ...rest, testClockAt },
+      },
       real,
       async (): Promise<Organisation | ExternalIdTaken | NotFound> => {
         if (input.parentId !== null && (await listOrganisations(trx, [input.parentId])).length === 0) {

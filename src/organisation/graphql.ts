@@ -6,9 +6,9 @@ import { optionalText, text } from '../graphql/input.ts';
 import { createLoader } from '../graphql/loader.ts';
 import { IdempotencyKeyReused, mutation } from '../graphql/mutation.ts';
 import { readOrganisationId, registerNode } from '../graphql/node.ts';
-import { encodeOrganisationId, type OrganisationId } from '../kernel/ids.ts';
+import { encodeOrganisationId, nowhere, type OrganisationId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
-import { isRefusal } from '../kernel/refusal.ts';
+import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import { settleOrganisations } from '../ledger/commands.ts';
 import {
   advanceTestClock,
@@ -21,6 +21,7 @@ import { nowOf, type Organisation } from './domain.ts';
 import {
   countOrganisations,
   findOrganisationIdByExternalId,
+  listBelow,
   listOrganisations,
   pageOrganisations,
 } from './store.ts';
@@ -41,7 +42,7 @@ declare module '../graphql/context.ts' {
   }
 }
 
-export const findOrganisation = createLoader<OrganisationId, Organisation>(
+const loadOrganisation = createLoader<OrganisationId, Organisation>(
   (id) => id,
   async ({ services }, ids) => {
     const organisations = await listOrganisations(services.db, ids);
@@ -57,6 +58,28 @@ export const findOrganisation = createLoader<OrganisationId, Organisation>(
     return ids.map((id) => found.get(id) ?? null);
   },
 );
+
+const findBelow = createLoader<OrganisationId, OrganisationId>(
+  (id) => id,
+  async ({ services, actor }, ids) => {
+    const below = new Set(
+      actor.organisationId === null ? ids : await listBelow(services.db, actor.organisationId, ids),
+    );
+    return ids.map((id) => (below.has(id) ? id : null));
+  },
+);
+
+/** Whether an organisation is one of the actor's: all, its own, or a partner's with those below it. */
+export function mayReach(context: Context, id: OrganisationId): boolean | Promise<boolean> {
+  const { role, organisationId } = context.actor;
+  if (organisationId === null || organisationId === id) return true;
+  // Not remembered: what is another's, and what is nowhere, are looked up again in the same time.
+  return role === 'PARTNER' && findBelow(context, id).then((found) => found !== null);
+}
+
+export async function findOrganisation(context: Context, id: OrganisationId): Promise<Organisation | null> {
+  return (await mayReach(context, id)) ? loadOrganisation(context, id) : null;
+}
 
 /** An organisation that is known to exist. */
 export async function getOrganisation(context: Context, id: OrganisationId): Promise<Organisation> {
@@ -145,14 +168,15 @@ builder.queryFields((t) => ({
         throw new InputError('id', 'Ask by `id` or by `externalId`: by exactly one.');
       }
       if (id != null) {
-        const reference = readOrganisationId(id);
+        const reference = await readOrganisationId(context, id);
         return isRefusal(reference) ? null : context.findOrganisation(context, reference.organisationId);
       }
       const named = text.safeParse(externalId);
       const found = named.success
         ? await findOrganisationIdByExternalId(context.services.db, named.data)
         : null;
-      return found === null ? null : context.findOrganisation(context, found);
+      // What is nowhere is looked for among the actor's own as well: it takes as long as what is another's.
+      return context.findOrganisation(context, found ?? nowhere);
     },
   }),
   organisations: t.field({
@@ -168,12 +192,16 @@ builder.queryFields((t) => ({
     },
     resolve: async (_root, { search, ...page }, context) => {
       const { db } = context.services;
-      const term = search ?? null;
+      const { role, organisationId } = context.actor;
+      const filter = {
+        search: search ?? null,
+        within: organisationId === null ? null : { organisationId, below: role === 'PARTNER' },
+      };
       const list = await connect(
         newestFirst,
         page,
-        (request) => pageOrganisations(db, term, request),
-        () => countOrganisations(db, term),
+        (request) => pageOrganisations(db, filter, request),
+        () => countOrganisations(db, filter),
       );
       const edges = list.edges.map(async ({ node, cursor }) => ({
         cursor,
@@ -240,11 +268,15 @@ mutation({
   input: CreateOrganisationInput,
   payload: payload('CreateOrganisationPayload', 'The organisation that was created.'),
   errors: [ExternalIdTakenError, IdempotencyKeyReused],
-  resolve: async (input, { services }) => {
+  resolve: async (input, context) => {
+    const { actor, services } = context;
+    if (input.parentId == null && actor.organisationId !== null) {
+      return invalidInput('parentId', 'Say below which of your organisations it is to be.');
+    }
     const parent =
       input.parentId == null
         ? { organisationId: null }
-        : readOrganisationId(input.parentId, 'parent organisation');
+        : await readOrganisationId(context, input.parentId, 'parent organisation');
     if (isRefusal(parent)) return parent;
     const organisation = await createOrganisation(services, {
       name: input.name,
@@ -275,8 +307,9 @@ mutation({
   input: UpdateOrganisationInput,
   payload: payload('UpdateOrganisationPayload', 'The organisation that was changed.'),
   errors: [],
-  resolve: async (input, { services }) => {
-    const reference = readOrganisationId(input.organisationId);
+  resolve: async (input, context) => {
+    const { services } = context;
+    const reference = await readOrganisationId(context, input.organisationId);
     if (isRefusal(reference)) return reference;
     const organisation = await updateOrganisation(services, {
       organisationId: reference.organisationId,
@@ -307,8 +340,9 @@ mutation({
   input: AdvanceTestClockInput,
   payload: payload('AdvanceTestClockPayload', 'The organisation, at its new present.'),
   errors: [NotATestClockError],
-  resolve: async (input, { services }) => {
-    const reference = readOrganisationId(input.organisationId);
+  resolve: async (input, context) => {
+    const { services } = context;
+    const reference = await readOrganisationId(context, input.organisationId);
     if (isRefusal(reference)) return reference;
     const organisation = await advanceTestClock(services, reference.organisationId, input.to);
     return isRefusal(organisation) ? organisation : { organisation };

@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
 import { columnOf, forRows, insertInto, parted } from '../database/bulk.ts';
 import { containing, keyset, type PageRequest } from '../database/page.ts';
@@ -81,14 +81,21 @@ export async function findOrganisationIdByExternalId(
   return row?.id ?? null;
 }
 
+/** null: of whatever name; anywhere. */
+export interface OrganisationFilter {
+  readonly search: string | null;
+  /** One organisation, and if `below` all those below it. */
+  readonly within: { readonly organisationId: OrganisationId; readonly below: boolean } | null;
+}
+
 /** Newest first. */
 export async function pageOrganisations(
   db: Database,
-  search: string | null,
+  filter: OrganisationFilter,
   page: PageRequest,
 ): Promise<Organisation[]> {
   const { where, orderBy } = keyset(page, 'desc', ['createdAt', 'id']);
-  const rows = await found(db, search)
+  const rows = await found(db, filter)
     .select(columns)
     .where(where)
     .orderBy(orderBy)
@@ -97,16 +104,45 @@ export async function pageOrganisations(
   return rows.map(toOrganisation);
 }
 
-export async function countOrganisations(db: Database, search: string | null): Promise<number> {
-  const { count } = await found(db, search)
+export async function countOrganisations(db: Database, filter: OrganisationFilter): Promise<number> {
+  const { count } = await found(db, filter)
     .select(({ fn }) => fn.countAll<number>().as('count'))
     .executeTakeFirstOrThrow();
   return count;
 }
 
-function found(db: Database, search: string | null) {
-  const organisations = db.selectFrom('organisation');
-  return search === null ? organisations : organisations.where('searchText', 'like', containing(search));
+function found(db: Database, { search, within }: OrganisationFilter) {
+  const organisations = db
+    .selectFrom('organisation')
+    .$if(search !== null, (query) => query.where('searchText', 'like', containing(search ?? '')));
+  if (within === null) return organisations;
+  if (!within.below) return organisations.where('id', '=', within.organisationId);
+  return organisations.where(
+    'id',
+    'in',
+    sql<OrganisationId>`(
+    with recursive below as (
+      select ${within.organisationId}::uuid as id
+      union all
+      select organisation.id from below join organisation on organisation.parent_id = below.id
+    ) select id from below)`,
+  );
+}
+
+/** Of organisations, those that are below another, at whatever depth. */
+export async function listBelow(
+  db: Database,
+  above: OrganisationId,
+  ids: readonly OrganisationId[],
+): Promise<OrganisationId[]> {
+  const { rows } = await sql<{ readonly id: OrganisationId }>`
+    with recursive up as (
+      select id, parent_id from organisation where id = any (${ids}::uuid[])
+      union all
+      select up.id, organisation.parent_id from up join organisation on organisation.id = up.parent_id
+      where up.parent_id <> ${above}
+    ) select id from up where parent_id = ${above}`.execute(db);
+  return rows.map(({ id }) => id);
 }
 
 /** @returns false when another organisation has the external id */

@@ -139,8 +139,9 @@ mutation({
   input: RecordPurchaseInput,
   payload: payload('RecordPurchasePayload', 'The purchase that was recorded.'),
   errors: [IdempotencyKeyReused],
-  resolve: async (input, { services }) => {
-    const reference = readOrganisationId(input.organisationId);
+  resolve: async (input, context) => {
+    const { services } = context;
+    const reference = await readOrganisationId(context, input.organisationId);
     if (isRefusal(reference)) return reference;
     const { organisationId } = reference;
     const purchase = await recordPurchase(services, {
@@ -177,8 +178,9 @@ mutation({
   input: EndPurchaseInput,
   payload: payload('EndPurchasePayload', 'The purchase, with its end.'),
   errors: [],
-  resolve: async (input, { services }) => {
-    const reference = readId('Purchase', input.purchaseId, 'purchase');
+  resolve: async (input, context) => {
+    const { services } = context;
+    const reference = await readId(context, 'Purchase', input.purchaseId, 'purchase');
     if (isRefusal(reference)) return reference;
     const { organisationId, id: purchaseId } = reference;
     const purchase = await endPurchase(services, { organisationId, purchaseId, until: input.until ?? null });

@@ -14,6 +14,7 @@ import {
   type UserId,
 } from '../kernel/ids.ts';
 import { invalidInput, isRefusal, type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
+import { type Grant, grantOf } from '../kernel/access.ts';
 import { type News, type Position, sessionTopic } from '../live/live.ts';
 import type { ForceLogoff, SessionCommands } from './commands.ts';
 import type {
@@ -84,8 +85,11 @@ async function findPresentSession(
   return findSession(context, key);
 }
 
-registerNode('Session', (context, { organisationId, id }) =>
-  findPresentSession(context, { organisationId, id: id as SessionId }),
+registerNode(
+  'Session',
+  (context, { organisationId, id }) => findPresentSession(context, { organisationId, id: id as SessionId }),
+  async (context, { organisationId, id }) =>
+    (await findSession(context, { organisationId, id: id as SessionId }))?.userId ?? null,
 );
 
 const findLiveSessions = createLoader<
@@ -412,11 +416,11 @@ mutation({
     NoChannelAvailableError,
     IdempotencyKeyReused,
   ],
-  resolve: async (input, { sessions }) => {
-    const reference = readId('User', input.userId, 'user');
+  resolve: async (input, context, grant) => {
+    const reference = await readId(context, 'User', input.userId, 'user', grant);
     if (isRefusal(reference)) return reference;
     const { organisationId, id: userId } = reference;
-    const answer = await sessions.logon({
+    const answer = await context.sessions.logon({
       organisationId,
       userId,
       licence: input.licence,
@@ -451,7 +455,8 @@ mutation({
   input: sessionInput('RenewSessionInput', 'The session to renew.'),
   payload: payload('RenewSessionPayload', 'The session that was renewed.'),
   errors: [SessionEndedError],
-  resolve: (input, { sessions }) => onSession(input.sessionId, sessions.renewSession),
+  resolve: (input, context, grant) =>
+    onSession(context, input.sessionId, grant, context.sessions.renewSession),
 });
 
 mutation({
@@ -461,8 +466,10 @@ mutation({
   input: featuresInput('AcquireFeaturesInput', 'The session, and the features it wants.'),
   payload: payload('AcquireFeaturesPayload', 'The session, with what was granted and what was not.'),
   errors: [SessionEndedError],
-  resolve: (input, { sessions }) =>
-    onSession(input.sessionId, (of) => sessions.acquireFeatures({ ...of, features: input.features })),
+  resolve: (input, context, grant) =>
+    onSession(context, input.sessionId, grant, (of) =>
+      context.sessions.acquireFeatures({ ...of, features: input.features }),
+    ),
 });
 
 mutation({
@@ -472,8 +479,10 @@ mutation({
   input: featuresInput('ReleaseFeaturesInput', 'The session, and the features it no longer wants.'),
   payload: payload('ReleaseFeaturesPayload', 'The session, without the features.'),
   errors: [SessionEndedError],
-  resolve: (input, { sessions }) =>
-    onSession(input.sessionId, (of) => sessions.releaseFeatures({ ...of, features: input.features })),
+  resolve: (input, context, grant) =>
+    onSession(context, input.sessionId, grant, (of) =>
+      context.sessions.releaseFeatures({ ...of, features: input.features }),
+    ),
 });
 
 mutation({
@@ -483,14 +492,16 @@ mutation({
   input: sessionInput('LogoffInput', 'The session to end.'),
   payload: payload('LogoffPayload', 'The session, ended.'),
   errors: [],
-  resolve: (input, { sessions }) => onSession(input.sessionId, sessions.logoff),
+  resolve: (input, context, grant) => onSession(context, input.sessionId, grant, context.sessions.logoff),
 });
 
 async function onSession<Refused extends Refusal>(
+  context: Context,
   sessionId: string,
+  grant: Grant,
   command: (of: { organisationId: OrganisationId; sessionId: SessionId }) => Promise<Session | Refused>,
 ): Promise<{ readonly session: SessionRow } | Refused | NotFound> {
-  const reference = readId('Session', sessionId, 'session');
+  const reference = await readId(context, 'Session', sessionId, 'session', grant);
   if (isRefusal(reference)) return reference;
   const { organisationId, id } = reference;
   return toPayload(organisationId, await command({ organisationId, sessionId: id }));
@@ -520,13 +531,13 @@ mutation({
     }),
   }),
   errors: [],
-  resolve: async ({ sessionId, userId, organisationId }, { sessions }) => {
+  resolve: async ({ sessionId, userId, organisationId }, context) => {
     if ([sessionId, userId, organisationId].filter((id) => id != null).length !== 1) {
       return invalidInput('sessionId', 'Name a session, a user or an organisation: exactly one of them.');
     }
-    const request = readForceLogoff(sessionId ?? null, userId ?? null, organisationId ?? '');
+    const request = await readForceLogoff(context, sessionId ?? null, userId ?? null, organisationId ?? '');
     if (isRefusal(request)) return request;
-    const ended = await sessions.forceLogoff(request);
+    const ended = await context.sessions.forceLogoff(request);
     if (isRefusal(ended)) return ended;
     return {
       sessions: ended.sessions.map((session) => ({ ...session, organisationId: request.organisationId })),
@@ -534,22 +545,23 @@ mutation({
   },
 });
 
-function readForceLogoff(
+async function readForceLogoff(
+  context: Context,
   sessionId: string | null,
   userId: string | null,
   organisationId: string,
-): ForceLogoff | NotFound {
+): Promise<ForceLogoff | NotFound> {
   if (sessionId !== null) {
-    const reference = readId('Session', sessionId, 'session');
+    const reference = await readId(context, 'Session', sessionId, 'session');
     if (isRefusal(reference)) return reference;
     return { of: 'SESSION', organisationId: reference.organisationId, sessionId: reference.id };
   }
   if (userId !== null) {
-    const reference = readId('User', userId, 'user');
+    const reference = await readId(context, 'User', userId, 'user');
     if (isRefusal(reference)) return reference;
     return { of: 'USER', organisationId: reference.organisationId, userId: reference.id };
   }
-  const reference = readOrganisationId(organisationId);
+  const reference = await readOrganisationId(context, organisationId);
   return isRefusal(reference) ? reference : { of: 'ORGANISATION', ...reference };
 }
 
@@ -560,7 +572,8 @@ builder.subscriptionField('sessionChanged', (t) =>
       'One session’s own news: renewed, a feature granted or lost, ended. First its present state; completes after the event that has `endedAt`.',
     args: { sessionId: t.arg.id({ required: true, description: 'The session.' }) },
     subscribe: async (_root, { sessionId }, context) => {
-      const reference = readId('Session', sessionId, 'session');
+      const grant = grantOf(context.actor, 'Subscription.sessionChanged') ?? 'OWN';
+      const reference = await readId(context, 'Session', sessionId, 'session', grant);
       if (isRefusal(reference)) throw codedError(reference);
       if ((await findPresentSession(context, reference)) === null) throw codedError(notFound('session'));
       return context.services.live.follow(

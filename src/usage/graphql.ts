@@ -296,7 +296,7 @@ builder.subscriptionField('usageChanged', (t) =>
       pools: t.arg({ type: ['SeatPool'], description: 'Only changes of a figure of these pools.' }),
     },
     subscribe: async (_root, { organisationId, licences, categories, pools }, context) => {
-      const reference = readOrganisationId(organisationId);
+      const reference = await readOrganisationId(context, organisationId);
       if (isRefusal(reference)) throw codedError(reference);
       const id = reference.organisationId;
       if ((await context.findOrganisation(context, id)) === null) throw codedError(notFound('organisation'));

@@ -50,10 +50,14 @@ export async function getUser(context: Context, key: UserKey): Promise<UserRow> 
   return user;
 }
 
-registerNode('User', async (context, { organisationId, id }) => {
-  await context.findOrganisation(context, organisationId);
-  return context.findUser(context, { organisationId, id: id as UserId });
-});
+registerNode(
+  'User',
+  async (context, { organisationId, id }) => {
+    await context.findOrganisation(context, organisationId);
+    return context.findUser(context, { organisationId, id: id as UserId });
+  },
+  async (_context, { id }) => id as UserId,
+);
 
 builder.enumType('UserStatus', {
   description: 'Where a user is in life: PRE_ACTIVE → ACTIVE ⇄ SUSPENDED, and any → DELETED, which is final.',
@@ -196,8 +200,9 @@ mutation({
   input: CreateUserInput,
   payload: payload('CreateUserPayload', 'The user that was created.'),
   errors: [UsernameTakenError, 'NoBaseLicenceAvailable', IdempotencyKeyReused],
-  resolve: async (input, { services }) => {
-    const reference = readOrganisationId(input.organisationId);
+  resolve: async (input, context) => {
+    const { services } = context;
+    const reference = await readOrganisationId(context, input.organisationId);
     if (isRefusal(reference)) return reference;
     const { organisationId } = reference;
     const user = await createUser(services, {
@@ -229,8 +234,9 @@ mutation({
   input: SetUserStatusInput,
   payload: payload('SetUserStatusPayload', 'The user, in its new status.'),
   errors: [InvalidTransitionError, 'NoBaseLicenceAvailable'],
-  resolve: async (input, { services }) => {
-    const reference = readId('User', input.userId, 'user');
+  resolve: async (input, context) => {
+    const { services } = context;
+    const reference = await readId(context, 'User', input.userId, 'user');
     if (isRefusal(reference)) return reference;
     const { organisationId, id: userId } = reference;
     const user = await setUserStatus(services, { organisationId, userId, status: input.status });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { getIntrospectionQuery, parse } from 'graphql';
 import { extentOf } from '../../src/graphql/limits.ts';
+import { operator } from '../../src/kernel/actor.ts';
 import type { Graphql } from '../../src/graphql/transports/http.ts';
 import { prepare } from '../../src/graphql/transports/operation.ts';
 import { createOrganisation } from '../setup/given.ts';
@@ -135,7 +136,7 @@ test('what throws in validation costs its operation, and not the socket it came 
     }),
   } as unknown as Graphql;
   const log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
-  const arrival = { actor: { kind: 'OPERATOR' }, requestId: 'one' } as const;
+  const arrival = { actor: operator, requestId: 'one' } as const;
   expect(prepare(graphql, arrival, { query: '{ __typename }' }, log)).toMatchObject([
     { extensions: { code: 'INTERNAL_SERVER_ERROR', requestId: 'one' } },
   ]);

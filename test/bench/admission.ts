@@ -65,6 +65,7 @@ export async function run(): Promise<void> {
       catalogue: createCatalogue(db, systemClock),
       lines,
       log,
+      by: null,
     });
     const logon = async (organisationId: OrganisationId, userId: UserId) => {
       const answer = await sessions.logon({

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { groupKey } from '../../src/graphql/transports/sharing.ts';
+import { type Actor, operator } from '../../src/kernel/actor.ts';
+import { instant } from '../../src/kernel/clock.ts';
+import { newId } from '../../src/kernel/ids.ts';
 import { createGroups, type Feed, type Member, type Membership } from '../../src/live/groups.ts';
 
 const warnings: string[] = [];
@@ -256,11 +259,12 @@ test('whoever comes, goes, stalls and recovers, in any order: no gap, no repeat,
 });
 
 test('what makes two subscriptions differ makes their groups differ; the order of variables does not', () => {
-  const actor = { kind: 'OPERATOR' } as const;
   const payload = { query: 'subscription A { a }', variables: { one: 1, two: { three: [3], four: null } } };
-  const key = groupKey(payload, actor);
-  expect(groupKey({ ...payload, variables: { two: { four: null, three: [3] }, one: 1 } }, actor)).toBe(key);
-  expect(groupKey({ ...payload, operationName: null }, actor)).toBe(key);
+  const key = groupKey(payload, operator);
+  expect(groupKey({ ...payload, variables: { two: { four: null, three: [3] }, one: 1 } }, operator)).toBe(
+    key,
+  );
+  expect(groupKey({ ...payload, operationName: null }, operator)).toBe(key);
   const parsed = JSON.parse('{ "__proto__": 1 }') as Record<string, unknown>;
   const others = [
     { ...payload, query: 'subscription A { a } ' },
@@ -272,8 +276,24 @@ test('what makes two subscriptions differ makes their groups differ; the order o
     { ...payload, variables: parsed },
     { query: 'subscription A { a }\n', variables: payload.variables },
   ];
-  const keys = new Set([key, ...others.map((other) => groupKey(other, actor))]);
+  const keys = new Set([key, ...others.map((other) => groupKey(other, operator))]);
   expect(keys.size).toBe(others.length + 1);
-  // An actor of a kind that does not exist yet stands for one with other rights.
-  expect(() => expect(groupKey(payload, { kind: 'OTHER' } as never)).not.toBe(key)).not.toThrow();
+
+  const [one, other] = [newId<'Organisation'>(), newId<'Organisation'>()];
+  const [user, another] = [newId<'User'>(), newId<'User'>()];
+  const actors: readonly Actor[] = [
+    operator,
+    { ...operator, scopes: ['READ'] },
+    { ...operator, role: 'PARTNER', organisationId: one },
+    { ...operator, role: 'WALLBOARD', organisationId: one },
+    { ...operator, role: 'WALLBOARD', organisationId: other },
+    { ...operator, role: 'AGENT', organisationId: one, userId: user },
+    { ...operator, role: 'AGENT', organisationId: one, userId: another },
+  ];
+  expect(new Set(actors.map((each) => groupKey(payload, each))).size).toBe(actors.length);
+  // Two keys of one wallboard see the same, whatever they are called and however long they last.
+  const wallboard = { ...operator, role: 'WALLBOARD', organisationId: one } as const;
+  expect(groupKey(payload, { ...wallboard, credential: 'key_2', expiresAt: instant('2030-01-01') })).toBe(
+    groupKey(payload, wallboard),
+  );
 });

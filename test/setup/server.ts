@@ -1,11 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createClient, type Client } from 'graphql-ws';
 import pg from 'pg';
 import { WebSocket } from 'ws';
-import { type AppOptions, createApp } from '../../src/app.ts';
+import { type AppOptions, createApp, createAuthenticate } from '../../src/app.ts';
 import { createDatabase } from '../../src/database/database.ts';
+import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { type Clock, type Instant, instant, systemClock } from '../../src/kernel/clock.ts';
 import { testDatabase } from './database.ts';
 
@@ -39,6 +41,11 @@ export interface TestServer {
   readonly onStatement: (listener: (text: string) => void) => () => void;
   /** Over HTTP, with the operator's key. */
   readonly query: (document: string, variables?: Record<string, unknown>) => Promise<GraphqlAnswer>;
+  /** Somebody else than the operator, with a key of their own. */
+  readonly as: (actor: Pick<Actor, 'role' | 'organisationId' | 'userId'> & Partial<Actor>) => {
+    readonly key: string;
+    readonly query: TestServer['query'];
+  };
   /** A mutation's result, whole; fails on GraphQL errors. The selection is of the union. */
   // oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape it reads
   readonly mutate: (name: string, input: Record<string, unknown>, selection?: string) => Promise<any>;
@@ -80,7 +87,11 @@ export async function startTestServer(
     client.query = told as typeof client.query;
   });
   const key = 'operator-key-of-the-tests';
-  const app = createApp({ db, operatorKey: key, log, clock: systemClock, sweepMilliseconds: 50, ...options });
+  const isOperator = createAuthenticate(key);
+  const actors = new Map<string, Actor>();
+  const authenticate: AppOptions['authenticate'] = (authorization) =>
+    actors.get(authorization ?? '') ?? isOperator(authorization);
+  const app = createApp({ db, authenticate, log, clock: systemClock, sweepMilliseconds: 50, ...options });
   const server = createServer(app.listener);
   server.on('upgrade', app.upgrade);
   await new Promise<void>((resolve) => {
@@ -94,15 +105,16 @@ export async function startTestServer(
   pool.on('connect', (client) => client.on('error', () => {}));
   const clients: Client[] = [];
 
-  const query: TestServer['query'] = async (document, variables = {}) => {
+  const ask = async (given: string, document: string, variables: Record<string, unknown> = {}) => {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${given}` },
       body: JSON.stringify({ query: document, variables }),
       signal: AbortSignal.timeout(15_000),
     });
     return (await response.json()) as GraphqlAnswer;
   };
+  const query: TestServer['query'] = (...asked) => ask(key, ...asked);
 
   const { host, port: databasePort, user, password, database: databaseName } = connection;
   const databaseUrl = `postgres://${user}:${String(password)}@localhost/${databaseName}?host=${encodeURIComponent(host ?? '')}&port=${databasePort}`;
@@ -119,6 +131,11 @@ export async function startTestServer(
     pool,
     logged,
     query,
+    as: (actor) => {
+      const given = `key-${randomUUID()}`;
+      actors.set(`Bearer ${given}`, { ...operator, credential: given, ...actor } as Actor);
+      return { key: given, query: (...asked) => ask(given, ...asked) };
+    },
     mutate: async (name, input, selection = '') => {
       const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
       const { data, errors } = await query(

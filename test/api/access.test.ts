@@ -1,0 +1,396 @@
+import { readFileSync } from 'node:fs';
+import { isInterfaceType, isObjectType } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { guard } from '../../src/graphql/access.ts';
+import { access, type Grant } from '../../src/kernel/access.ts';
+import { type Actor, type Role, type Scope, scopes } from '../../src/kernel/actor.ts';
+import { decodeId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
+import { schema } from '../../src/schema.ts';
+import { buy, createOrganisation, createUser, logon } from '../setup/given.ts';
+import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
+import { bareSocket, subscribeTo } from '../setup/socket.ts';
+
+const roles = ['OPERATOR', 'PARTNER', 'ADMINISTRATOR', 'SUPERVISOR', 'WALLBOARD', 'AGENT'] as const;
+
+/** The world: a partner with a customer and a customer of that one, and a stranger beside them. */
+interface Things {
+  readonly organisation: string;
+  readonly user: string;
+  /** Not the actor's own user. */
+  readonly colleague: string;
+  readonly purchase: string;
+  readonly assignment: string;
+  readonly session: string;
+  readonly colleagueSession: string;
+  readonly denial: string;
+  readonly mapping: string;
+  readonly externalId: string;
+}
+
+let server: TestServer;
+let partner: string;
+let mine: Things;
+let below: Things;
+let strange: Things;
+let missing: Things;
+
+beforeAll(async () => {
+  server = await startTestServer();
+  partner = await createOrganisation(server, { name: 'Partner' });
+  mine = await furnish({ name: 'Mine', externalId: 'mine', parentId: partner });
+  below = await furnish({ name: 'Below', externalId: 'below', parentId: mine.organisation });
+  strange = await furnish({ name: 'Strange', externalId: 'strange' });
+  missing = Object.fromEntries(
+    Object.entries(strange).map(([name, id]) => [
+      name,
+      name === 'externalId' ? 'nowhere' : forged(id as string),
+    ]),
+  ) as unknown as Things;
+});
+afterAll(() => server.stop());
+
+async function furnish(input: { name: string; externalId: string; parentId?: string }): Promise<Things> {
+  const organisation = await createOrganisation(server, { leaseSeconds: 3600, ...input });
+  const purchase = await buy(server, organisation, 'SUPERVISOR', { base: 9, concurrent: 2 });
+  const user = await createUser(server, organisation, 'margaret', ['SUPERVISOR']);
+  const colleague = await createUser(server, organisation, 'grace', ['SUPERVISOR']);
+  const third = await createUser(server, organisation, 'refused', ['SUPERVISOR']);
+  const [own, others] = [
+    await logon(server, user, 'SUPERVISOR'),
+    await logon(server, colleague, 'SUPERVISOR'),
+  ];
+  await logon(server, third, 'SUPERVISOR');
+  const { data } = await server.query(
+    `query ($id: ID!, $user: ID!) {
+      node(id: $id) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } } }
+      user: node(id: $user) { ... on User { assignments { id } } }
+    }`,
+    { id: organisation, user },
+  );
+  return {
+    organisation,
+    user,
+    colleague,
+    purchase,
+    assignment: data.user.assignments[0].id,
+    session: own.session?.id ?? '',
+    colleagueSession: others.session?.id ?? '',
+    denial: data.node.denials.edges[0].node.id,
+    mapping: data.node.licenceMapping[0].id,
+    externalId: input.externalId,
+  };
+}
+
+/** An id of the same type whose organisation does not exist. */
+function forged(id: string): string {
+  const [prefix, packed = ''] = id.split(/_(.*)/);
+  const other = packed.startsWith('A') ? 'B' : 'A';
+  return `${prefix}_${other}${packed.slice(1)}`;
+}
+
+function organisationOf(id: string): OrganisationId {
+  const reference = decodeId(id);
+  if (reference === null || reference.type === 'Licence') throw new Error(`${id} is of no organisation`);
+  return reference.organisationId;
+}
+
+function userOf(id: string): UserId {
+  const reference = decodeId(id);
+  if (reference?.type !== 'User') throw new Error(`${id} is no user`);
+  return reference.id as UserId;
+}
+
+/** In the organisation `mine`; a person is margaret. */
+function become(role: Role, given: Partial<Actor> = {}) {
+  const isPerson = role === 'ADMINISTRATOR' || role === 'SUPERVISOR' || role === 'AGENT';
+  return server.as({
+    role,
+    organisationId:
+      role === 'OPERATOR' ? null : organisationOf(role === 'PARTNER' ? partner : mine.organisation),
+    userId: isPerson ? userOf(mine.user) : null,
+    ...given,
+  } as Actor);
+}
+
+type Ask = (things: Things, isOwn: boolean) => { readonly document: string; readonly variables: object };
+
+function change(name: string, inputOf: (things: Things, isOwn: boolean) => object): Ask {
+  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
+  return (things, isOwn) => ({
+    document: `mutation ($input: ${type}!) { ${name}(input: $input) { __typename ... on UserError { code message } } }`,
+    variables: { input: inputOf(things, isOwn) },
+  });
+}
+
+const read =
+  (document: string, variablesOf: (things: Things, isOwn: boolean) => object = () => ({})): Ask =>
+  (things, isOwn) => ({ document, variables: variablesOf(things, isOwn) });
+
+const node = (idOf: (things: Things, isOwn: boolean) => string): Ask =>
+  read('query ($id: ID!) { node(id: $id) { __typename id } }', (things, isOwn) => ({
+    id: idOf(things, isOwn),
+  }));
+
+const ofOrganisation = (selection: string): Ask =>
+  read(
+    `query ($id: ID!) { node(id: $id) { __typename ... on Organisation { ${selection} } } }`,
+    ({ organisation }) => ({
+      id: organisation,
+    }),
+  );
+
+const asSession = (name: string, more: object = {}): Ask =>
+  change(name, ({ session, colleagueSession }, isOwn) => ({
+    sessionId: isOwn ? session : colleagueSession,
+    ...more,
+  }));
+
+let counter = 0;
+/** How each place is asked for: whose organisation's, and whether of the actor's own user or of a colleague. */
+const asked: Readonly<Record<keyof typeof access, Ask>> = {
+  'Query.node': node(({ organisation }) => organisation),
+  'Query.nodes': read('query ($id: ID!) { nodes(ids: [$id]) { __typename } }', ({ organisation }) => ({
+    id: organisation,
+  })),
+  'Query.organisation': read('query ($id: ID!) { organisation(id: $id) { name } }', ({ organisation }) => ({
+    id: organisation,
+  })),
+  'Query.organisations': read('{ organisations { edges { node { name } } } }'),
+  'Query.licences': read('{ licences { code } }'),
+  Organisation: node(({ organisation }) => organisation),
+  LicenceType: node(() => 'lic_SUPERVISOR'),
+  FeatureLicence: node(() => 'lic_RECORDING'),
+  LicenceMapping: node(({ mapping }) => mapping),
+  User: node(({ user, colleague }, isOwn) => (isOwn ? user : colleague)),
+  LicenceAssignment: node(({ assignment }) => assignment),
+  Session: node(({ session, colleagueSession }, isOwn) => (isOwn ? session : colleagueSession)),
+  Denial: node(({ denial }) => denial),
+  Purchase: node(({ purchase }) => purchase),
+  'Organisation.activeUsers': ofOrganisation('field: activeUsers'),
+  'Organisation.activeInBillingPeriod': ofOrganisation('field: activeInBillingPeriod'),
+  'Organisation.licenceMapping': ofOrganisation('field: licenceMapping { holders }'),
+  'Organisation.users': ofOrganisation('field: users { edges { node { username } } }'),
+  'Organisation.sessions': ofOrganisation('field: sessions { edges { node { device } } }'),
+  'Organisation.purchases': ofOrganisation('field: purchases { edges { node { base } } }'),
+  'Organisation.denials': ofOrganisation('field: denials { edges { node { code } } }'),
+  'Organisation.history': ofOrganisation('field: history { edges { node { inUse } } }'),
+  'Mutation.createOrganisation': change('createOrganisation', ({ organisation }) => ({
+    name: 'Child',
+    parentId: organisation,
+  })),
+  'Mutation.updateOrganisation': change('updateOrganisation', ({ organisation }) => ({
+    organisationId: organisation,
+  })),
+  'Mutation.advanceTestClock': change('advanceTestClock', ({ organisation }) => ({
+    organisationId: organisation,
+    to: '2030-01-01T00:00:00Z',
+  })),
+  'Mutation.recordPurchase': change('recordPurchase', ({ organisation }) => ({
+    organisationId: organisation,
+    licence: 'RECORDING',
+    concurrent: 1,
+  })),
+  'Mutation.endPurchase': change('endPurchase', ({ purchase }) => ({
+    purchaseId: purchase,
+    until: '2090-01-01T00:00:00Z',
+  })),
+  'Mutation.createUser': change('createUser', ({ organisation }) => ({
+    organisationId: organisation,
+    username: `user-${(counter += 1)}`,
+  })),
+  'Mutation.setUserStatus': change('setUserStatus', ({ user }) => ({ userId: user, status: 'ACTIVE' })),
+  'Mutation.assignLicence': change('assignLicence', ({ user }) => ({ userId: user, licence: 'SUPERVISOR' })),
+  'Mutation.unassignLicence': change('unassignLicence', ({ user }) => ({ userId: user, licence: 'VIEW' })),
+  'Mutation.logon': change('logon', ({ user, colleague }, isOwn) => ({
+    userId: isOwn ? user : colleague,
+    licence: 'SUPERVISOR',
+    device: 'desktop',
+  })),
+  'Mutation.renewSession': asSession('renewSession'),
+  'Mutation.acquireFeatures': asSession('acquireFeatures', { features: [] }),
+  'Mutation.releaseFeatures': asSession('releaseFeatures', { features: [] }),
+  'Mutation.logoff': change('logoff', ({ session, colleagueSession }, isOwn) => ({
+    sessionId: isOwn ? session : colleagueSession,
+  })),
+  'Mutation.forceLogoff': change('forceLogoff', ({ colleagueSession }) => ({ sessionId: colleagueSession })),
+  'Subscription.usageChanged': read(
+    'subscription ($id: ID!) { usageChanged(organisationId: $id) { revision } }',
+    ({ organisation }) => ({ id: organisation }),
+  ),
+  'Subscription.sessionChanged': read(
+    'subscription ($id: ID!) { sessionChanged(sessionId: $id) { device } }',
+    ({ session, colleagueSession }, isOwn) => ({ id: isOwn ? session : colleagueSession }),
+  ),
+};
+
+/** Places that answer the same whatever organisation is meant, or have no id to name another's by. */
+const ofNobody = new Set(['Query.organisations', 'Query.licences', 'LicenceType', 'FeatureLicence']);
+
+async function ask(
+  place: keyof typeof access,
+  as: ReturnType<typeof become>,
+  things: Things,
+  isOwn: boolean,
+) {
+  const { document, variables } = asked[place](things, isOwn);
+  if (!place.startsWith('Subscription.')) return as.query(document, { ...variables });
+  const { send, next, socket } = await bareSocket({ wsUrl: server.wsUrl, key: as.key });
+  expect((await next()).type).toBe('connection_ack');
+  send(subscribeTo('1', document, variables));
+  const { type, payload } = await next();
+  socket.terminate();
+  return (type === 'error' ? { errors: payload } : payload) as GraphqlAnswer;
+}
+
+/** What somebody was told, without what differs from one request to the next. */
+function toldOf({ data, errors }: GraphqlAnswer): string {
+  const told = errors?.map(({ message, extensions }) => ({ message, code: extensions.code }));
+  return JSON.stringify({ data, told });
+}
+
+/** An answer of a logoff and the like is a success, whatever rule refused it after the actor was let through. */
+const isRefused = (answer: GraphqlAnswer) =>
+  /"(FORBIDDEN|NOT_FOUND)"/.test(toldOf(answer)) || isNothing(answer);
+
+function isNothing({ data }: GraphqlAnswer): boolean {
+  const [value] = Object.values((data ?? {}) as object);
+  if (value === null || (Array.isArray(value) && value[0] === null)) return true;
+  return typeof value === 'object' && 'field' in value && value.field === null;
+}
+
+const places = Object.keys(access) as (keyof typeof access)[];
+
+describe.each(roles)('%s', (role) => {
+  // Logons first and ends last, as one would: a cell must not depend on what another one ended.
+  test.each(places)('%s', async (place) => {
+    const grant = (access[place].roles as Partial<Record<Role, Grant>>)[role];
+    const as = become(role);
+    for (const isOwn of [true, false]) {
+      const answer = await ask(place, as, mine, isOwn);
+      const isExpected =
+        grant === 'ANY' || (grant === 'OWN' && isOwn) || (grant === 'OWN' && place === 'LicenceAssignment');
+      expect([place, isOwn, isRefused(answer) ? toldOf(answer) : 'answered']).toEqual([
+        place,
+        isOwn,
+        isExpected ? 'answered' : expect.any(String),
+      ]);
+      if (!isExpected) expect(isRefused(answer)).toBe(true);
+      if (grant === undefined && place.startsWith('Mutation.'))
+        expect(toldOf(answer)).toContain('"FORBIDDEN"');
+    }
+    if (ofNobody.has(place)) return;
+    // Another organisation's, and one that nobody has, are answered alike; what is above is another's as well.
+    const [stranger, nobody] = [await ask(place, as, strange, true), await ask(place, as, missing, true)];
+    if (role === 'OPERATOR') {
+      expect(isRefused(stranger)).toBe(false);
+    } else {
+      expect(isRefused(stranger)).toBe(true);
+      expect(toldOf(stranger)).toBe(toldOf(nobody));
+    }
+    const reachesBelow = role === 'OPERATOR' || (role === 'PARTNER' && grant !== undefined);
+    expect(isRefused(await ask(place, as, below, true))).toBe(!reachesBelow);
+  });
+});
+
+test('an organisation is found by its external id only by those whose it is, and its parent as well', async () => {
+  const document = 'query ($id: String!) { organisation(externalId: $id) { name parent { name } } }';
+  const find = async (role: Role, externalId: string) =>
+    (await become(role).query(document, { id: externalId })).data.organisation;
+  expect(await find('ADMINISTRATOR', 'mine')).toEqual({ name: 'Mine', parent: null });
+  expect(await find('ADMINISTRATOR', 'below')).toBeNull();
+  expect(await find('PARTNER', 'below')).toEqual({ name: 'Below', parent: { name: 'Mine' } });
+  expect(await find('PARTNER', 'strange')).toBeNull();
+  expect(await find('PARTNER', 'nowhere')).toBeNull();
+});
+
+test('each lists its own organisations, with those below a partner, and counts them', async () => {
+  const document = '{ organisations { totalCount edges { node { name } } } }';
+  const list = async (role: Role) => {
+    const { organisations } = (await become(role).query(document)).data;
+    const names = organisations.edges.map(({ node }: { node: { name: string } }) => node.name);
+    expect(organisations.totalCount).toBe(names.length);
+    return new Set(names);
+  };
+  expect(await list('SUPERVISOR')).toEqual(new Set(['Mine']));
+  expect(await list('AGENT')).toEqual(new Set(['Mine']));
+  expect(await list('PARTNER')).toEqual(new Set(['Partner', 'Mine', 'Below', 'Child']));
+  expect(await list('OPERATOR')).toEqual(new Set(['Partner', 'Mine', 'Below', 'Child', 'Strange']));
+});
+
+test('a partner creates below its own organisations only, and its idempotency keys are its own', async () => {
+  const document =
+    'mutation ($input: CreateOrganisationInput!) { createOrganisation(input: $input) { ... on CreateOrganisationPayload { organisation { id } } ... on UserError { code } } }';
+  const create = async (as: Pick<TestServer, 'query'>, input: object) =>
+    (await as.query(document, { input: { name: 'Child', ...input } })).data.createOrganisation;
+  expect(await create(become('PARTNER'), {})).toEqual({ code: 'INVALID_INPUT' });
+  const other = become('PARTNER', { organisationId: organisationOf(strange.organisation) });
+  const one = await create(become('PARTNER'), { parentId: mine.organisation, idempotencyKey: 'same' });
+  const two = await create(other, { parentId: strange.organisation, idempotencyKey: 'same' });
+  expect(two.organisation.id).not.toBe(one.organisation.id);
+  expect(await create(become('PARTNER'), { parentId: mine.organisation, idempotencyKey: 'same' })).toEqual(
+    one,
+  );
+});
+
+test('scopes narrow what a role may do', async () => {
+  const rules = Object.entries(access) as [keyof typeof access, { readonly scope: Scope }][];
+  for (const scope of scopes) {
+    const as = become('OPERATOR', { scopes: [scope] });
+    for (const [place, { scope: needed }] of rules) {
+      // What is left of a mutation to be done twice is tried elsewhere.
+      if (place === 'Mutation.createUser' || !place.startsWith('Mutation.')) continue;
+      const refused = toldOf(await ask(place, as, mine, true)).includes('"FORBIDDEN"');
+      expect([scope, place, refused]).toEqual([scope, place, needed !== scope]);
+    }
+  }
+  const as = become('OPERATOR', { scopes: ['SESSIONS'] });
+  expect((await as.query('{ licences { code } }')).errors?.[0]?.extensions.code).toBe('FORBIDDEN');
+});
+
+test('a root field, or a type with an id, that has no rule keeps the schema from being built', () => {
+  for (const name of ['Query', 'Mutation', 'Subscription']) {
+    const type = schema.getType(name);
+    if (!isObjectType(type)) throw new Error(`${name} is no type`);
+    for (const field of Object.keys(type.getFields()))
+      expect(Object.keys(access)).toContain(`${name}.${field}`);
+  }
+  const interfaceType = schema.getType('Node');
+  if (!isInterfaceType(interfaceType)) throw new Error('Node is no interface');
+  for (const { name } of schema.getPossibleTypes(interfaceType)) expect(Object.keys(access)).toContain(name);
+
+  const query = schema.getQueryType();
+  const fields = query?.getFields() ?? {};
+  const [first] = Object.values(fields);
+  if (first === undefined) throw new Error('No query has a field');
+  fields['secret'] = { ...first, name: 'secret' } as typeof first;
+  try {
+    expect(() => guard(schema)).toThrow('src/kernel/access.ts has no rule for Query.secret');
+  } finally {
+    delete fields['secret'];
+  }
+});
+
+test('docs/access.md has every rule, as it is', () => {
+  const rows = readFileSync(`${import.meta.dirname}/../../docs/access.md`, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+  const words = { ANY: 'yes', OWN: 'own' };
+  const expected = places.map((place) => {
+    const { scope, roles: grants }: { scope: Scope; roles: Partial<Record<Role, Grant>> } = access[place];
+    return [
+      `\`${place}\``,
+      scope,
+      ...roles.map((role) => {
+        const grant = grants[role];
+        return grant === undefined ? '–' : words[grant];
+      }),
+    ];
+  });
+  expect(rows).toEqual(expected);
+});
