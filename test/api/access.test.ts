@@ -362,7 +362,7 @@ test('a root field, or a type with an id, that has no rule keeps the schema from
   const fields = query?.getFields() ?? {};
   const [first] = Object.values(fields);
   if (first === undefined) throw new Error('No query has a field');
-  fields['secret'] = { ...first, name: 'secret' } as typeof first;
+  fields['secret'] = Object.assign(Object.create(first) as typeof first, { name: 'secret' });
   try {
     expect(() => guard(schema)).toThrow('src/kernel/access.ts has no rule for Query.secret');
   } finally {
