@@ -1,17 +1,19 @@
 import { hash, randomUUID, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage, RequestListener } from 'node:http';
-import { type Duplex, Readable } from 'node:stream';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database/database.ts';
 import { isMigrated } from './database/migrate.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
+import { wentWrong } from './graphql/errors.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
 import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
 import { createConnections, defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 import { createSharing } from './graphql/transports/sharing.ts';
 import { createEventStreams } from './graphql/transports/sse.ts';
-import { createWebSockets } from './graphql/transports/websocket.ts';
+import { createWebSockets, refuseUpgrade } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
 import { type Actor, operator } from './kernel/actor.ts';
@@ -51,9 +53,8 @@ export interface AppOptions {
 }
 
 export interface App {
-  /** Answers every path. */
-  readonly listener: RequestListener;
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** Answers every path; to be listened with. */
+  readonly server: Server;
   /** Puts the demonstration organisation into an empty database. */
   readonly loadDemonstration: () => Promise<void>;
   /** From now on not ready; all else goes on. */
@@ -162,7 +163,7 @@ export function createApp({
     const answer = async (body: Buffer) => {
       if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
       if (await eventStreams.answer(request, body, response, arrival)) return;
-      void graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
+      await graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
     };
     response.setHeader('x-request-id', requestId);
     // Else a client that keeps its connection busy would be cut off in the middle of a request in the end.
@@ -179,23 +180,39 @@ export function createApp({
           refuse(response, 413, { code: 'BAD_REQUEST', message: 'A request is at most 1 MiB.', requestId });
           return;
         }
-        void answer(body);
+        answer(body).catch((error: unknown) => {
+          log.error({ err: error, requestId }, 'could not answer');
+          if (response.headersSent) response.destroy();
+          else
+            refuse(response, 500, {
+              code: 'INTERNAL_SERVER_ERROR',
+              message: wentWrong(requestId),
+              requestId,
+            });
+        });
       },
       // The client went away in the middle of its request.
       () => response.destroy(),
     );
   };
 
+  const server = createServer(
+    {
+      // An offer of another protocol, such as h2c, may be left alone, and the request is answered.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+    },
+    listener,
+  );
+  server.on('upgrade', (request, stream, head) => {
+    const socket = stream as Socket;
+    // A client may be gone before it is answered; nobody else listens to this socket.
+    socket.on('error', () => socket.destroy());
+    if (pathOf(request) === '/graphql') webSockets.upgrade(request, socket, head);
+    else refuseUpgrade(socket, '404 Not Found');
+  });
+
   return {
-    listener: (request, response) => {
-      listener(request, response);
-    },
-    upgrade: (request, socket, head) => {
-      // A client may be gone before it is answered; nobody else listens to this socket.
-      socket.on('error', () => socket.destroy());
-      if (pathOf(request) === '/graphql') webSockets.upgrade(request, socket, head);
-      else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
-    },
+    server,
     loadDemonstration: () => loadDemonstration(services),
     refuse: () => {
       draining = true;

@@ -73,6 +73,7 @@ const variables = z.object({
   LIVE_MAX_CONNECTIONS_PER_KEY: wholeNumber(1, 1_000_000, defaultLimits.maxConnectionsPerKey),
   LIVE_MAX_MESSAGE_BYTES: wholeNumber(1024, 100_000_000, defaultLimits.maxMessageBytes),
   LIVE_INIT_SECONDS: wholeNumber(1, 3600, defaultLimits.initMilliseconds / 1000),
+  LIVE_STREAM_SECONDS: wholeNumber(10, 86_400, defaultLimits.streamMilliseconds / 1000),
 });
 
 const wanted: Record<keyof z.infer<typeof variables>, string> = {
@@ -91,6 +92,7 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   LIVE_MAX_CONNECTIONS_PER_KEY: 'a whole number from 1 to 1000000',
   LIVE_MAX_MESSAGE_BYTES: 'a whole number of bytes from 1024 to 100000000',
   LIVE_INIT_SECONDS: 'a whole number of seconds from 1 to 3600',
+  LIVE_STREAM_SECONDS: 'a whole number of seconds from 10 to 86400',
 };
 
 /** Their values are never repeated: they would end in a log. */
@@ -132,6 +134,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       maxConnectionsPerKey: values.LIVE_MAX_CONNECTIONS_PER_KEY,
       maxMessageBytes: values.LIVE_MAX_MESSAGE_BYTES,
       initMilliseconds: values.LIVE_INIT_SECONDS * 1000,
+      streamMilliseconds: values.LIVE_STREAM_SECONDS * 1000,
     },
   };
 }

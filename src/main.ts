@@ -1,4 +1,4 @@
-import { type Server, createServer } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolConfig } from 'pg';
@@ -76,7 +76,7 @@ async function start(config: Config, log: Logger) {
     bus,
     limits: config.limits,
   });
-  const server = createServer(app.listener).on('upgrade', app.upgrade);
+  const { server } = app;
   opening.defer(() => drain(server));
   opening.defer(() => app.stop()); // before the server drains: subscriptions do not end by themselves
   opening.defer(async () => {

@@ -52,13 +52,19 @@ export function presentError(error: unknown, stage: Stage, requestId: string, lo
     });
   }
   log.error({ err: cause, requestId }, 'unexpected error');
-  return copy(error, `Something went wrong on our side. Tell us this request id: ${requestId}.`, {
+  return copy(error, wentWrong(requestId), {
     code: 'INTERNAL_SERVER_ERROR',
     requestId,
   });
 }
 
-function rootCause(error: unknown): unknown {
+/** Of what nobody expected. */
+export function wentWrong(requestId: string): string {
+  return `Something went wrong on our side. Tell us this request id: ${requestId}.`;
+}
+
+/** What it was that went wrong, behind what GraphQL made of it. */
+export function rootCause(error: unknown): unknown {
   let cause = error;
   while (cause instanceof GraphQLError && cause.originalError !== undefined) cause = cause.originalError;
   return cause;

@@ -59,6 +59,8 @@ interface Seat {
   /** null before the first event, and after the last. */
   cohort: Cohort | null;
   left: boolean;
+  /** Ends its wait for room for its first event. */
+  wake: () => void;
 }
 
 /** Members of a group that have seen the same. As long as all keep up there is one. */
@@ -135,13 +137,20 @@ export function createGroups({ log, maxEventsPerSecond, retryMilliseconds = 1000
 
     async function start(seat: Seat): Promise<void> {
       const feed = await opened;
-      if (seat.left) return;
-      const { changes: changesBefore, news: taking } = await takeSnapshot(feed);
-      const { event, news } = await taking;
-      if (seat.left) return;
-      deliver(seat, event);
-      if (news.isLast) end(seat);
-      else place(seat, news.position, changesBefore !== changes);
+      while (!seat.left) {
+        if (!seat.member.isReady()) {
+          await roomFor(seat);
+          continue;
+        }
+        const { changes: changesBefore, news: taking } = await takeSnapshot(feed);
+        const { event, news } = await taking;
+        // It may have left; or others took the room meanwhile, and it starts from what is so when there is room again.
+        if (seat.left || !seat.member.isReady()) continue;
+        deliver(seat, event);
+        if (news.isLast) end(seat);
+        else place(seat, news.position, changesBefore !== changes);
+        return;
+      }
     }
 
     function place(seat: Seat, position: Position, isBehind: boolean): void {
@@ -261,6 +270,7 @@ export function createGroups({ log, maxEventsPerSecond, retryMilliseconds = 1000
     function leave(seat: Seat): void {
       if (seat.left) return;
       seat.left = true;
+      seat.wake();
       const { cohort } = seat;
       if (cohort !== null) {
         cohort.seats.delete(seat);
@@ -274,7 +284,7 @@ export function createGroups({ log, maxEventsPerSecond, retryMilliseconds = 1000
 
     return {
       join: (member) => {
-        const seat: Seat = { member, cohort: null, left: false };
+        const seat: Seat = { member, cohort: null, left: false, wake: () => {} };
         size += 1;
         const started = start(seat).catch((error: unknown) => {
           if (seat.left) return;
@@ -284,6 +294,7 @@ export function createGroups({ log, maxEventsPerSecond, retryMilliseconds = 1000
         return {
           started,
           resume: () => {
+            seat.wake();
             if (seat.cohort?.isBehind === true) pump();
           },
           leave: () => leave(seat),
@@ -305,6 +316,13 @@ export function createGroups({ log, maxEventsPerSecond, retryMilliseconds = 1000
       return group.join(member);
     },
   };
+}
+
+/** Fulfilled when it may be ready again, or has left. */
+function roomFor(seat: Seat): Promise<void> {
+  return new Promise((wake) => {
+    seat.wake = wake;
+  });
 }
 
 function hasReady(seats: ReadonlySet<Seat>): boolean {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient } from 'graphql-ws';
+import type pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { testDatabase } from '../setup/database.ts';
@@ -41,12 +42,15 @@ let loggedOn: number;
 /** What event streams were told of when to come back, in milliseconds. */
 let retries: number[];
 
-async function start(port: string): Promise<void> {
-  const { user, password, database: name, host = '', port: databasePort } = database.connection;
+async function start(
+  port: string,
+  at: Pick<pg.PoolConfig, 'host' | 'port'> = database.connection,
+): Promise<void> {
+  const { user, password, database: name } = database.connection;
   server = spawnServer({
     PORT: port,
     SEATKEEPER_DATA: folder.folder,
-    DATABASE_URL: `postgres://${user}:${String(password)}@localhost/${name}?host=${encodeURIComponent(host)}&port=${databasePort}`,
+    DATABASE_URL: `postgres://${user}:${String(password)}@localhost/${name}?host=${encodeURIComponent(at.host ?? '')}&port=${at.port}`,
     // So that a connection that the server holds without its client shows.
     LIVE_MAX_CONNECTIONS_PER_KEY: '2',
   });
@@ -284,4 +288,34 @@ test('a network that is frozen: both ends notice within 30 s, and all is right w
   proxy.thaw();
   await allRight(backMilliseconds);
   for (const { connections } of boards) expect(connections.at(-1)?.[0]?.snapshot).toBe(true);
+});
+
+test('a database that is away: who comes meanwhile is told nothing, and gets a snapshot when it is back', async () => {
+  const { host = '', port = 0 } = database.connection;
+  const network = await startProxy({ host, port });
+  try {
+    server.child.kill('SIGTERM');
+    await server.exited;
+    await start(new URL(direct.url).port, { host: '127.0.0.1', port: network.port });
+    await until(() => boards.every(({ connections }) => connections.length > 1), backMilliseconds);
+    await allRight(backMilliseconds);
+    network.freeze();
+    // They come anew, and find nobody behind the server.
+    proxy.cut();
+    await until(() => boards.some(({ connections }) => connections.length > 2), backMilliseconds);
+    // The server gives a silent database up after 6 s.
+    await delay(9000);
+    for (const { connections } of boards) expect(connections.slice(2).flat()).toEqual([]);
+    network.thaw();
+    await until(
+      () =>
+        boards.every(({ connections }) => connections.length > 2 && (connections.at(-1)?.length ?? 0) > 0),
+      2 * backMilliseconds,
+    );
+    await logOn();
+    await allRight(backMilliseconds);
+    for (const { connections } of boards) expect(connections.at(-1)?.[0]?.snapshot).toBe(true);
+  } finally {
+    await network.close();
+  }
 });

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createClient, type Client } from 'graphql-ws';
 import pg from 'pg';
@@ -92,8 +91,7 @@ export async function startTestServer(
   const authenticate: AppOptions['authenticate'] = (authorization) =>
     actors.get(authorization ?? '') ?? isOperator(authorization);
   const app = createApp({ db, authenticate, log, clock: systemClock, sweepMilliseconds: 50, ...options });
-  const server = createServer(app.listener);
-  server.on('upgrade', app.upgrade);
+  const { server } = app;
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });

@@ -3,8 +3,7 @@ import {
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
-  getOperationAST,
-  type GraphQLError,
+  GraphQLError,
   type GraphQLSchema,
   OperationTypeNode,
 } from 'graphql';
@@ -49,8 +48,10 @@ export function createGraphql({ schema, createContext, log }: GraphqlOptions): G
     landingPage: false,
     graphiql: false,
     batching: false,
+    // The documents that are known are enough, and are kept within bounds.
+    parserAndValidationCache: false,
     cors: false,
-    plugins: [useDocumentLimits(), usePresentedErrors(log), useKnownDocuments(known)],
+    plugins: [useDocumentLimits(), usePresentedErrors(log), useKnownDocuments(known), useOwnSubscriptions()],
   });
   const { execute } = yoga.getEnveloped();
   return Object.assign(yoga, {
@@ -60,21 +61,41 @@ export function createGraphql({ schema, createContext, log }: GraphqlOptions): G
   });
 }
 
-/** As many as Yoga keeps parsed. */
-const maxKnown = 1024;
+/** The documents of some hundred pages and wallboards; parsed, each takes some tens of times as much. */
+const maxKnownCharacters = 2_000_000;
+/** What is longer is parsed again each time. */
+const maxKnownLength = 20_000;
 
-/** Keeps the documents that may run. */
+/** Keeps the documents that may run; the oldest are forgotten first. */
 function useKnownDocuments(known: Map<string, DocumentNode>): Plugin<object, Arrival, Context> {
+  let characters = 0;
   return {
     onValidate:
       ({ context, params: { documentAST } }) =>
       ({ valid }: { readonly valid: boolean }) => {
         const { query } = (context as { readonly params: { readonly query?: unknown } }).params;
-        if (!valid || typeof query !== 'string' || known.has(query)) return;
-        const [oldest] = known.keys();
-        if (known.size >= maxKnown && oldest !== undefined) known.delete(oldest);
+        if (!valid || typeof query !== 'string' || query.length > maxKnownLength || known.has(query)) return;
         known.set(query, documentAST as DocumentNode);
+        characters += query.length;
+        for (const oldest of known.keys()) {
+          if (characters <= maxKnownCharacters) break;
+          known.delete(oldest);
+          characters -= oldest.length;
+        }
       },
+  };
+}
+
+/** Yoga would execute a subscription for each subscriber anew, and by none of the limits: sse.ts alone does it. */
+function useOwnSubscriptions(): Plugin<object, Arrival, Context> {
+  return {
+    onSubscribe: ({ setResultAndStopExecution }) => {
+      const message =
+        'Ask for a subscription by POST, as application/json, with `accept: text/event-stream`; by an EventSource; or over WebSocket.';
+      setResultAndStopExecution({
+        errors: [new GraphQLError(message, { extensions: { code: 'BAD_REQUEST', http: { status: 406 } } })],
+      });
+    },
   };
 }
 
@@ -113,7 +134,7 @@ export async function answerPlainly(
     return false;
   const operation = prepare(graphql, arrival, payload, log);
   if (!('args' in operation)) return false;
-  const kind = getOperationAST(operation.document, payload.operationName)?.operation;
+  const { kind } = operation;
   if (kind !== OperationTypeNode.QUERY && kind !== OperationTypeNode.MUTATION) return false;
 
   const result = await graphql.execute(operation.args);
@@ -128,9 +149,8 @@ export async function answerPlainly(
 /** A body that is just what it should be; null where it is not, or where another transport was meant. */
 export function readPayload(request: IncomingMessage, body: Buffer): Payload | null {
   const { 'content-type': contentType, 'content-encoding': encoding } = request.headers;
-  const isJson = contentType !== undefined && /^application\/json(; ?charset=utf-8)?$/i.test(contentType);
-  if (request.method !== 'POST' || !isJson || encoding !== undefined || request.url !== '/graphql')
-    return null;
+  const isJson = contentType !== undefined && /^application\/json *(;|$)/i.test(contentType);
+  if (request.method !== 'POST' || !isJson || encoding !== undefined) return null;
   try {
     const payload: unknown = JSON.parse(body.toString('utf8'));
     return isPayload(payload) ? payload : null;

@@ -4,7 +4,7 @@ import { type Actor, callerOf } from '../../kernel/actor.ts';
 export interface LiveLimits {
   /** To each subscription; the snapshot is one more. Changes in between arrive merged. */
   readonly maxEventsPerSecond: number;
-  /** A connection that has taken nothing for so long is closed: its client connects again, and starts afresh. */
+  /** A connection that has taken nothing for so long, or up to twice that, is closed: its client starts afresh. */
   readonly stalledMilliseconds: number;
   /** On one WebSocket. */
   readonly maxSubscriptions: number;
@@ -16,6 +16,8 @@ export interface LiveLimits {
   readonly maxMessageBytes: number;
   /** Within which a WebSocket must say who it is. */
   readonly initMilliseconds: number;
+  /** After which, or up to a fifth sooner, an event stream is broken off, and begun anew by a client that is there still. */
+  readonly streamMilliseconds: number;
 }
 
 export const defaultLimits: LiveLimits = {
@@ -26,6 +28,7 @@ export const defaultLimits: LiveLimits = {
   maxConnectionsPerKey: 15_000,
   maxMessageBytes: 1024 * 1024,
   initMilliseconds: 5_000,
+  streamMilliseconds: 15 * 60_000,
 };
 
 /** Counts the connections of a process, and of each caller among them. */

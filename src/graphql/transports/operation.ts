@@ -1,4 +1,10 @@
-import type { DocumentNode, ExecutionArgs, GraphQLError } from 'graphql';
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  getOperationAST,
+  GraphQLError,
+  type OperationTypeNode,
+} from 'graphql';
 import type { Log } from '../../kernel/log.ts';
 import { presentError } from '../errors.ts';
 import type { Arrival, Graphql } from './http.ts';
@@ -10,9 +16,9 @@ export interface Payload {
   readonly variables?: Readonly<Record<string, unknown>> | null | undefined;
 }
 
-/** An operation that may run: parsed, and valid. */
+/** An operation that may run: parsed, valid, and one of its document's. */
 export interface Operation {
-  readonly document: DocumentNode;
+  readonly kind: OperationTypeNode;
   readonly args: ExecutionArgs;
 }
 
@@ -26,6 +32,8 @@ export function prepare(
   try {
     const document = graphql.knownDocument(payload.query) ?? readDocument(graphql, arrival, payload, log);
     if (!('kind' in document)) return document;
+    const definition = getOperationAST(document, payload.operationName);
+    if (definition == null) return [presentError(unnamed(), 'BAD_REQUEST', arrival.requestId, log)];
     const args = {
       schema: graphql.schema,
       document,
@@ -33,10 +41,14 @@ export function prepare(
       variableValues: payload.variables,
       contextValue: graphql.createContext(arrival),
     } as ExecutionArgs;
-    return { document, args };
+    return { kind: definition.operation, args };
   } catch (error) {
     return [presentError(error, 'BAD_REQUEST', arrival.requestId, log)];
   }
+}
+
+function unnamed(): GraphQLError {
+  return new GraphQLError('Say with `operationName` which operation of the document is meant.');
 }
 
 function readDocument(

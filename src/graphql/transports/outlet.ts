@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import type { Membership } from '../../live/groups.ts';
 
@@ -15,28 +16,34 @@ export interface Outlet {
 
 export interface OutletOptions {
   readonly stream: Writable;
+  /** What the stream writes to in the end. */
+  readonly socket: Socket;
   readonly stalledMilliseconds: number;
   readonly onBlocked?: () => void;
   readonly onReady?: () => void;
-  /** Nothing has left for so long. */
+  /** Nothing at all has left for so long. */
   readonly onStalled: () => void;
 }
 
 /** Nothing is queued behind what does not leave: subscriptions wait, and send one event with all that they missed. */
 export function createOutlet({
   stream,
+  socket,
   stalledMilliseconds,
   onBlocked,
   onReady,
   onStalled,
 }: OutletOptions): Outlet {
   const memberships = new Set<Membership>();
-  let stalled: NodeJS.Timeout | null = null;
   let isBlocked = false;
 
+  const unwatch = () => {
+    socket.setTimeout(0);
+    socket.off('timeout', onStalled);
+  };
   const flow = () => {
     isBlocked = false;
-    if (stalled !== null) clearTimeout(stalled);
+    unwatch();
     onReady?.();
     for (const membership of memberships) membership.resume();
   };
@@ -47,15 +54,17 @@ export function createOutlet({
       if (isBlocked || !stream.writableNeedDrain) return;
       isBlocked = true;
       onBlocked?.();
-      stalled = setTimeout(onStalled, stalledMilliseconds);
-      stalled.unref();
+      // Of one large event some may leave all the time, long before a stream says that all has: a socket's own watch
+      // looks at how much the system holds still.
+      socket.setTimeout(stalledMilliseconds);
+      socket.once('timeout', onStalled);
       stream.once('drain', flow);
     },
     memberships,
     close: () => {
       isBlocked = true;
       stream.off('drain', flow);
-      if (stalled !== null) clearTimeout(stalled);
+      unwatch();
     },
   };
 }

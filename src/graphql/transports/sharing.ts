@@ -1,15 +1,19 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   createSourceEventStream,
   type ExecutionArgs,
   type ExecutionResult,
   executeSubscriptionEvent,
+  type ValidatedSubscriptionArgs,
   validateSubscriptionArgs,
 } from 'graphql';
+import { isUnavailable } from '../../kernel/failure.ts';
+import { Held } from '../../kernel/lanes.ts';
 import { type Actor, visibilityOf } from '../../kernel/actor.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Feed, Groups, Member, Membership } from '../../live/groups.ts';
 import type { Followed } from '../../live/live.ts';
-import { presentError } from '../errors.ts';
+import { presentError, rootCause } from '../errors.ts';
 import { type Arrival, presentResult } from './http.ts';
 import type { Payload } from './operation.ts';
 
@@ -33,8 +37,17 @@ class NotSubscribed extends Error {
 
 export function createSharing(groups: Groups, log: Log): Sharing {
   return {
-    subscribe: (payload, args, arrival, member) =>
-      groups.join(groupKey(payload, arrival.actor), () => openFeed(args, arrival, log), member),
+    subscribe: (payload, args, arrival, member) => {
+      let validated: ValidatedSubscriptionArgs;
+      let key: string;
+      try {
+        validated = validate(args);
+        key = groupKey(payload, validated.variableValues.coerced, arrival.actor);
+      } catch (error) {
+        return { started: Promise.reject(error as Error), resume: () => {}, leave: () => {} };
+      }
+      return insist(() => groups.join(key, () => openFeed(validated, arrival, log), member));
+    },
     explain: (error, { requestId }) =>
       error instanceof NotSubscribed
         ? presentResult(error.result, requestId, log)
@@ -42,10 +55,51 @@ export function createSharing(groups: Groups, log: Log): Sharing {
   };
 }
 
-/** The first member's context serves them all: the key says that they may see the same. */
-async function openFeed(args: ExecutionArgs, { requestId }: Arrival, log: Log): Promise<Feed> {
+function validate(args: ExecutionArgs): ValidatedSubscriptionArgs {
   const validated = validateSubscriptionArgs(args);
   if (!('schema' in validated)) throw new NotSubscribed({ errors: validated });
+  return validated;
+}
+
+const retryMilliseconds = 1000;
+
+/** Who comes while the database is away waits for it: a wallboard that was told so would not ask again. */
+function insist(join: () => Membership): Membership {
+  let membership = join();
+  let left = false;
+  const started = (async () => {
+    for (;;) {
+      try {
+        return await membership.started;
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+      }
+      await delay(retryMilliseconds, undefined, { ref: false });
+      if (left) return;
+      membership = join();
+    }
+  })();
+  return {
+    started,
+    resume: () => membership.resume(),
+    leave: () => {
+      left = true;
+      membership.leave();
+    },
+  };
+}
+
+function isPassing(error: unknown): boolean {
+  const errors: readonly unknown[] = error instanceof NotSubscribed ? (error.result.errors ?? []) : [error];
+  return errors.map(rootCause).some((cause) => cause instanceof Held || isUnavailable(cause));
+}
+
+/** The first member's context serves them all: the key says that they may see the same. */
+async function openFeed(
+  validated: ValidatedSubscriptionArgs,
+  { requestId }: Arrival,
+  log: Log,
+): Promise<Feed> {
   const source = await createSourceEventStream(validated);
   if ('errors' in source) throw new NotSubscribed(source);
   if (!isFollowed(source)) throw new Error('A subscription field whose source is not of live.follow');
@@ -55,11 +109,11 @@ async function openFeed(args: ExecutionArgs, { requestId }: Arrival, log: Log): 
       const news = await source.read(since);
       if (news.value === null) return { ...news, value: null };
       // A context of the event's own: several may be executed at once.
-      const contextValue = { ...(args.contextValue as object) };
+      const contextValue = { ...(validated.contextValue as object) };
       const executed = await executeSubscriptionEvent({ ...validated, rootValue: news.value, contextValue });
       const result = presentResult(executed, requestId, log);
       // The database went away between the two: what was read is not lost, but read again.
-      if (isUnavailable(result)) throw new NotSubscribed(result);
+      if (isWithout(result)) throw new NotSubscribed(result);
       return { ...news, value: JSON.stringify(result) };
     },
   };
@@ -69,16 +123,23 @@ function isFollowed(source: object): source is Followed<unknown> {
   return 'watch' in source && 'read' in source;
 }
 
-function isUnavailable({ errors }: ExecutionResult): boolean {
+function isWithout({ errors }: ExecutionResult): boolean {
   return errors?.some(({ extensions }) => extensions['code'] === 'UNAVAILABLE') ?? false;
 }
 
-/** Whatever may make two subscribers' answers differ is in it. */
-export function groupKey({ query, operationName, variables }: Payload, actor: Actor): string {
+/**
+ * Whatever may make two subscribers' answers differ is in it.
+ * @param variables as the schema read them: no deeper than it lets them be, and without those that are none
+ */
+export function groupKey(
+  { query, operationName }: Pick<Payload, 'query' | 'operationName'>,
+  variables: Readonly<Record<string, unknown>>,
+  actor: Actor,
+): string {
   return [
     JSON.stringify(visibilityOf(actor)),
     JSON.stringify(operationName ?? null),
-    canonical(variables ?? {}),
+    canonical(variables),
     query,
   ].join('\n');
 }
@@ -86,7 +147,7 @@ export function groupKey({ query, operationName, variables }: Payload, actor: Ac
 /** A value as JSON in which no order of keys is left. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  if (typeof value !== 'object' || value === null || value instanceof Date) return JSON.stringify(value);
   const entries = Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1));
   return `{${entries.map(([name, inner]) => `${JSON.stringify(name)}:${canonical(inner)}`).join()}}`;
 }

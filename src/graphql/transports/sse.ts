@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type ExecutionResult, getOperationAST, OperationTypeNode } from 'graphql';
+import { type ExecutionResult, OperationTypeNode } from 'graphql';
 import type { Log } from '../../kernel/log.ts';
 import type { SharedEvent } from '../../live/groups.ts';
 import { type Arrival, type Graphql, isPayload, readPayload, refuse } from './http.ts';
@@ -55,9 +55,7 @@ export function createEventStreams({
       const payload = readSubscription(request, body);
       if (payload === null) return false;
       const operation = prepare(graphql, arrival, payload, log);
-      if (!('args' in operation)) return false;
-      const kind = getOperationAST(operation.document, payload.operationName)?.operation;
-      if (kind !== OperationTypeNode.SUBSCRIPTION) return false;
+      if (!('args' in operation) || operation.kind !== OperationTypeNode.SUBSCRIPTION) return false;
       // The client left while its request was read.
       if (response.destroyed) return true;
 
@@ -80,6 +78,7 @@ export function createEventStreams({
 
       const outlet = createOutlet({
         stream: response,
+        socket: request.socket,
         stalledMilliseconds: limits.stalledMilliseconds,
         onStalled: () => response.destroy(),
       });
@@ -108,10 +107,17 @@ export function createEventStreams({
         end: complete,
       });
       outlet.memberships.add(membership);
+      // Nobody can ask a client of an event stream whether it is there still: one that is comes back.
+      const life = setTimeout(
+        () => response.destroy(),
+        limits.streamMilliseconds * (0.8 + Math.random() / 5),
+      );
+      life.unref();
       open.set(response, () => {
-        if (response.headersSent && outlet.isReady()) write(ping);
+        if (outlet.isReady()) write(ping);
       });
       response.once('close', () => {
+        clearTimeout(life);
         open.delete(response);
         membership.leave();
         outlet.close();

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ExecutionResult, GraphQLError } from 'graphql';
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -25,7 +26,7 @@ export interface WebSocketOptions {
 }
 
 export interface WebSockets {
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void;
   /**
    * Refuses new operations (UNAVAILABLE), answers those that were accepted, and says goodbye to every client (1001), so
    * that it connects elsewhere.
@@ -37,12 +38,14 @@ export interface WebSockets {
 interface Connection {
   readonly socket: WebSocket;
   /** What the socket is a protocol on. */
-  readonly stream: Duplex;
+  readonly stream: Socket;
   readonly outlet: Outlet;
   actor: Actor | null;
   /** Takes it off its caller's count. */
   leaveCaller: (() => void) | null;
   subscriptions: number;
+  /** Operations that were accepted and not answered yet. */
+  unanswered: number;
   /** It has not answered the last ping yet. */
   isSilent: boolean;
   /** The operation that the message under way began. */
@@ -76,6 +79,12 @@ interface Prepared {
   readonly running: Running;
 }
 
+/** So many operations of one client are under way; what it asks beyond waits in the network. */
+const maxUnanswered = 100;
+/** What was accepted is waited for so long when the server stops: what has no answer by then has no database. */
+const answersMilliseconds = 3000;
+/** Far beyond any that a client makes up; each subscription keeps its own. */
+const maxIdLength = 256;
 /** A client that does not answer a ping until the next one is gone. */
 const pingMilliseconds = 12_000;
 /** A client that does not answer the goodbye for so long is cut off. */
@@ -110,8 +119,10 @@ export function createWebSockets({
   const idle = Promise.withResolvers<void>();
   let isDraining = false;
 
-  function settle(running: Running): void {
-    inFlight.delete(running);
+  function settle(running: Running, connection: Connection): void {
+    if (!inFlight.delete(running)) return;
+    connection.unanswered -= 1;
+    listen(connection);
     if (isDraining && inFlight.size === 0) idle.resolve();
   }
 
@@ -134,13 +145,20 @@ export function createWebSockets({
       if (isDraining) return [goingAway(requestId)];
       const running = createRunning();
       inFlight.add(running);
-      running.onOver(() => settle(running));
+      connection.unanswered += 1;
+      listen(connection);
+      running.onOver(() => settle(running, connection));
       connection.begun = running;
       // graphql-ws returns what it finds here when the client completes the operation or leaves, from now on.
       subscriptions[id] = running;
       const arrival = { actor, requestId };
-      const operation = prepare(graphql, arrival, payload, log);
-      if (!('args' in operation)) return operation;
+      const operation =
+        id.length > maxIdLength ? [longId(requestId)] : prepare(graphql, arrival, payload, log);
+      if (!('args' in operation)) {
+        // Its client may have completed it in the same breath, and given its id to another.
+        await Promise.resolve();
+        return running.isOver ? never() : operation;
+      }
       const rootValue: Prepared = { operation, connection, arrival, id, payload, running };
       return { ...operation.args, rootValue };
     },
@@ -176,7 +194,7 @@ export function createWebSockets({
       let result: ExecutionResult | Running = running;
       try {
         await membership.started;
-        settle(running);
+        settle(running, connection);
       } catch (error) {
         result = sharing.explain(error, arrival);
       }
@@ -184,13 +202,13 @@ export function createWebSockets({
     },
   });
 
-  function welcome(socket: WebSocket, stream: Duplex): void {
+  function welcome(socket: WebSocket, stream: Socket): void {
     const outlet = createOutlet({
-      stream,
+      ...{ stream, socket: stream },
       stalledMilliseconds: limits.stalledMilliseconds,
       // Who does not take answers may not ask for more.
-      onBlocked: () => socket.pause(),
-      onReady: () => socket.resume(),
+      onBlocked: () => listen(connection),
+      onReady: () => listen(connection),
       onStalled: () => {
         socket.resume();
         socket.close(tryAgainLater, 'Too slow');
@@ -204,6 +222,7 @@ export function createWebSockets({
       actor: null,
       leaveCaller: null,
       subscriptions: 0,
+      unanswered: 0,
       isSilent: false,
       begun: null,
     };
@@ -212,14 +231,20 @@ export function createWebSockets({
       {
         protocol: socket.protocol,
         send: (text) => send(connection, text),
-        close: (code, reason) => socket.close(code, reason),
+        close: (code, reason) => socket.close(code, shortened(reason)),
         onMessage: (handle) => {
           socket.on('message', (data: Buffer) => {
+            // Who was told goodbye is not served any more, whatever else they sent.
+            if (socket.readyState !== socket.OPEN) return;
             const handling = handle(data.toString());
             const { begun } = connection;
             connection.begun = null;
             handling
               .catch((error: unknown) => {
+                if (isUnexpectedMessage(error)) {
+                  socket.close(CloseCode.BadRequest, 'Unexpected message');
+                  return;
+                }
                 log.error({ err: error }, 'could not handle a message');
                 socket.close(CloseCode.InternalServerError, 'Internal server error');
               })
@@ -263,7 +288,7 @@ export function createWebSockets({
     upgrade: (request, socket, head) => {
       const leave = isDraining ? null : connections.enter();
       if (leave === null) {
-        socket.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\r\n');
+        refuseUpgrade(socket, '503 Service Unavailable\r\nretry-after: 1');
         return;
       }
       socket.once('close', leave);
@@ -272,7 +297,9 @@ export function createWebSockets({
     close: async () => {
       isDraining = true;
       // What was accepted is answered before the goodbye, and before the database is closed under it.
-      if (inFlight.size > 0) await idle.promise;
+      if (inFlight.size > 0) {
+        await Promise.race([idle.promise, delay(answersMilliseconds, undefined, { ref: false })]);
+      }
       clearInterval(pings);
       for (const { socket } of open) socket.close(1001, 'Going away');
       const cutOff = setTimeout(() => {
@@ -284,6 +311,28 @@ export function createWebSockets({
       clearTimeout(cutOff);
     },
   };
+}
+
+/** Takes what a client says where there is room for the answers, and few enough are still to come. */
+function listen({ socket, outlet, unanswered }: Connection): void {
+  if (outlet.isReady() && unanswered < maxUnanswered) socket.resume();
+  else socket.pause();
+}
+
+/** Refuses a socket that was to become a WebSocket, in the words of HTTP; its client may keep its own end open. */
+export function refuseUpgrade(socket: Socket, status: string): void {
+  socket.once('finish', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\n\r\n`);
+}
+
+/** A close frame holds 123 bytes of reason, in which an id of the client's may stand. */
+function shortened(reason: string | undefined): string | undefined {
+  return reason?.slice(0, 41);
+}
+
+/** A message of the protocol that only a server sends. */
+function isUnexpectedMessage(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('Unexpected message of type');
 }
 
 function send({ socket, outlet }: Connection, message: string): void {
@@ -332,11 +381,12 @@ const textFrame = 0x81;
 const [extended16, extended64] = [126, 127];
 const closingBrace = '}'.charCodeAt(0);
 
+const scratchBytes = 64 * 1024;
 /**
  * Where frames are put together, one after the other. A buffer for each would have the garbage collector go over the whole
  * heap all the time, for the sake of memory that is free again before the next one is written.
  */
-let scratch = Buffer.allocUnsafeSlow(64 * 1024);
+let scratch = Buffer.allocUnsafeSlow(scratchBytes);
 
 /**
  * Writes an event as the message that it is to one subscription: only the subscription's id is its own. The frame goes to
@@ -349,23 +399,25 @@ function createSender({ socket, stream, outlet }: Connection, id: string): (even
     if (socket.readyState !== socket.OPEN) return;
     const length = start.length + bytes.length + 1;
     const headerBytes = length < extended16 ? 2 : length < 2 ** 16 ? 4 : 10;
-    if (scratch.length < headerBytes + length) scratch = Buffer.allocUnsafeSlow(2 * (headerBytes + length));
-    scratch[0] = textFrame;
+    // What cannot leave at once keeps its memory: it gets its own, and no more than it needs.
+    const isShared = headerBytes + length <= scratchBytes && stream.writableLength === 0;
+    const frame = isShared ? scratch : Buffer.allocUnsafeSlow(headerBytes + length);
+    frame[0] = textFrame;
     if (headerBytes === 2) {
-      scratch[1] = length;
+      frame[1] = length;
     } else if (headerBytes === 4) {
-      scratch[1] = extended16;
-      scratch.writeUInt16BE(length, 2);
+      frame[1] = extended16;
+      frame.writeUInt16BE(length, 2);
     } else {
-      scratch[1] = extended64;
-      scratch.writeBigUInt64BE(BigInt(length), 2);
+      frame[1] = extended64;
+      frame.writeBigUInt64BE(BigInt(length), 2);
     }
-    start.copy(scratch, headerBytes);
-    bytes.copy(scratch, headerBytes + start.length);
-    scratch[headerBytes + length - 1] = closingBrace;
-    stream.write(scratch.subarray(0, headerBytes + length));
+    start.copy(frame, headerBytes);
+    bytes.copy(frame, headerBytes + start.length);
+    frame[headerBytes + length - 1] = closingBrace;
+    stream.write(frame.subarray(0, headerBytes + length));
     // What the system has not taken at once is the stream's, for as long as it takes.
-    if (stream.writableLength > 0) scratch = Buffer.allocUnsafeSlow(scratch.length);
+    if (isShared && stream.writableLength > 0) scratch = Buffer.allocUnsafeSlow(scratchBytes);
     outlet.written();
   };
 }
@@ -374,6 +426,12 @@ function createSender({ socket, stream, outlet }: Connection, id: string): (even
 function goingAway(requestId: string): GraphQLError {
   return new GraphQLError('The server is stopping; connect again.', {
     extensions: { code: 'UNAVAILABLE', retryAfterSeconds: 1, requestId },
+  });
+}
+
+function longId(requestId: string): GraphQLError {
+  return new GraphQLError(`An operation's id has at most ${maxIdLength} characters.`, {
+    extensions: { code: 'BAD_REQUEST', requestId },
   });
 }
 
