@@ -128,3 +128,35 @@ test('whose turn does not come, because others are held for long, is given up in
   enqueue(item('ninth', 1));
   await expect.poll(() => done).toContainEqual(item('ninth', 1));
 });
+
+test('keys keep to their lanes, each of which works by itself; items that are spread do not wait for their key', async () => {
+  for (const spread of [false, true]) {
+    let [underWay, most] = [0, 0];
+    const underWayOf = new Map<string, number>();
+    let mostOfKey = 0;
+    let done = 0;
+    const enqueue = createLanes<string, Item>({
+      keyOf: ({ key }) => key,
+      ...(spread ? { spreadBy: ({ index }: Item) => String(index) } : {}),
+      ...{ lanes: 4, maxBatch: 5, maxWaitingOfKey: 1000, maxWaiting: 1000, maxPatient: 0, giveUp: () => {} },
+      work: async (batch) => {
+        const keys = new Set(batch.map(({ key }) => key));
+        underWay += 1;
+        most = Math.max(most, underWay);
+        for (const key of keys) {
+          underWayOf.set(key, (underWayOf.get(key) ?? 0) + 1);
+          mostOfKey = Math.max(mostOfKey, underWayOf.get(key) ?? 0);
+        }
+        await delay(2);
+        underWay -= 1;
+        for (const key of keys) underWayOf.set(key, (underWayOf.get(key) ?? 0) - 1);
+        done += batch.length;
+        return [];
+      },
+    });
+    for (let index = 0; index < 200; index += 1) enqueue(item(`key ${index % 16}`, index));
+    await expect.poll(() => done).toBe(200);
+    expect(most).toBe(4);
+    expect(mostOfKey > 1).toBe(spread);
+  }
+});
