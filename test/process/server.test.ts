@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   type ServerProcess,
   isAlive,
@@ -18,6 +18,9 @@ const demonstration = '{ organisation(externalId: "demo") { name } }';
 const createOther = `mutation {
   createOrganisation(input: { name: "Kept", externalId: "kept", timeZone: "UTC" }) { __typename }
 }`;
+
+// Processes start slowly while all the other tests run beside them.
+vi.setConfig({ testTimeout: 90_000 });
 
 let data: ReturnType<typeof temporaryFolder>;
 const started: ServerProcess[] = [];

@@ -11,6 +11,8 @@ export interface ServerProcess {
   readonly exited: Promise<number | null>;
 }
 
+/** A first start makes a database, which takes long where many tests run beside it. */
+const startMilliseconds = 60_000;
 const project = join(import.meta.dirname, '..', '..');
 
 /** Starts the real server on a free port, with the variables given and none of the caller's own configuration. */
@@ -34,7 +36,7 @@ export function spawnServer(variables: Record<string, string>, command?: string[
 export async function ready(server: ServerProcess): Promise<{ url: string; key: string }> {
   let isOver = false;
   void server.exited.then(() => (isOver = true));
-  await until(() => isOver || server.output.out.includes('npm run simulate'), 15_000);
+  await until(() => isOver || server.output.out.includes('npm run simulate'), startMilliseconds);
   const url = /http:\/\/[^/]+/.exec(server.output.out)?.[0];
   const key = /Operator key +(\S+)/.exec(server.output.out)?.[1];
   if (url === undefined || key === undefined)
