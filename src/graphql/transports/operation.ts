@@ -1,6 +1,7 @@
 import type { DocumentNode, ExecutionArgs, GraphQLError } from 'graphql';
 import type { Log } from '../../kernel/log.ts';
 import { presentError } from '../errors.ts';
+import { type Cost, tooCostly } from '../limits.ts';
 import type { Arrival, Graphql } from './http.ts';
 
 /** An operation as a client sends it, in a body or in a message. */
@@ -14,6 +15,7 @@ export interface Payload {
 export interface Operation {
   readonly document: DocumentNode;
   readonly args: ExecutionArgs;
+  readonly cost: Cost;
 }
 
 /** Reads an operation by the same rules, whatever it came over. @returns why it may not run, as a client is told */
@@ -26,6 +28,9 @@ export function prepare(
   try {
     const document = graphql.knownDocument(payload.query) ?? readDocument(graphql, arrival, payload, log);
     if (!('kind' in document)) return document;
+    const cost = graphql.measure.costOf(document, payload.operationName, payload.variables);
+    const costly = tooCostly(cost);
+    if (costly !== null) return [presentError(costly, 'GRAPHQL_VALIDATION_FAILED', arrival.requestId, log)];
     const args = {
       schema: graphql.schema,
       document,
@@ -33,7 +38,7 @@ export function prepare(
       variableValues: payload.variables,
       contextValue: graphql.createContext(arrival),
     } as ExecutionArgs;
-    return { document, args };
+    return { document, args, cost };
   } catch (error) {
     return [presentError(error, 'BAD_REQUEST', arrival.requestId, log)];
   }
