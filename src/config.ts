@@ -54,7 +54,7 @@ const wholeNumber = (from: number, to: number, otherwise: number) =>
     .default(otherwise);
 
 /** As a browser writes an origin: no path, no slash at its end, no port that goes without saying. */
-const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text && text !== 'null';
+const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text && !text.includes('*');
 
 const variables = z.object({
   PORT: z

@@ -25,6 +25,7 @@ export interface GraphqlAnswer {
   // oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape it reads
   readonly data?: any;
   readonly errors?: readonly GraphqlError[];
+  readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
 export interface TestServer {

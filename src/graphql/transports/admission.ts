@@ -20,12 +20,17 @@ export function useAdmission({ measure, documents, charge }: Admission): Plugin<
   const asked = new WeakMap<object, DocumentNode>();
   const costs = new WeakMap<object, Cost>();
   return {
-    onParams: ({ params, setParams, setResult }) => {
+    onParams: ({ request, params, setParams }) => {
       // What is no object at all is refused in its own words.
       if (typeof params !== 'object' || params === null || Array.isArray(params)) return;
-      const expanded = documents.expand(params);
-      if (expanded instanceof GraphQLError) setResult({ errors: [withHttp(expanded, { status: 400 })] });
-      else if (expanded !== params) setParams(expanded);
+      // Of an address Yoga reads the parts that it knows.
+      const named =
+        request.method === 'GET'
+          ? { ...params, documentId: new URL(request.url).searchParams.get('documentId') ?? undefined }
+          : params;
+      const expanded = documents.expand(named);
+      if (expanded instanceof GraphQLError) throw withHttp(expanded, { status: 400 });
+      if (expanded !== params) setParams(expanded);
     },
     onValidate: ({ context, params: { documentAST } }) => {
       asked.set(context, documentAST as DocumentNode);
