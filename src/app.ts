@@ -1,5 +1,11 @@
 import { hash, randomUUID, timingSafeEqual } from 'node:crypto';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,11 +14,21 @@ import { isMigrated } from './database/migrate.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
 import { wentWrong } from './graphql/errors.ts';
+import { defaultDocumentLimits, type DocumentLimits } from './graphql/limits.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
 import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
 import { createConnections, defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
+import { createOrigins, isForgeable } from './graphql/transports/origins.ts';
+import {
+  addressOf,
+  createRates,
+  defaultRateLimits,
+  type RateLimited,
+  type Rates,
+} from './graphql/transports/rates.ts';
 import { createSharing } from './graphql/transports/sharing.ts';
 import { createEventStreams } from './graphql/transports/sse.ts';
+import { createTrustedDocuments, type TrustedDocuments } from './graphql/transports/trusted.ts';
 import { createWebSockets, refuseUpgrade } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
@@ -50,6 +66,20 @@ export interface AppOptions {
   readonly queue?: QueueLimits;
   /** What clients of WebSocket and SSE may have. */
   readonly limits?: LiveLimits;
+  /** How long, deep, wide and costly an operation may be. */
+  readonly documentLimits?: DocumentLimits;
+  /** Which documents may run at all; without it any. */
+  readonly documents?: TrustedDocuments;
+  /** Who may ask how much; without it by each server’s own count. The app closes it. */
+  readonly rates?: Rates;
+  /** Of one request over HTTP. */
+  readonly maxBodyBytes?: number;
+  /** Of pages from elsewhere that may use the API, as browsers write them. */
+  readonly allowedOrigins?: readonly string[];
+  /** Whether browsers are shown GraphiQL. */
+  readonly graphiql?: boolean;
+  /** How many proxies stand before the server, whose `x-forwarded-for` is believed. */
+  readonly proxies?: number;
 }
 
 export interface App {
@@ -63,7 +93,6 @@ export interface App {
   readonly stop: () => Promise<void>;
 }
 
-const maxBodyBytes = 1024 * 1024;
 /** A database that says nothing for so long is as good as gone: a load balancer asks often. */
 const readyMilliseconds = 1000;
 
@@ -77,6 +106,13 @@ export function createApp({
   sweepMilliseconds = 250,
   queue,
   limits = defaultLimits,
+  documentLimits = defaultDocumentLimits,
+  documents = createTrustedDocuments('off', new Map()),
+  rates = createRates({ limits: defaultRateLimits, redisUrl: null, log }),
+  maxBodyBytes = 1024 * 1024,
+  allowedOrigins = [],
+  graphiql = true,
+  proxies = 0,
 }: AppOptions): App {
   const live = createLive({
     poll: (known) => pollVersions(db, known),
@@ -102,7 +138,14 @@ export function createApp({
     findUser,
     getUser,
   });
-  const graphql = createGraphql({ schema, createContext, log });
+  const graphql = createGraphql({
+    schema,
+    createContext,
+    limits: documentLimits,
+    documents,
+    charge: rates.charge,
+    log,
+  });
   const sharing = createSharing(createGroups({ log, maxEventsPerSecond: limits.maxEventsPerSecond }), log);
   const connections = createConnections(limits);
   const webSockets = createWebSockets({
@@ -110,12 +153,15 @@ export function createApp({
     sharing,
     authenticate,
     newRequestId: randomUUID,
+    addressOf: (request) => addressOf(request, proxies),
+    rates,
     limits,
     connections,
     log,
   });
   const eventStreams = createEventStreams({ graphql, sharing, limits, connections, log });
-  const page = graphiqlPage();
+  const page = graphiql ? graphiqlPage() : null;
+  const origins = createOrigins(allowedOrigins);
 
   const stopSweeping = every(sweepMilliseconds, (signal) => settleDue(services, signal), log);
   const stopPurging = every(
@@ -144,14 +190,28 @@ export function createApp({
       refuse(response, 404, { code: 'NOT_FOUND', message: 'The API is at /graphql.', requestId });
       return;
     }
-    if (wantsPage(request)) {
+    if (origins.greet(request, response)) return;
+    if (page !== null && wantsPage(request)) {
       response
         .writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'x-request-id': requestId })
         .end(page);
       return;
     }
+    if (isForgeable(request)) {
+      const message =
+        'Send a header that no other page can, like `graphql-require-preflight: 1`, or a JSON body.';
+      refuse(response, 403, { code: 'PREFLIGHT_REQUIRED', message, requestId });
+      return;
+    }
+    const address = addressOf(request, proxies);
+    const shutOut = rates.shutOut(address);
+    if (shutOut !== null) {
+      refuseForNow(response, shutOut, requestId);
+      return;
+    }
     const actor = authenticate(request.headers.authorization ?? null);
     if (actor === null) {
+      if (request.headers.authorization !== undefined) rates.failed(address);
       refuse(response, 401, {
         code: 'UNAUTHENTICATED',
         message: 'Send the operator key as `Authorization: Bearer KEY`; the server prints it when it starts.',
@@ -159,8 +219,19 @@ export function createApp({
       });
       return;
     }
+    if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
+      const message = 'Send the request as it is: compressed bodies are not read.';
+      refuse(response, 415, { code: 'BAD_REQUEST', message, requestId });
+      return;
+    }
     const arrival = { actor, requestId };
     const answer = async (body: Buffer) => {
+      const admitted = rates.admit(actor);
+      const limited = admitted === null ? null : await admitted;
+      if (limited !== null) {
+        refuseForNow(response, limited, requestId);
+        return;
+      }
       if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
       if (await eventStreams.answer(request, body, response, arrival)) return;
       await graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
@@ -177,7 +248,8 @@ export function createApp({
       (body) => {
         if (body === null) {
           response.setHeader('connection', 'close');
-          refuse(response, 413, { code: 'BAD_REQUEST', message: 'A request is at most 1 MiB.', requestId });
+          const message = `A request is at most ${maxBodyBytes} bytes.`;
+          refuse(response, 413, { code: 'BAD_REQUEST', message, requestId });
           return;
         }
         answer(body).catch((error: unknown) => {
@@ -207,8 +279,16 @@ export function createApp({
     const socket = stream as Socket;
     // A client may be gone before it is answered; nobody else listens to this socket.
     socket.on('error', () => socket.destroy());
-    if (pathOf(request) === '/graphql') webSockets.upgrade(request, socket, head);
-    else refuseUpgrade(socket, '404 Not Found');
+    const refusal =
+      pathOf(request) !== '/graphql'
+        ? '404 Not Found'
+        : !origins.mayConnect(request)
+          ? '403 Forbidden'
+          : rates.shutOut(addressOf(request, proxies)) !== null
+            ? '429 Too Many Requests'
+            : null;
+    if (refusal === null) webSockets.upgrade(request, socket, head);
+    else refuseUpgrade(socket, refusal);
   });
 
   return {
@@ -222,8 +302,15 @@ export function createApp({
       eventStreams.close();
       await Promise.all([stopSweeping(), stopPurging(), webSockets.close()]);
       live.close();
+      rates.close();
     },
   };
+}
+
+/** Too many requests, or wrong keys: the answer says when to come back. */
+function refuseForNow(response: ServerResponse, limited: RateLimited, requestId: string): void {
+  response.setHeader('retry-after', String(limited.retryAfterSeconds));
+  refuse(response, 429, { ...limited, requestId });
 }
 
 /** One key, one actor; compared in constant time. */

@@ -2,7 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { defaultDocumentLimits, type DocumentLimits } from './graphql/limits.ts';
 import { defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
+import { defaultRateLimits, type RateLimits } from './graphql/transports/rates.ts';
+import { createTrustedDocuments, type Trust, type TrustedDocuments } from './graphql/transports/trusted.ts';
+import { ManifestError, readManifest } from './kernel/manifest.ts';
 
 export interface Config {
   /** 0: any free port. */
@@ -20,6 +24,18 @@ export interface Config {
   /** On stop, how long it says that it is not ready before it refuses connections. */
   readonly stopPauseSeconds: number;
   readonly limits: LiveLimits;
+  readonly documentLimits: DocumentLimits;
+  readonly rateLimits: RateLimits;
+  /** Of one request over HTTP. */
+  readonly maxBodyBytes: number;
+  /** As browsers write them, like `https://wall.example`. */
+  readonly allowedOrigins: readonly string[];
+  /** How many stand before the server, whose `x-forwarded-for` is believed. */
+  readonly proxies: number;
+  readonly graphiql: boolean;
+  readonly trust: Trust;
+  /** Of the manifest; absolute. null: there is none. */
+  readonly trustedDocumentsFile: string | null;
 }
 
 export type LogLevel = (typeof logLevels)[number];
@@ -36,6 +52,9 @@ const wholeNumber = (from: number, to: number, otherwise: number) =>
     .transform(Number)
     .refine((value) => value >= from && value <= to)
     .default(otherwise);
+
+/** As a browser writes an origin: no path, no slash at its end, no port that goes without saying. */
+const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text && !text.includes('*');
 
 const variables = z.object({
   PORT: z
@@ -74,6 +93,30 @@ const variables = z.object({
   LIVE_MAX_MESSAGE_BYTES: wholeNumber(1024, 100_000_000, defaultLimits.maxMessageBytes),
   LIVE_INIT_SECONDS: wholeNumber(1, 3600, defaultLimits.initMilliseconds / 1000),
   LIVE_STREAM_SECONDS: wholeNumber(10, 86_400, defaultLimits.streamMilliseconds / 1000),
+  LIMIT_TOKENS: wholeNumber(1, 1_000_000, defaultDocumentLimits.tokens),
+  LIMIT_DEPTH: wholeNumber(1, 1000, defaultDocumentLimits.depth),
+  LIMIT_FIELDS: wholeNumber(1, 1_000_000, defaultDocumentLimits.fields),
+  LIMIT_ALIASES: wholeNumber(0, 1_000_000, defaultDocumentLimits.aliases),
+  LIMIT_DIRECTIVES: wholeNumber(0, 1_000_000, defaultDocumentLimits.directives),
+  LIMIT_DIRECTIVES_IN_ONE_PLACE: wholeNumber(0, 1000, defaultDocumentLimits.directivesInOnePlace),
+  LIMIT_COST: wholeNumber(1, 999_999_999, defaultDocumentLimits.cost),
+  LIMIT_BODY_BYTES: wholeNumber(1024, 100_000_000, 1024 * 1024),
+  RATE_LIMIT_PER_KEY: wholeNumber(0, 1_000_000, defaultRateLimits.perKey),
+  RATE_LIMIT_PER_ORGANISATION: wholeNumber(0, 1_000_000, defaultRateLimits.perOrganisation),
+  RATE_LIMIT_PER_OPERATOR_KEY: wholeNumber(0, 1_000_000, defaultRateLimits.perOperatorKey),
+  RATE_LIMIT_WRONG_KEYS: wholeNumber(0, 1_000_000, defaultRateLimits.failuresPerMinute),
+  ALLOWED_ORIGINS: z
+    .string()
+    .transform((text) => text.split(',').map((origin) => origin.trim()))
+    .refine((origins) => origins.every(isOrigin))
+    .default([]),
+  TRUSTED_PROXIES: wholeNumber(0, 10, 0),
+  SEATKEEPER_GRAPHIQL: z.enum(['on', 'off']).default('on'),
+  SEATKEEPER_TRUSTED_DOCUMENTS: z.enum(['off', 'allow', 'only']).default('off'),
+  SEATKEEPER_TRUSTED_DOCUMENTS_FILE: z
+    .string()
+    .refine((text) => !text.includes('\0'))
+    .optional(),
 });
 
 const wanted: Record<keyof z.infer<typeof variables>, string> = {
@@ -93,6 +136,23 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   LIVE_MAX_MESSAGE_BYTES: 'a whole number of bytes from 1024 to 100000000',
   LIVE_INIT_SECONDS: 'a whole number of seconds from 1 to 3600',
   LIVE_STREAM_SECONDS: 'a whole number of seconds from 10 to 86400',
+  LIMIT_TOKENS: 'a whole number from 1 to 1000000',
+  LIMIT_DEPTH: 'a whole number from 1 to 1000',
+  LIMIT_FIELDS: 'a whole number from 1 to 1000000',
+  LIMIT_ALIASES: 'a whole number from 0 to 1000000',
+  LIMIT_DIRECTIVES: 'a whole number from 0 to 1000000',
+  LIMIT_DIRECTIVES_IN_ONE_PLACE: 'a whole number from 0 to 1000',
+  LIMIT_COST: 'a whole number from 1 to 999999999',
+  LIMIT_BODY_BYTES: 'a whole number of bytes from 1024 to 100000000',
+  RATE_LIMIT_PER_KEY: 'a whole number from 0 (no limit) to 1000000',
+  RATE_LIMIT_PER_ORGANISATION: 'a whole number from 0 (no limit) to 1000000',
+  RATE_LIMIT_PER_OPERATOR_KEY: 'a whole number from 0 (no limit) to 1000000',
+  RATE_LIMIT_WRONG_KEYS: 'a whole number from 0 (no limit) to 1000000',
+  ALLOWED_ORIGINS: 'origins like https://wall.example, with commas between them',
+  TRUSTED_PROXIES: 'a whole number from 0 to 10',
+  SEATKEEPER_GRAPHIQL: 'on or off',
+  SEATKEEPER_TRUSTED_DOCUMENTS: 'off, allow or only',
+  SEATKEEPER_TRUSTED_DOCUMENTS_FILE: 'the path of a manifest',
 };
 
 /** Their values are never repeated: they would end in a log. */
@@ -136,6 +196,30 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       initMilliseconds: values.LIVE_INIT_SECONDS * 1000,
       streamMilliseconds: values.LIVE_STREAM_SECONDS * 1000,
     },
+    documentLimits: {
+      tokens: values.LIMIT_TOKENS,
+      depth: values.LIMIT_DEPTH,
+      fields: values.LIMIT_FIELDS,
+      aliases: values.LIMIT_ALIASES,
+      directives: values.LIMIT_DIRECTIVES,
+      directivesInOnePlace: values.LIMIT_DIRECTIVES_IN_ONE_PLACE,
+      cost: values.LIMIT_COST,
+    },
+    rateLimits: {
+      perKey: values.RATE_LIMIT_PER_KEY,
+      perOrganisation: values.RATE_LIMIT_PER_ORGANISATION,
+      perOperatorKey: values.RATE_LIMIT_PER_OPERATOR_KEY,
+      failuresPerMinute: values.RATE_LIMIT_WRONG_KEYS,
+    },
+    maxBodyBytes: values.LIMIT_BODY_BYTES,
+    allowedOrigins: values.ALLOWED_ORIGINS,
+    proxies: values.TRUSTED_PROXIES,
+    graphiql: values.SEATKEEPER_GRAPHIQL === 'on',
+    trust: values.SEATKEEPER_TRUSTED_DOCUMENTS,
+    trustedDocumentsFile:
+      values.SEATKEEPER_TRUSTED_DOCUMENTS_FILE === undefined
+        ? null
+        : resolve(values.SEATKEEPER_TRUSTED_DOCUMENTS_FILE),
   };
 }
 
@@ -153,4 +237,24 @@ export function operatorKey(config: Config): string {
   const key = readFileSync(file, 'utf8').trim();
   if (key === '') throw new ConfigError(`${file} is empty: delete it, and a new key is made.`);
   return key;
+}
+
+/**
+ * The documents that the configuration trusts.
+ *
+ * @throws ConfigError where the manifest is missing, or is none.
+ */
+export function trustedDocuments({ trust, trustedDocumentsFile: file }: Config): TrustedDocuments {
+  if (trust === 'off') return createTrustedDocuments('off', new Map());
+  if (file === null) {
+    const message = `SEATKEEPER_TRUSTED_DOCUMENTS=${trust} needs SEATKEEPER_TRUSTED_DOCUMENTS_FILE; npm run documents writes one.`;
+    throw new ConfigError(message);
+  }
+  try {
+    return createTrustedDocuments(trust, readManifest(readFileSync(file, 'utf8')));
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code !== undefined;
+    if (!isMissing && !(error instanceof ManifestError)) throw error;
+    throw new ConfigError(`${file} is no manifest of trusted documents: ${(error as Error).message}.`);
+  }
 }

@@ -4,11 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
 import { createApp, createAuthenticate } from './app.ts';
-import { type Config, ConfigError, operatorKey, readConfig } from './config.ts';
+import { type Config, ConfigError, operatorKey, readConfig, trustedDocuments } from './config.ts';
 import { type Database, createDatabase, patient, readClock } from './database/database.ts';
 import { EmbeddedPostgresError } from './database/embedded.ts';
 import { MigrationError, migrateToLatest } from './database/migrate.ts';
 import { openServer } from './database/server.ts';
+import { createRates } from './graphql/transports/rates.ts';
 import { createReferenceClock, systemClock } from './kernel/clock.ts';
 import { createPostgresBus } from './live/postgres-bus.ts';
 import { createRedisBus } from './live/redis-bus.ts';
@@ -55,6 +56,7 @@ try {
 async function start(config: Config, log: Logger) {
   await using opening = new AsyncDisposableStack();
   const key = operatorKey(config);
+  const documents = trustedDocuments(config);
   const database = await openServer({ ...config, log });
   opening.defer(() => database.stop());
   const { db, close } = createDatabase(database.connection, log);
@@ -75,6 +77,13 @@ async function start(config: Config, log: Logger) {
     clock,
     bus,
     limits: config.limits,
+    documentLimits: config.documentLimits,
+    maxBodyBytes: config.maxBodyBytes,
+    allowedOrigins: config.allowedOrigins,
+    proxies: config.proxies,
+    graphiql: config.graphiql,
+    documents,
+    rates: createRates({ limits: config.rateLimits, redisUrl: config.redisUrl, log }),
   });
   const { server } = app;
   opening.defer(() => drain(server));
@@ -90,7 +99,13 @@ async function start(config: Config, log: Logger) {
 
   const open = opening.move();
   return {
-    lines: greeting({ address, key, embeddedIn: database.embeddedIn, bus: bus.name }),
+    lines: greeting({
+      address,
+      key,
+      embeddedIn: database.embeddedIn,
+      bus: bus.name,
+      graphiql: config.graphiql,
+    }),
     close: () => open.disposeAsync(),
   };
 }
@@ -131,18 +146,25 @@ function greeting(facts: {
   key: string;
   embeddedIn: string | null;
   bus: string;
+  graphiql: boolean;
 }): string[] {
   const { address, port, family } = facts.address;
   const anywhere = address === '0.0.0.0' || address === '::';
   const host = anywhere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
   return [
     'Seatkeeper is ready.',
-    `  GraphiQL      http://${host}:${port}/graphql#key=${encodeURIComponent(facts.key)}`,
+    facts.graphiql
+      ? `  GraphiQL      http://${host}:${port}/graphql#key=${encodeURIComponent(facts.key)}`
+      : `  API           http://${host}:${port}/graphql`,
     `  Operator key  ${facts.key}`,
     `  Data          ${facts.embeddedIn ?? 'the database that DATABASE_URL names'}`,
     `  Live          changes are announced to other servers through ${facts.bus}`,
-    '  Try next      open GraphiQL by that link and press ▶ in one tab after the other;',
-    '                or drive a day of a contact centre in another terminal: npm run simulate',
+    ...(facts.graphiql
+      ? [
+          '  Try next      open GraphiQL by that link and press ▶ in one tab after the other;',
+          '                or drive a day of a contact centre in another terminal: npm run simulate',
+        ]
+      : ['  Try next      drive a day of a contact centre in another terminal: npm run simulate']),
   ];
 }
 

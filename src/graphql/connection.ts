@@ -3,11 +3,9 @@ import { z } from 'zod';
 import type { Instant } from '../kernel/clock.ts';
 import type { PageRequest } from '../database/page.ts';
 import { builder, type BuilderTypes, type Objects } from './builder.ts';
+import { costs } from './cost.ts';
 import { InputError } from './errors.ts';
-
-/** How long a page is where the client does not say it. */
-export const defaultPage = 50;
-export const maxPage = 100;
+import { defaultPage, maxPage } from './page.ts';
 
 /** What a client asks of a connection. */
 export interface PageArguments {
@@ -150,6 +148,7 @@ export function connectionType(type: keyof Objects, description: string) {
           nullable: true,
           description:
             'How many there are in all pages together. Counted when you ask, so ask only if you need it.',
+          extensions: costs({ weight: 50 }),
           resolve: (connection) => (connection as unknown as Connection<unknown>).count(),
         }),
       }),

@@ -34,7 +34,14 @@ export function presentError(error: unknown, stage: Stage, requestId: string, lo
   if (cause instanceof GraphQLError) {
     const shown = error instanceof GraphQLError ? error : cause;
     const code = codeOf(cause) ?? stage;
-    return copy(shown, shown.message, { code, requestId, ...httpOf(shown, code) });
+    const { cost, retryAfterSeconds } = cause.extensions;
+    return copy(shown, shown.message, {
+      code,
+      ...(cost === undefined ? {} : { cost }),
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      requestId,
+      ...httpOf(shown, code),
+    });
   }
   if (cause instanceof InputError) {
     return copy(error, cause.message, { code: cause.code, field: cause.field, requestId });

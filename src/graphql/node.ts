@@ -11,6 +11,7 @@ import {
 import { type NotFound, notFound } from '../kernel/refusal.ts';
 import { builder } from './builder.ts';
 import type { Context } from './context.ts';
+import { costs } from './cost.ts';
 import { InputError } from './errors.ts';
 
 interface Finding {
@@ -70,6 +71,7 @@ builder.queryFields((t) => ({
     nullable: { list: false, items: true },
     description:
       'Several things by their ids, at most 100, in the order of the ids; null for each that does not exist.',
+    extensions: costs({ sizedBy: 'ids' }),
     args: { ids: t.arg.idList({ required: true, description: 'Ids that this API gave out.' }) },
     resolve: (_root, { ids }, context) => {
       if (ids.length > maxNodes) throw new InputError('ids', `At most ${maxNodes} ids at once.`);

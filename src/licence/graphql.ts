@@ -1,6 +1,7 @@
 import { brandWithType } from '@pothos/core';
 import { builder } from '../graphql/builder.ts';
 import type { Context } from '../graphql/context.ts';
+import { costs } from '../graphql/cost.ts';
 import { registerNode } from '../graphql/node.ts';
 import { encodeLicenceId, type LicenceCode } from '../kernel/ids.ts';
 import { isFeature, type Licence, type LicenceCategory, type SeatModel } from './domain.ts';
@@ -110,6 +111,7 @@ builder.queryField('licences', (t) =>
   t.field({
     type: ['Licence'],
     description: 'The catalogue: all that can be bought, in its order.',
+    extensions: costs({ assumedSize: 30 }),
     args: {
       categories: t.arg({
         type: ['LicenceCategory'],

@@ -1,5 +1,6 @@
 import { builder } from '../graphql/builder.ts';
 import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
+import { costs } from '../graphql/cost.ts';
 import type { Context } from '../graphql/context.ts';
 import { codedError } from '../graphql/errors.ts';
 import { codes, text } from '../graphql/input.ts';
@@ -245,6 +246,7 @@ builder.objectField('Organisation', 'licenceMapping', (t) =>
     type: ['LicenceMapping'],
     description:
       'The Licence Mapping page, in catalogue order. Neither filter given: USER licences; each given narrows.',
+    extensions: costs({ weight: 10, assumedSize: 30 }),
     args: {
       categories: t.arg({ type: ['LicenceCategory'], description: 'Only these categories.' }),
       licences: t.arg.stringList({ validate: codes, description: 'Only the licences with these codes.' }),
@@ -279,6 +281,7 @@ builder.objectType('UsageChanged', {
     rows: t.field({
       type: ['LicenceMapping'],
       description: 'The rows, in catalogue order.',
+      extensions: costs({ assumedSize: 30 }),
       resolve: ({ rows }) => [...rows],
     }),
   }),

@@ -24,6 +24,7 @@ export interface GraphqlAnswer {
   // oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape it reads
   readonly data?: any;
   readonly errors?: readonly GraphqlError[];
+  readonly extensions?: Readonly<Record<string, unknown>>;
 }
 
 export interface TestServer {
@@ -66,7 +67,7 @@ export function handMovedClock(start: string): Clock & { set(to: string): void }
 
 /** The real server, on a free port and a database of its own. */
 export async function startTestServer(
-  options: Partial<Pick<AppOptions, 'clock' | 'sweepMilliseconds' | 'queue' | 'limits'>> = {},
+  options: Partial<Omit<AppOptions, 'db' | 'authenticate' | 'log' | 'bus'>> = {},
 ): Promise<TestServer> {
   const { connection, drop } = await testDatabase();
   const logged: { level: string; message: string; facts: object }[] = [];

@@ -12,8 +12,10 @@ import type { Actor } from '../../kernel/actor.ts';
 import type { Log } from '../../kernel/log.ts';
 import type { Context } from '../context.ts';
 import { presentError, type Stage } from '../errors.ts';
-import { useDocumentLimits } from '../limits.ts';
+import { createMeasure, type DocumentLimits, useDocumentLimits } from '../limits.ts';
+import { type Admission, useAdmission } from './admission.ts';
 import { type Payload, prepare } from './operation.ts';
+import type { TrustedDocuments } from './trusted.ts';
 
 /** What a transport knows of a request before the operation is read. */
 export interface Arrival {
@@ -21,22 +23,32 @@ export interface Arrival {
   readonly requestId: string;
 }
 
-export interface GraphqlOptions {
+export interface GraphqlOptions extends Pick<Admission, 'documents' | 'charge'> {
+  readonly limits: DocumentLimits;
   readonly schema: GraphQLSchema;
   readonly createContext: (arrival: Arrival) => Context;
   readonly log: Log;
 }
 
-export type Graphql = YogaServerInstance<Arrival, Context> & {
-  /** The document of this text, where it was parsed and found valid lately: what may run for one may run for all. */
-  readonly knownDocument: (query: string) => DocumentNode | undefined;
-  readonly schema: GraphQLSchema;
-  readonly createContext: (arrival: Arrival) => Context;
-  readonly execute: (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>;
-};
+export type Graphql = YogaServerInstance<Arrival, Context> &
+  Admission & {
+    /** The document of this text, where it was parsed and found valid lately: what may run for one may run for all. */
+    readonly knownDocument: (query: string) => DocumentNode | undefined;
+    readonly schema: GraphQLSchema;
+    readonly createContext: (arrival: Arrival) => Context;
+    readonly execute: (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>;
+  };
 
 /** Parsing, validation and execution, with the same rules on every transport; over HTTP and SSE also the protocol. */
-export function createGraphql({ schema, createContext, log }: GraphqlOptions): Graphql {
+export function createGraphql({
+  schema,
+  createContext,
+  limits,
+  documents,
+  charge,
+  log,
+}: GraphqlOptions): Graphql {
+  const admission: Admission = { measure: createMeasure(schema, limits), documents, charge };
   const known = new Map<string, DocumentNode>();
   const yoga = createYoga<Arrival, Context>({
     schema,
@@ -51,12 +63,19 @@ export function createGraphql({ schema, createContext, log }: GraphqlOptions): G
     // The documents that are known are enough, and are kept within bounds.
     parserAndValidationCache: false,
     cors: false,
-    plugins: [useDocumentLimits(), usePresentedErrors(log), useKnownDocuments(known), useOwnSubscriptions()],
+    plugins: [
+      useDocumentLimits(admission.measure),
+      useAdmission(admission),
+      usePresentedErrors(log),
+      useKnownDocuments(known),
+      useOwnSubscriptions(),
+    ],
   });
   const { execute } = yoga.getEnveloped();
   return Object.assign(yoga, {
     knownDocument: (query: string) => known.get(query),
     ...{ schema, createContext },
+    ...admission,
     execute: execute as Graphql['execute'],
   });
 }
@@ -129,39 +148,52 @@ export async function answerPlainly(
   log: Log,
 ): Promise<boolean> {
   const mediaType = plainMediaType(request.headers.accept);
-  const payload = mediaType === null ? null : readPayload(request, body);
+  const payload = mediaType === null ? null : readPayload(request, body, graphql.documents);
   if (mediaType === null || payload === null || graphql.knownDocument(payload.query) === undefined)
     return false;
   const operation = prepare(graphql, arrival, payload, log);
   if (!('args' in operation)) return false;
   const { kind } = operation;
   if (kind !== OperationTypeNode.QUERY && kind !== OperationTypeNode.MUTATION) return false;
+  const charged = graphql.charge(arrival.actor, operation.cost.requested);
+  if (charged !== null && (await charged) !== null) return false;
 
   const result = await graphql.execute(operation.args);
   // Without data nothing was executed: the variables were refused, say.
   if (!('data' in result)) return false;
-  const text = JSON.stringify(presentResult(result, arrival.requestId, log));
+  const { cost } = operation;
+  const text = JSON.stringify({ ...presentResult(result, arrival.requestId, log), extensions: { cost } });
   response.writeHead(200, { 'content-type': mediaType, 'content-length': Buffer.byteLength(text) });
   response.end(text);
   return true;
 }
 
 /** A body that is just what it should be; null where it is not, or where another transport was meant. */
-export function readPayload(request: IncomingMessage, body: Buffer): Payload | null {
+export function readPayload(
+  request: IncomingMessage,
+  body: Buffer,
+  documents: TrustedDocuments,
+): Payload | null {
   const { 'content-type': contentType, 'content-encoding': encoding } = request.headers;
   const isJson = contentType !== undefined && /^application\/json *(;|$)/i.test(contentType);
   if (request.method !== 'POST' || !isJson || encoding !== undefined) return null;
   try {
-    const payload: unknown = JSON.parse(body.toString('utf8'));
-    return isPayload(payload) ? payload : null;
+    return asPayload(JSON.parse(body.toString('utf8')), documents);
   } catch {
     return null;
   }
 }
 
-const parts = new Set(['query', 'operationName', 'variables', 'extensions']);
+/** A payload as it should be, with its document’s text; null where it is not. */
+export function asPayload(value: unknown, documents: TrustedDocuments): Payload | null {
+  if (!isObject(value)) return null;
+  const payload = documents.expand(value);
+  return !(payload instanceof GraphQLError) && isPayload(payload) ? payload : null;
+}
 
-export function isPayload(value: unknown): value is Payload {
+const parts = new Set(['query', 'documentId', 'operationName', 'variables', 'extensions']);
+
+function isPayload(value: unknown): value is Payload {
   if (!isObject(value) || Object.keys(value).some((name) => !parts.has(name))) return false;
   const { query, operationName, variables, extensions } = value;
   return (

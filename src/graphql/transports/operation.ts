@@ -7,6 +7,7 @@ import {
 } from 'graphql';
 import type { Log } from '../../kernel/log.ts';
 import { presentError } from '../errors.ts';
+import { type Cost, tooCostly } from '../limits.ts';
 import type { Arrival, Graphql } from './http.ts';
 
 /** An operation as a client sends it, in a body or in a message. */
@@ -20,6 +21,7 @@ export interface Payload {
 export interface Operation {
   readonly kind: OperationTypeNode;
   readonly args: ExecutionArgs;
+  readonly cost: Cost;
 }
 
 /** Reads an operation by the same rules, whatever it came over. @returns why it may not run, as a client is told */
@@ -34,6 +36,9 @@ export function prepare(
     if (!('kind' in document)) return document;
     const definition = getOperationAST(document, payload.operationName);
     if (definition == null) return [presentError(unnamed(), 'BAD_REQUEST', arrival.requestId, log)];
+    const cost = graphql.measure.costOf(document, payload.operationName, payload.variables);
+    const costly = tooCostly(cost);
+    if (costly !== null) return [presentError(costly, 'GRAPHQL_VALIDATION_FAILED', arrival.requestId, log)];
     const args = {
       schema: graphql.schema,
       document,
@@ -41,7 +46,7 @@ export function prepare(
       variableValues: payload.variables,
       contextValue: graphql.createContext(arrival),
     } as ExecutionArgs;
-    return { kind: definition.operation, args };
+    return { kind: definition.operation, args, cost };
   } catch (error) {
     return [presentError(error, 'BAD_REQUEST', arrival.requestId, log)];
   }

@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, OperationTypeNode } from 'graphql';
 import type { Log } from '../../kernel/log.ts';
 import type { SharedEvent } from '../../live/groups.ts';
-import { type Arrival, type Graphql, isPayload, readPayload, refuse } from './http.ts';
+import { type Arrival, asPayload, type Graphql, readPayload, refuse } from './http.ts';
 import type { Connections, LiveLimits } from './limits.ts';
 import { type Payload, prepare } from './operation.ts';
 import { createOutlet } from './outlet.ts';
 import type { Sharing } from './sharing.ts';
+import type { TrustedDocuments } from './trusted.ts';
 
 export interface EventStreamOptions {
   readonly graphql: Graphql;
@@ -52,10 +53,12 @@ export function createEventStreams({
 
   return {
     answer: async (request, body, response, arrival) => {
-      const payload = readSubscription(request, body);
+      const payload = readSubscription(request, body, graphql.documents);
       if (payload === null) return false;
       const operation = prepare(graphql, arrival, payload, log);
       if (!('args' in operation) || operation.kind !== OperationTypeNode.SUBSCRIPTION) return false;
+      const charged = graphql.charge(arrival.actor, operation.cost.requested);
+      if (charged !== null && (await charged) !== null) return false;
       // The client left while its request was read.
       if (response.destroyed) return true;
 
@@ -161,14 +164,20 @@ function frame(text: string): string {
   return `event: next\ndata: ${text}\n\n`;
 }
 
-function readSubscription(request: IncomingMessage, body: Buffer): Payload | null {
+function readSubscription(
+  request: IncomingMessage,
+  body: Buffer,
+  documents: TrustedDocuments,
+): Payload | null {
   const accepted = (request.headers.accept ?? '').split(',').map((type) => type.split(';', 1)[0]?.trim());
   if (!accepted.includes('text/event-stream') || accepted.includes('multipart/mixed')) return null;
-  return request.method === 'GET' ? readQuery(request.url ?? '') : readPayload(request, body);
+  return request.method === 'GET'
+    ? readQuery(request.url ?? '', documents)
+    : readPayload(request, body, documents);
 }
 
 /** As a browser's EventSource asks. */
-function readQuery(url: string): Payload | null {
+function readQuery(url: string, documents: TrustedDocuments): Payload | null {
   const parameters = new URLSearchParams(url.slice(url.indexOf('?') + 1));
   try {
     const payload: Record<string, unknown> = {};
@@ -176,7 +185,7 @@ function readQuery(url: string): Payload | null {
       if (name in payload) return null;
       payload[name] = name === 'variables' || name === 'extensions' ? JSON.parse(value) : value;
     }
-    return isPayload(payload) ? payload : null;
+    return asPayload(payload, documents);
   } catch {
     return null;
   }

@@ -12,6 +12,7 @@ import { type Arrival, type Graphql, presentResult } from './http.ts';
 import type { Connections, LiveLimits } from './limits.ts';
 import { type Operation, type Payload, prepare } from './operation.ts';
 import { createOutlet, type Outlet } from './outlet.ts';
+import { type RateLimited, rateLimitedError, type Rates } from './rates.ts';
 import type { Sharing } from './sharing.ts';
 
 export interface WebSocketOptions {
@@ -20,6 +21,9 @@ export interface WebSocketOptions {
   /** Who the key of `connection_init` belongs to; null refuses the connection. */
   readonly authenticate: (authorization: string | null) => Actor | null;
   readonly newRequestId: () => string;
+  /** Where a client is, as one party: whose wrong keys are counted together. */
+  readonly addressOf: (request: IncomingMessage) => string;
+  readonly rates: Rates;
   readonly limits: LiveLimits;
   readonly connections: Connections;
   readonly log: Log;
@@ -40,6 +44,7 @@ interface Connection {
   /** What the socket is a protocol on. */
   readonly stream: Socket;
   readonly outlet: Outlet;
+  readonly address: string;
   actor: Actor | null;
   /** Takes it off its caller's count. */
   leaveCaller: (() => void) | null;
@@ -103,6 +108,8 @@ export function createWebSockets({
   sharing,
   authenticate,
   newRequestId,
+  addressOf,
+  rates,
   limits,
   connections,
   log,
@@ -131,9 +138,16 @@ export function createWebSockets({
     onConnect: ({ connectionParams, extra }) => {
       const { authorization, Authorization } = connectionParams ?? {};
       const given = authorization ?? Authorization;
+      if (rates.shutOut(extra.address) !== null) {
+        extra.socket.close(tryAgainLater, 'Too many wrong keys');
+        return false;
+      }
       extra.actor = authenticate(typeof given === 'string' ? given : null);
-      // false closes with 4403 Forbidden.
-      if (extra.actor === null) return false;
+      if (extra.actor === null) {
+        if (typeof given === 'string') rates.failed(extra.address);
+        // false closes with 4403 Forbidden.
+        return false;
+      }
       extra.leaveCaller = connections.enterAs(extra.actor);
       if (extra.leaveCaller === null) extra.socket.close(tryAgainLater, 'Too many connections');
       return true;
@@ -152,21 +166,32 @@ export function createWebSockets({
       // graphql-ws returns what it finds here when the client completes the operation or leaves, from now on.
       subscriptions[id] = running;
       const arrival = { actor, requestId };
-      const operation =
-        id.length > maxIdLength ? [longId(requestId)] : prepare(graphql, arrival, payload, log);
-      if (!('args' in operation)) {
-        // Its client may have completed it in the same breath, and given its id to another.
-        await Promise.resolve();
-        return running.isOver ? never() : operation;
-      }
-      const rootValue: Prepared = { operation, connection, arrival, id, payload, running };
+      const refusal = async (limited: Promise<RateLimited | null> | null) => {
+        const told = await limited;
+        return told === null ? null : [presentError(rateLimitedError(told), 'BAD_REQUEST', requestId, log)];
+      };
+      const refused = id.length > maxIdLength ? [longId(requestId)] : await refusal(rates.admit(actor));
+      // Its client may have completed it in the same breath, and given its id to another.
+      await Promise.resolve();
+      if (running.isOver) return never();
+      if (refused !== null) return refused;
+      const expanded = graphql.documents.expand(payload);
+      if (expanded instanceof GraphQLError) return [presentError(expanded, 'BAD_REQUEST', requestId, log)];
+      const operation = prepare(graphql, arrival, expanded, log);
+      if (!('args' in operation)) return operation;
+      const overdrawn = await refusal(graphql.charge(actor, operation.cost.requested));
+      if (running.isOver) return never();
+      if (overdrawn !== null) return overdrawn;
+      const rootValue: Prepared = { operation, connection, arrival, id, payload: expanded, running };
       return { ...operation.args, rootValue };
     },
     execute: async (args) => {
       const { operation, arrival, running } = args.rootValue as Prepared;
       let result: ExecutionResult;
       try {
+        const { cost } = operation;
         result = presentResult(await graphql.execute(operation.args), arrival.requestId, log);
+        if ('data' in result) result = { ...result, extensions: { cost } };
       } catch (error) {
         result = { errors: [presentError(error, 'INVALID_INPUT', arrival.requestId, log)] };
       }
@@ -202,7 +227,7 @@ export function createWebSockets({
     },
   });
 
-  function welcome(socket: WebSocket, stream: Socket): void {
+  function welcome(socket: WebSocket, stream: Socket, address: string): void {
     const outlet = createOutlet({
       ...{ stream, socket: stream },
       stalledMilliseconds: limits.stalledMilliseconds,
@@ -219,6 +244,7 @@ export function createWebSockets({
       socket,
       stream,
       outlet,
+      address,
       actor: null,
       leaveCaller: null,
       subscriptions: 0,
@@ -292,7 +318,9 @@ export function createWebSockets({
         return;
       }
       socket.once('close', leave);
-      server.handleUpgrade(request, socket, head, (client) => welcome(client, socket));
+      // Asked while the connection is known to be there.
+      const address = addressOf(request);
+      server.handleUpgrade(request, socket, head, (client) => welcome(client, socket, address));
     },
     close: async () => {
       isDraining = true;
