@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { defaultDocumentLimits } from '../../src/graphql/limits.ts';
 import { defaultLimits, type LiveLimits } from '../../src/graphql/transports/limits.ts';
 import { buy, createOrganisation } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
@@ -14,16 +15,19 @@ const usage =
   'subscription ($id: ID!) { usageChanged(organisationId: $id) { revision rows { licence { code } } } }';
 const soon = { timeout: 8000, interval: 20 };
 
+/** So that one event can be made as large as one likes. */
+const documentLimits = { ...defaultDocumentLimits, aliases: 10_000 };
+
 let server: TestServer;
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ documentLimits });
 });
 afterAll(() => server.stop());
 
 const others: TestServer[] = [];
 /** With limits of its own. */
 async function limited(limits: Partial<LiveLimits>): Promise<TestServer> {
-  const other = await startTestServer({ limits: { ...defaultLimits, ...limits } });
+  const other = await startTestServer({ documentLimits, limits: { ...defaultLimits, ...limits } });
   others.push(other);
   return other;
 }
