@@ -1,11 +1,12 @@
-import { hash, randomUUID, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage, RequestListener } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { type Duplex, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database/database.ts';
 import { isMigrated } from './database/migrate.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
+import { presentError } from './graphql/errors.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
 import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
 import { createConnections, defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
@@ -14,12 +15,14 @@ import { createEventStreams } from './graphql/transports/sse.ts';
 import { createWebSockets } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
-import { type Actor, operator } from './kernel/actor.ts';
+import type { Actor } from './kernel/actor.ts';
 import { type Clock, plusSeconds } from './kernel/clock.ts';
+import { every } from './kernel/every.ts';
 import type { OrganisationId, SessionId } from './kernel/ids.ts';
 import { createLines } from './kernel/lines.ts';
 import type { QueueLimits } from './kernel/lanes.ts';
 import type { Log } from './kernel/log.ts';
+import type { Proofs } from './kernel/proof.ts';
 import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
 import { createCatalogue } from './licence/store.ts';
@@ -36,8 +39,8 @@ import { findUser, getUser } from './user/graphql.ts';
 
 export interface AppOptions {
   readonly db: Database;
-  /** Who a request's `authorization` says it comes from; null: nobody that is known. */
-  readonly authenticate: (authorization: string | null) => Actor | null;
+  /** Who a request comes from, and for how long. */
+  readonly proofs: Proofs;
   readonly log: Log;
   readonly clock: Clock;
   /** Through which other servers on the database are heard of; without it by asking alone. */
@@ -69,7 +72,7 @@ const readyMilliseconds = 1000;
 /** The composition root: the only place that sees everything. */
 export function createApp({
   db,
-  authenticate,
+  proofs,
   log,
   clock,
   bus,
@@ -107,7 +110,7 @@ export function createApp({
   const webSockets = createWebSockets({
     graphql,
     sharing,
-    authenticate,
+    proofs,
     newRequestId: randomUUID,
     limits,
     connections,
@@ -149,11 +152,29 @@ export function createApp({
         .end(page);
       return;
     }
-    const actor = authenticate(request.headers.authorization ?? null);
+    const actor = proofs.authenticate(request.headers.authorization ?? null);
+    if (!(actor instanceof Promise)) {
+      serve(request, response, requestId, actor);
+      return;
+    }
+    actor.then(
+      (found) => serve(request, response, requestId, found),
+      (error: unknown) => refuseUnproven(response, requestId, error, log),
+    );
+  };
+
+  /** @param actor null: nobody that is known */
+  function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    actor: Actor | null,
+  ): void {
     if (actor === null) {
       refuse(response, 401, {
         code: 'UNAUTHENTICATED',
-        message: 'Send the operator key as `Authorization: Bearer KEY`; the server prints it when it starts.',
+        message:
+          'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.',
         requestId,
       });
       return;
@@ -161,6 +182,13 @@ export function createApp({
     const arrival = { actor, requestId };
     const answer = async (body: Buffer) => {
       if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
+      // The client left while its request was read.
+      if (response.destroyed) return;
+      // Whatever else it is may be a stream, which does not outlive what its client showed.
+      response.once(
+        'close',
+        proofs.watch(actor, () => response.destroy()),
+      );
       if (await eventStreams.answer(request, body, response, arrival)) return;
       void graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
     };
@@ -184,7 +212,7 @@ export function createApp({
       // The client went away in the middle of its request.
       () => response.destroy(),
     );
-  };
+  }
 
   return {
     listener: (request, response) => {
@@ -209,14 +237,16 @@ export function createApp({
   };
 }
 
-/** One key, one actor; compared in constant time. */
-export function createAuthenticate(operatorKey: string): (authorization: string | null) => Actor | null {
-  const digest = (text: string) => hash('sha256', text, 'buffer');
-  const expected = digest(operatorKey);
-  return (authorization) => {
-    const key = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    return key !== undefined && timingSafeEqual(digest(key), expected) ? operator : null;
-  };
+/** It cannot be found out now who asks: that says nothing about whether they may. */
+function refuseUnproven(response: ServerResponse, requestId: string, error: unknown, log: Log): void {
+  const { message, extensions } = presentError(error, 'BAD_REQUEST', requestId, log);
+  const { code, retryAfterSeconds } = extensions;
+  if (code !== 'UNAVAILABLE') {
+    refuse(response, 500, { code: String(code), message, requestId });
+    return;
+  }
+  response.setHeader('retry-after', String(retryAfterSeconds));
+  refuse(response, 503, { code, message, requestId, retryAfterSeconds: Number(retryAfterSeconds) });
 }
 
 /** A caller's own request id, where it is a sane one, so that both sides' logs tell the same story. */
@@ -246,6 +276,8 @@ function readBody(request: IncomingMessage, limit: number): Promise<Buffer | nul
     });
     request.once('end', () => resolve(Buffer.concat(chunks)));
     request.once('error', reject);
+    // While it was found out who asks, nobody listened.
+    if (request.destroyed) reject(new Error('The client went away'));
     request.once('close', () => reject(new Error('The client went away')));
   });
 }
@@ -285,28 +317,4 @@ async function pollVersions(
       ({ organisationId, id, version }) => [sessionTopic(organisationId, id), version] as const,
     ),
   ]);
-}
-
-/** Does the work again and again, never twice at once. @returns tells what is under way to stop, and waits for it */
-function every(
-  milliseconds: number,
-  work: (signal: AbortSignal) => Promise<unknown>,
-  log: Log,
-): () => Promise<void> {
-  const stopping = new AbortController();
-  let current: Promise<unknown> | null = null;
-  const timer = setInterval(() => {
-    current ??= work(stopping.signal)
-      .catch((error: unknown) => {
-        log.warn({ err: error }, 'background work failed; trying again');
-      })
-      .finally(() => {
-        current = null;
-      });
-  }, milliseconds);
-  return async () => {
-    clearInterval(timer);
-    stopping.abort();
-    await current;
-  };
 }

@@ -5,6 +5,7 @@ import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Actor } from '../../kernel/actor.ts';
 import type { Log } from '../../kernel/log.ts';
+import type { Proofs } from '../../kernel/proof.ts';
 import type { SharedEvent } from '../../live/groups.ts';
 import { presentError } from '../errors.ts';
 import { type Arrival, type Graphql, presentResult } from './http.ts';
@@ -16,8 +17,8 @@ import type { Sharing } from './sharing.ts';
 export interface WebSocketOptions {
   readonly graphql: Graphql;
   readonly sharing: Sharing;
-  /** Who the key of `connection_init` belongs to; null refuses the connection. */
-  readonly authenticate: (authorization: string | null) => Actor | null;
+  /** Who `connection_init` comes from, and for how long. */
+  readonly proofs: Proofs;
   readonly newRequestId: () => string;
   readonly limits: LiveLimits;
   readonly connections: Connections;
@@ -42,6 +43,8 @@ interface Connection {
   actor: Actor | null;
   /** Takes it off its caller's count. */
   leaveCaller: (() => void) | null;
+  /** Nobody waits for the end of its proof any more. */
+  unwatch: (() => void) | null;
   subscriptions: number;
   /** It has not answered the last ping yet. */
   isSilent: boolean;
@@ -92,7 +95,7 @@ const tryAgainLater = 1013;
 export function createWebSockets({
   graphql,
   sharing,
-  authenticate,
+  proofs,
   newRequestId,
   limits,
   connections,
@@ -117,12 +120,21 @@ export function createWebSockets({
 
   const protocol = makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: limits.initMilliseconds,
-    onConnect: ({ connectionParams, extra }) => {
+    onConnect: async ({ connectionParams, extra }) => {
       const { authorization, Authorization } = connectionParams ?? {};
       const given = authorization ?? Authorization;
-      extra.actor = authenticate(typeof given === 'string' ? given : null);
+      try {
+        extra.actor = await proofs.authenticate(typeof given === 'string' ? given : null);
+      } catch (error) {
+        const { message } = presentError(error, 'BAD_REQUEST', newRequestId(), log);
+        extra.socket.close(tryAgainLater, message);
+        return true;
+      }
       // false closes with 4403 Forbidden.
       if (extra.actor === null) return false;
+      // Nobody would tell of its end: it was closed while it was found out who it is.
+      if (extra.socket.readyState !== extra.socket.OPEN) return true;
+      extra.unwatch = proofs.watch(extra.actor, () => dismiss(extra.socket));
       extra.leaveCaller = connections.enterAs(extra.actor);
       if (extra.leaveCaller === null) extra.socket.close(tryAgainLater, 'Too many connections');
       return true;
@@ -203,6 +215,7 @@ export function createWebSockets({
       outlet,
       actor: null,
       leaveCaller: null,
+      unwatch: null,
       subscriptions: 0,
       isSilent: false,
       begun: null,
@@ -215,6 +228,8 @@ export function createWebSockets({
         close: (code, reason) => socket.close(code, reason),
         onMessage: (handle) => {
           socket.on('message', (data: Buffer) => {
+            // Whoever was said goodbye to, and goes on, is not heard.
+            if (socket.readyState !== socket.OPEN) return;
             const handling = handle(data.toString());
             const { begun } = connection;
             connection.begun = null;
@@ -240,6 +255,7 @@ export function createWebSockets({
       open.delete(connection);
       outlet.close();
       connection.leaveCaller?.();
+      connection.unwatch?.();
       void closed(code, reason.toString());
     });
   }
@@ -290,6 +306,12 @@ function send({ socket, outlet }: Connection, message: string): void {
   if (socket.readyState !== socket.OPEN) return;
   socket.send(message);
   outlet.written();
+}
+
+/** What its client showed is worth nothing any more: it gets nothing from now on, and is cut off where it does not go. */
+function dismiss(socket: WebSocket): void {
+  socket.close(CloseCode.Forbidden, 'Forbidden');
+  setTimeout(() => socket.terminate(), goodbyeMilliseconds).unref();
 }
 
 /** Of an operation that nobody waits for: graphql-ws must not go on with it, as its id may be another's by now. */
