@@ -16,7 +16,7 @@ import { createWebSockets } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
 import type { Actor } from './kernel/actor.ts';
-import { type Clock, plusSeconds } from './kernel/clock.ts';
+import { type Clock, elapsedMilliseconds, plusSeconds } from './kernel/clock.ts';
 import { every } from './kernel/every.ts';
 import type { OrganisationId, SessionId } from './kernel/ids.ts';
 import { createLines } from './kernel/lines.ts';
@@ -66,6 +66,8 @@ export interface App {
 }
 
 const maxBodyBytes = 1024 * 1024;
+/** Whose body was on its way for longer is asked again who they are. */
+const promptMilliseconds = 1000;
 /** A database that says nothing for so long is as good as gone: a load balancer asks often. */
 const readyMilliseconds = 1000;
 
@@ -152,35 +154,33 @@ export function createApp({
         .end(page);
       return;
     }
-    const actor = proofs.authenticate(request.headers.authorization ?? null);
-    if (!(actor instanceof Promise)) {
-      serve(request, response, requestId, actor);
-      return;
-    }
-    actor.then(
-      (found) => serve(request, response, requestId, found),
-      (error: unknown) => refuseUnproven(response, requestId, error, log),
-    );
+    identify(request, response, requestId, (actor) => serve(request, response, requestId, actor));
   };
 
-  /** @param actor null: nobody that is known */
-  function serve(
+  /** Goes on with who asks; where that is nobody, or cannot be found out now, the request is answered. */
+  function identify(
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
-    actor: Actor | null,
+    goOn: (actor: Actor) => void,
   ): void {
-    if (actor === null) {
-      refuse(response, 401, {
-        code: 'UNAUTHENTICATED',
-        message:
-          'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.',
-        requestId,
-      });
-      return;
-    }
-    const arrival = { actor, requestId };
-    const answer = async (body: Buffer) => {
+    const found = (actor: Actor | null) => {
+      if (actor === null) {
+        const message =
+          'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.';
+        refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });
+      } else {
+        goOn(actor);
+      }
+    };
+    const actor = proofs.authenticate(request.headers.authorization ?? null);
+    if (!(actor instanceof Promise)) found(actor);
+    else actor.then(found, (error: unknown) => refuseUnproven(response, requestId, error, log));
+  }
+
+  function serve(request: IncomingMessage, response: ServerResponse, requestId: string, asker: Actor): void {
+    const answer = async (body: Buffer, actor: Actor) => {
+      const arrival = { actor, requestId };
       if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
       // The client left while its request was read.
       if (response.destroyed) return;
@@ -196,6 +196,7 @@ export function createApp({
     // Else a client that keeps its connection busy would be cut off in the middle of a request in the end.
     if (draining) response.setHeader('connection', 'close');
     const started = clock.now();
+    const began = elapsedMilliseconds();
     response.once('finish', () => {
       const milliseconds = clock.now().getTime() - started.getTime();
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
@@ -207,7 +208,9 @@ export function createApp({
           refuse(response, 413, { code: 'BAD_REQUEST', message: 'A request is at most 1 MiB.', requestId });
           return;
         }
-        void answer(body);
+        // What was shown at the head of a request may be worth nothing when its end arrives.
+        if (elapsedMilliseconds() - began < promptMilliseconds) void answer(body, asker);
+        else identify(request, response, requestId, (actor) => void answer(body, actor));
       },
       // The client went away in the middle of its request.
       () => response.destroy(),

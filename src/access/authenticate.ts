@@ -216,7 +216,9 @@ function createLastUse(db: Database, clock: Clock, log: Log) {
     },
     stop: async () => {
       await stopFlushing();
-      await flush(0);
+      await flush(0).catch((error: unknown) => {
+        log.warn({ err: error }, 'could not note which keys were used last');
+      });
     },
   };
 }

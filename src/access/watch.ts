@@ -1,6 +1,6 @@
 import type { Database } from '../database/database.ts';
 import type { Actor } from '../kernel/actor.ts';
-import { type Clock, type Instant, latest } from '../kernel/clock.ts';
+import type { Clock, Instant } from '../kernel/clock.ts';
 import { every } from '../kernel/every.ts';
 import type { Log } from '../kernel/log.ts';
 import type { Proofs } from '../kernel/proof.ts';
@@ -9,6 +9,8 @@ import { listEnded, type Shown } from './store.ts';
 
 /** How often those who are connected are looked at: what is revoked anywhere ends here so much later at most. */
 const watchMilliseconds = 2000;
+/** A timer that ran for longer would go wrong by more, and overflow in the end. */
+const maxTimerMilliseconds = 60 * 60 * 1000;
 
 export interface WatchOptions {
   readonly db: Database;
@@ -44,20 +46,19 @@ export function createWatch({ db, clock, log, onHeld, onEnd }: WatchOptions): Wa
     for (const close of ends) close();
   }
 
-  /** Sets the timer of one that expires before it is looked at again: a timer that runs for long would not be exact. */
-  function arm(name: string, entry: Watched, now: Instant): void {
-    const { expiresAt } = entry.actor;
-    if (expiresAt === null || entry.expiry !== null) return;
-    const milliseconds = latest(expiresAt, now).getTime() - now.getTime();
-    if (milliseconds > 2 * watchMilliseconds) return;
-    entry.expiry = setTimeout(() => end(name, entry, 'what they showed has expired'), milliseconds);
+  /** Ends it at its instant, whatever the database does. */
+  function arm(name: string, entry: Watched, expiresAt: Instant): void {
+    const milliseconds = expiresAt.getTime() - clock.now().getTime();
+    const isNear = milliseconds <= maxTimerMilliseconds;
+    entry.expiry = setTimeout(
+      () => (isNear ? end(name, entry, 'what they showed has expired') : arm(name, entry, expiresAt)),
+      isNear ? milliseconds : maxTimerMilliseconds,
+    );
     entry.expiry.unref();
   }
 
   async function lookAround(): Promise<void> {
-    const now = clock.now();
     const entries = [...watched];
-    for (const [name, entry] of entries) arm(name, entry, now);
     const shown = entries.flatMap(([, { actor }], position) => shownBy(actor, position));
     const ended = new Set((await listEnded(db, shown)).map(({ position }) => position));
     for (const [position, [name, entry]] of entries.entries()) {
@@ -78,7 +79,7 @@ export function createWatch({ db, clock, log, onHeld, onEnd }: WatchOptions): Wa
       if (entry === undefined) {
         entry = { actor, ends: new Set(), expiry: null };
         watched.set(name, entry);
-        arm(name, entry, clock.now());
+        if (actor.expiresAt !== null) arm(name, entry, actor.expiresAt);
       }
       const { ends } = entry;
       // Two that wait may do the same.

@@ -1,4 +1,6 @@
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { defaultLimits } from '../../src/graphql/transports/limits.ts';
@@ -423,6 +425,48 @@ describe('live connections end', () => {
     const { rows } = await server.pool.query(`select from "user" where username = 'after-the-end'`);
     expect(rows).toEqual([]);
   });
+});
+
+test('a request whose body is slow is nobody’s by the time it has arrived', async () => {
+  const { key, apiKey } = await create({ role: 'ADMINISTRATOR' });
+  const query = `mutation { createUser(input: { organisationId: "${organisation}", username: "slow" }) { __typename } }`;
+  const body = JSON.stringify({ query });
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  const headers = `POST /graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\nauthorization: Bearer ${key}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n`;
+  socket.write(headers + body.slice(0, 10));
+  await sleep(200);
+  await revoke(apiKey.id);
+  await sleep(2500);
+  socket.write(body.slice(10));
+  let answer = '';
+  for await (const text of socket) answer += String(text);
+  expect(answer).toMatch(/^HTTP\/1.1 401 /);
+  const { rows } = await server.pool.query(`select from "user" where username = 'slow'`);
+  expect(rows).toEqual([]);
+});
+
+test('a wallboard’s key works from a link’s fragment, over SSE as in GraphiQL, and over WebSocket', async () => {
+  const { key } = await create({});
+  const page = await (await fetch(server.url, { headers: { accept: 'text/html' } })).text();
+  const [, script = ''] = /<script>([^<]*location\.hash[^<]*)<\/script>/.exec(page) ?? [];
+  const kept = new Map<string, string>();
+  let address = `/graphql#key=${encodeURIComponent(key)}`;
+  runInNewContext(script, {
+    URLSearchParams,
+    location: { hash: address.slice(address.indexOf('#')), pathname: '/graphql', search: '' },
+    localStorage: {
+      setItem: (name: string, value: string) => kept.set(name, value),
+      removeItem: (name: string) => kept.delete(name),
+    },
+    history: { replaceState: (_state: unknown, _title: string, to: string) => (address = to) },
+  });
+  expect(address).toBe('/graphql');
+  const { authorization } = JSON.parse(kept.get('graphiql:headers') ?? '{}') as { authorization: string };
+  expect(authorization).toBe(`Bearer ${key}`);
+  const stream = await streamAt(server, authorization.slice('Bearer '.length));
+  expect(await Promise.race([stream.cut, sleep(200, 'open')])).toBe('open');
+  (await watchAt(server, key)).socket.terminate();
 });
 
 describe('where the database is gone', () => {
