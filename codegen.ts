@@ -56,6 +56,7 @@ async function tableTypes(pool: pg.Pool): Promise<string> {
 /** The columns that hold ids, and what each names. */
 const ids: Readonly<Record<string, string>> = {
   ...columns('organisation_id', 'OrganisationId', [
+    'api_key',
     'assignment',
     'base_licence',
     'billing_period',
@@ -82,6 +83,7 @@ const ids: Readonly<Record<string, string>> = {
     'session_feature',
   ]),
   ...columns('user_id', 'UserId', [
+    'api_key',
     'assignment',
     'denial',
     'history',
@@ -101,6 +103,7 @@ const ids: Readonly<Record<string, string>> = {
   'base_licence.last_holder_id': 'UserId',
   'session.id': 'SessionId',
   'denial.id': 'DenialId',
+  'api_key.id': 'ApiKeyId',
 };
 
 function columns(column: string, brand: string, tables: readonly string[]): Record<string, string> {

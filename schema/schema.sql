@@ -6,6 +6,8 @@ create extension pg_trgm;
 
 create type admitted_as as enum ('CONCURRENT', 'CONTINGENCY', 'FIXED');
 
+create type api_key_role as enum ('PARTNER', 'ADMINISTRATOR', 'SUPERVISOR', 'WALLBOARD', 'AGENT');
+
 create type history_kind as enum ('ACQUIRED', 'RELEASED', 'TOTALS_CHANGED');
 
 create type licence_category as enum ('USER', 'FEATURE', 'PRODUCT');
@@ -17,6 +19,39 @@ create type session_end_reason as enum ('LOGOFF', 'LEASE_EXPIRED', 'FORCED', 'US
 create type unavailable_reason as enum ('NOT_ASSIGNED', 'NOT_PURCHASED', 'NO_SEAT_AVAILABLE', 'CONTINGENCY_CAPPED', 'ALLOTMENT_FULL');
 
 create type user_status as enum ('PRE_ACTIVE', 'ACTIVE', 'SUSPENDED', 'DELETED');
+
+create table api_key (
+  organisation_id uuid not null,
+  id uuid not null,
+  name text not null,
+  role api_key_role not null,
+  scopes text[],
+  user_id uuid,
+  prefix text collate "C" not null,
+  hash bytea not null,
+  created_at timestamp(3) with time zone not null,
+  created_by text not null,
+  expires_at timestamp(3) with time zone,
+  revoked_at timestamp(3) with time zone,
+  last_used_at timestamp(3) with time zone
+);
+
+alter table api_key add constraint api_key_check CHECK ((expires_at > created_at));
+alter table api_key add constraint api_key_check1 CHECK (((role <> 'AGENT'::api_key_role) OR (user_id IS NOT NULL)));
+alter table api_key add constraint api_key_check2 CHECK (((role <> ALL (ARRAY['PARTNER'::api_key_role, 'WALLBOARD'::api_key_role])) OR (user_id IS NULL)));
+alter table api_key add constraint api_key_hash_check CHECK ((octet_length(hash) = 32));
+alter table api_key add constraint api_key_scopes_check CHECK ((cardinality(scopes) > 0));
+alter table api_key add constraint api_key_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table api_key add constraint api_key_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table api_key add constraint api_key_pkey PRIMARY KEY (organisation_id, id);
+alter table api_key add constraint api_key_organisation_id_prefix_key UNIQUE (organisation_id, prefix);
+
+CREATE INDEX api_key_newest ON public.api_key USING btree (organisation_id, created_at, id);
+
+comment on column api_key.scopes is 'null: all that the role may do';
+comment on column api_key.prefix is 'what the key begins with: shown, and looked up by';
+comment on column api_key.hash is 'SHA-256 of the whole key, of which nothing else is kept';
+comment on column api_key.created_by is 'the credential that made it';
 
 create table assignment (
   organisation_id uuid not null,
@@ -326,6 +361,7 @@ alter table "user" add constraint user_organisation_id_fkey FOREIGN KEY (organis
 alter table "user" add constraint user_pkey PRIMARY KEY (organisation_id, id);
 
 CREATE INDEX user_by_username ON public."user" USING btree (organisation_id, username, id);
+CREATE INDEX user_external_id ON public."user" USING btree (organisation_id, external_id) WHERE ((external_id IS NOT NULL) AND (status <> 'DELETED'::user_status));
 CREATE INDEX user_search ON public."user" USING gin (organisation_id, search_text gin_trgm_ops);
 CREATE UNIQUE INDEX user_username ON public."user" USING btree (organisation_id, username) WHERE (status <> 'DELETED'::user_status);
 

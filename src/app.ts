@@ -1,4 +1,4 @@
-import { hash, randomUUID, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import {
   createServer,
   type IncomingMessage,
@@ -13,7 +13,7 @@ import type { Database } from './database/database.ts';
 import { isMigrated } from './database/migrate.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
-import { wentWrong } from './graphql/errors.ts';
+import { presentError, wentWrong } from './graphql/errors.ts';
 import { defaultDocumentLimits, type DocumentLimits } from './graphql/limits.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
 import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
@@ -32,12 +32,14 @@ import { createTrustedDocuments, type TrustedDocuments } from './graphql/transpo
 import { createWebSockets, refuseUpgrade } from './graphql/transports/websocket.ts';
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
-import { type Actor, operator } from './kernel/actor.ts';
-import { type Clock, plusSeconds } from './kernel/clock.ts';
+import type { Actor } from './kernel/actor.ts';
+import { type Clock, elapsedMilliseconds, plusSeconds } from './kernel/clock.ts';
+import { every } from './kernel/every.ts';
 import type { OrganisationId, SessionId } from './kernel/ids.ts';
 import { createLines } from './kernel/lines.ts';
 import type { QueueLimits } from './kernel/lanes.ts';
 import type { Log } from './kernel/log.ts';
+import type { Proofs } from './kernel/proof.ts';
 import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
 import { createCatalogue } from './licence/store.ts';
@@ -54,8 +56,8 @@ import { findUser, getUser } from './user/graphql.ts';
 
 export interface AppOptions {
   readonly db: Database;
-  /** Who a request's `authorization` says it comes from; null: nobody that is known. */
-  readonly authenticate: (authorization: string | null) => Actor | null;
+  /** Who a request comes from, and for how long. */
+  readonly proofs: Proofs;
   readonly log: Log;
   readonly clock: Clock;
   /** Through which other servers on the database are heard of; without it by asking alone. */
@@ -93,13 +95,15 @@ export interface App {
   readonly stop: () => Promise<void>;
 }
 
+/** Whose body was on its way for longer is asked again who they are. */
+const promptMilliseconds = 1000;
 /** A database that says nothing for so long is as good as gone: a load balancer asks often. */
 const readyMilliseconds = 1000;
 
 /** The composition root: the only place that sees everything. */
 export function createApp({
   db,
-  authenticate,
+  proofs,
   log,
   clock,
   bus,
@@ -151,7 +155,7 @@ export function createApp({
   const webSockets = createWebSockets({
     graphql,
     sharing,
-    authenticate,
+    proofs,
     newRequestId: randomUUID,
     addressOf: (request) => addressOf(request, proxies),
     rates,
@@ -203,29 +207,45 @@ export function createApp({
       refuse(response, 403, { code: 'PREFLIGHT_REQUIRED', message, requestId });
       return;
     }
-    const address = addressOf(request, proxies);
-    const shutOut = rates.shutOut(address);
+    const shutOut = rates.shutOut(addressOf(request, proxies));
     if (shutOut !== null) {
       refuseForNow(response, shutOut, requestId);
       return;
     }
-    const actor = authenticate(request.headers.authorization ?? null);
-    if (actor === null) {
-      if (request.headers.authorization !== undefined) rates.failed(address);
-      refuse(response, 401, {
-        code: 'UNAUTHENTICATED',
-        message: 'Send the operator key as `Authorization: Bearer KEY`; the server prints it when it starts.',
-        requestId,
-      });
-      return;
-    }
+    identify(request, response, requestId, (actor) => serve(request, response, requestId, actor));
+  };
+
+  /** Goes on with who asks; where that is nobody, or cannot be found out now, the request is answered. */
+  function identify(
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    goOn: (actor: Actor) => void,
+  ): void {
+    const { authorization } = request.headers;
+    const found = (actor: Actor | null) => {
+      if (actor === null) {
+        if (authorization !== undefined) rates.failed(addressOf(request, proxies));
+        const message =
+          'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.';
+        refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });
+      } else {
+        goOn(actor);
+      }
+    };
+    const actor = proofs.authenticate(authorization ?? null);
+    if (!(actor instanceof Promise)) found(actor);
+    else actor.then(found, (error: unknown) => refuseUnproven(response, requestId, error, log));
+  }
+
+  function serve(request: IncomingMessage, response: ServerResponse, requestId: string, asker: Actor): void {
     if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
       const message = 'Send the request as it is: compressed bodies are not read.';
       refuse(response, 415, { code: 'BAD_REQUEST', message, requestId });
       return;
     }
-    const arrival = { actor, requestId };
-    const answer = async (body: Buffer) => {
+    const answer = async (body: Buffer, actor: Actor) => {
+      const arrival = { actor, requestId };
       const admitted = rates.admit(actor);
       const limited = admitted === null ? null : await admitted;
       if (limited !== null) {
@@ -233,6 +253,13 @@ export function createApp({
         return;
       }
       if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
+      // The client left while its request was read.
+      if (response.destroyed) return;
+      // Whatever else it is may be a stream, which does not outlive what its client showed.
+      response.once(
+        'close',
+        proofs.watch(actor, () => response.destroy()),
+      );
       if (await eventStreams.answer(request, body, response, arrival)) return;
       await graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
     };
@@ -240,6 +267,7 @@ export function createApp({
     // Else a client that keeps its connection busy would be cut off in the middle of a request in the end.
     if (draining) response.setHeader('connection', 'close');
     const started = clock.now();
+    const began = elapsedMilliseconds();
     response.once('finish', () => {
       const milliseconds = clock.now().getTime() - started.getTime();
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
@@ -252,21 +280,22 @@ export function createApp({
           refuse(response, 413, { code: 'BAD_REQUEST', message, requestId });
           return;
         }
-        answer(body).catch((error: unknown) => {
-          log.error({ err: error, requestId }, 'could not answer');
-          if (response.headersSent) response.destroy();
-          else
-            refuse(response, 500, {
-              code: 'INTERNAL_SERVER_ERROR',
-              message: wentWrong(requestId),
-              requestId,
-            });
-        });
+        const goOn = (actor: Actor) => {
+          answer(body, actor).catch((error: unknown) => {
+            log.error({ err: error, requestId }, 'could not answer');
+            const failure = { code: 'INTERNAL_SERVER_ERROR', message: wentWrong(requestId), requestId };
+            if (response.headersSent) response.destroy();
+            else refuse(response, 500, failure);
+          });
+        };
+        // What was shown at the head of a request may be worth nothing when its end arrives.
+        if (elapsedMilliseconds() - began < promptMilliseconds) goOn(asker);
+        else identify(request, response, requestId, goOn);
       },
       // The client went away in the middle of its request.
       () => response.destroy(),
     );
-  };
+  }
 
   const server = createServer(
     {
@@ -313,14 +342,16 @@ function refuseForNow(response: ServerResponse, limited: RateLimited, requestId:
   refuse(response, 429, { ...limited, requestId });
 }
 
-/** One key, one actor; compared in constant time. */
-export function createAuthenticate(operatorKey: string): (authorization: string | null) => Actor | null {
-  const digest = (text: string) => hash('sha256', text, 'buffer');
-  const expected = digest(operatorKey);
-  return (authorization) => {
-    const key = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-    return key !== undefined && timingSafeEqual(digest(key), expected) ? operator : null;
-  };
+/** It cannot be found out now who asks: that says nothing about whether they may. */
+function refuseUnproven(response: ServerResponse, requestId: string, error: unknown, log: Log): void {
+  const { message, extensions } = presentError(error, 'BAD_REQUEST', requestId, log);
+  const { code, retryAfterSeconds } = extensions;
+  if (code !== 'UNAVAILABLE') {
+    refuse(response, 500, { code: String(code), message, requestId });
+    return;
+  }
+  response.setHeader('retry-after', String(retryAfterSeconds));
+  refuse(response, 503, { code, message, requestId, retryAfterSeconds: Number(retryAfterSeconds) });
 }
 
 /** A caller's own request id, where it is a sane one, so that both sides' logs tell the same story. */
@@ -350,6 +381,8 @@ function readBody(request: IncomingMessage, limit: number): Promise<Buffer | nul
     });
     request.once('end', () => resolve(Buffer.concat(chunks)));
     request.once('error', reject);
+    // While it was found out who asks, nobody listened.
+    if (request.destroyed) reject(new Error('The client went away'));
     request.once('close', () => reject(new Error('The client went away')));
   });
 }
@@ -389,28 +422,4 @@ async function pollVersions(
       ({ organisationId, id, version }) => [sessionTopic(organisationId, id), version] as const,
     ),
   ]);
-}
-
-/** Does the work again and again, never twice at once. @returns tells what is under way to stop, and waits for it */
-function every(
-  milliseconds: number,
-  work: (signal: AbortSignal) => Promise<unknown>,
-  log: Log,
-): () => Promise<void> {
-  const stopping = new AbortController();
-  let current: Promise<unknown> | null = null;
-  const timer = setInterval(() => {
-    current ??= work(stopping.signal)
-      .catch((error: unknown) => {
-        log.warn({ err: error }, 'background work failed; trying again');
-      })
-      .finally(() => {
-        current = null;
-      });
-  }, milliseconds);
-  return async () => {
-    clearInterval(timer);
-    stopping.abort();
-    await current;
-  };
 }

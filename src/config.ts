@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { isSafeUrl, type OpenId } from './access/tokens.ts';
 import { defaultDocumentLimits, type DocumentLimits } from './graphql/limits.ts';
 import { defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 import { defaultRateLimits, type RateLimits } from './graphql/transports/rates.ts';
@@ -36,6 +37,8 @@ export interface Config {
   readonly trust: Trust;
   /** Of the manifest; absolute. null: there is none. */
   readonly trustedDocumentsFile: string | null;
+  /** null: no access tokens are taken. */
+  readonly openId: OpenId | null;
 }
 
 export type LogLevel = (typeof logLevels)[number];
@@ -55,6 +58,19 @@ const wholeNumber = (from: number, to: number, otherwise: number) =>
 
 /** As a browser writes an origin: no path, no slash at its end, no port that goes without saying. */
 const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text && !text.includes('*');
+/** Each is one pinned family: a token never chooses between kinds of keys. */
+const algorithmFamilies: readonly (readonly string[])[] = [
+  ['RS256', 'RS384', 'RS512'],
+  ['PS256', 'PS384', 'PS512'],
+  ['ES256', 'ES384', 'ES512'],
+  ['EdDSA', 'Ed25519'],
+];
+
+const list = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .refine((parts) => parts.every((part) => part !== ''));
+const claim = z.string().regex(/^[\x21-\x7e]{1,200}$/);
 
 const variables = z.object({
   PORT: z
@@ -117,6 +133,19 @@ const variables = z.object({
     .string()
     .refine((text) => !text.includes('\0'))
     .optional(),
+  OIDC_ISSUER: z.string().refine(isSafeUrl).optional(),
+  OIDC_AUDIENCE: z.string().optional(),
+  OIDC_JWKS_URL: z.string().refine(isSafeUrl).optional(),
+  OIDC_ALGORITHMS: list
+    .refine((given) => algorithmFamilies.some((family) => given.every((one) => family.includes(one))))
+    .default(['RS256']),
+  OIDC_CLOCK_TOLERANCE_SECONDS: wholeNumber(0, 300, 5),
+  OIDC_ROLE_CLAIM: claim.default('role'),
+  OIDC_ORGANISATION_CLAIM: claim.default('organisation'),
+  OIDC_USER_CLAIM: claim.default('sub'),
+  OIDC_SCOPES_CLAIM: claim.optional(),
+  OIDC_OPERATOR_ROLE: z.string().optional(),
+  OIDC_MULTI_FACTOR_VALUES: list.default(['mfa', 'hwk']),
 });
 
 const wanted: Record<keyof z.infer<typeof variables>, string> = {
@@ -153,6 +182,17 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   SEATKEEPER_GRAPHIQL: 'on or off',
   SEATKEEPER_TRUSTED_DOCUMENTS: 'off, allow or only',
   SEATKEEPER_TRUSTED_DOCUMENTS_FILE: 'the path of a manifest',
+  OIDC_ISSUER: 'the URL of an OpenID provider, https:// unless it is on this machine',
+  OIDC_AUDIENCE: 'set beside OIDC_ISSUER: the audience that access tokens for this service have',
+  OIDC_JWKS_URL: 'the URL of the provider’s keys, https:// unless it is on this machine',
+  OIDC_ALGORITHMS: `of one family, with commas between: ${algorithmFamilies.map((family) => family.join(',')).join('; ')}`,
+  OIDC_CLOCK_TOLERANCE_SECONDS: 'a whole number of seconds from 0 to 300',
+  OIDC_ROLE_CLAIM: 'the name of a claim',
+  OIDC_ORGANISATION_CLAIM: 'the name of a claim',
+  OIDC_USER_CLAIM: 'the name of a claim',
+  OIDC_SCOPES_CLAIM: 'the name of a claim',
+  OIDC_OPERATOR_ROLE: 'a value of the role’s claim',
+  OIDC_MULTI_FACTOR_VALUES: 'values of amr and acr, with commas between',
 };
 
 /** Their values are never repeated: they would end in a log. */
@@ -168,10 +208,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     Object.keys(wanted).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
   );
   const parsed = variables.safeParse(given);
-  if (!parsed.success) {
-    const mistaken = new Set(parsed.error.issues.map((issue) => issue.path[0] as keyof typeof wanted));
+  const isHalf = given['OIDC_ISSUER'] !== undefined && given['OIDC_AUDIENCE'] === undefined;
+  if (!parsed.success || isHalf) {
+    const mistaken = new Set((parsed.error?.issues ?? []).map(({ path }) => path[0] as keyof typeof wanted));
+    // Tokens for whatever service would be taken.
+    if (isHalf) mistaken.add('OIDC_AUDIENCE');
     const lines = [...mistaken].map((name) => {
-      const is = secrets.includes(name) ? '' : `, not ${JSON.stringify(given[name])}`;
+      const is =
+        secrets.includes(name) || given[name] === undefined ? '' : `, not ${JSON.stringify(given[name])}`;
       return `${name} must be ${wanted[name]}${is}.`;
     });
     throw new ConfigError(lines.join('\n'));
@@ -220,6 +264,25 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       values.SEATKEEPER_TRUSTED_DOCUMENTS_FILE === undefined
         ? null
         : resolve(values.SEATKEEPER_TRUSTED_DOCUMENTS_FILE),
+    openId: openIdOf(values),
+  };
+}
+
+function openIdOf(values: z.infer<typeof variables>): OpenId | null {
+  const { OIDC_ISSUER: issuer, OIDC_AUDIENCE: audience } = values;
+  if (issuer === undefined || audience === undefined) return null;
+  return {
+    issuer,
+    audience,
+    jwksUrl: values.OIDC_JWKS_URL ?? null,
+    algorithms: values.OIDC_ALGORITHMS,
+    clockToleranceSeconds: values.OIDC_CLOCK_TOLERANCE_SECONDS,
+    roleClaim: values.OIDC_ROLE_CLAIM,
+    organisationClaim: values.OIDC_ORGANISATION_CLAIM,
+    userClaim: values.OIDC_USER_CLAIM,
+    scopesClaim: values.OIDC_SCOPES_CLAIM ?? null,
+    operatorRole: values.OIDC_OPERATOR_ROLE ?? null,
+    multiFactorValues: values.OIDC_MULTI_FACTOR_VALUES,
   };
 }
 

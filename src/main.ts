@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
-import { createApp, createAuthenticate } from './app.ts';
+import { createAccess } from './access/authenticate.ts';
+import { createTokens } from './access/tokens.ts';
+import { createApp } from './app.ts';
 import { type Config, ConfigError, operatorKey, readConfig, trustedDocuments } from './config.ts';
 import { type Database, createDatabase, patient, readClock } from './database/database.ts';
 import { EmbeddedPostgresError } from './database/embedded.ts';
@@ -70,9 +72,12 @@ async function start(config: Config, log: Logger) {
       ? createPostgresBus(database.connection, log)
       : createRedisBus(config.redisUrl, log);
   opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
+  const verifyToken = config.openId === null ? null : createTokens({ openId: config.openId, db, clock, log });
+  const access = createAccess({ db, clock, log, operatorKey: key, verifyToken });
+  opening.defer(() => access.stop());
   const app = createApp({
     db,
-    authenticate: createAuthenticate(key),
+    proofs: access,
     log,
     clock,
     bus,

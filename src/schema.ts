@@ -1,3 +1,4 @@
+import './access/graphql.ts';
 import './assignment/graphql.ts';
 import './graphql/node.ts';
 import './licence/graphql.ts';

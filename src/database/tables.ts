@@ -4,6 +4,7 @@
  */
 
 import type {
+  ApiKeyId,
   AssignmentId,
   BaseLicenceId,
   DenialId,
@@ -16,6 +17,8 @@ import type {
 import type { ColumnType } from 'kysely';
 
 export type AdmittedAs = 'CONCURRENT' | 'CONTINGENCY' | 'FIXED';
+
+export type ApiKeyRole = 'ADMINISTRATOR' | 'AGENT' | 'PARTNER' | 'SUPERVISOR' | 'WALLBOARD';
 
 export type Generated<T> =
   T extends ColumnType<infer S, infer I, infer U>
@@ -49,6 +52,34 @@ export type UnavailableReason =
   'ALLOTMENT_FULL' | 'CONTINGENCY_CAPPED' | 'NO_SEAT_AVAILABLE' | 'NOT_ASSIGNED' | 'NOT_PURCHASED';
 
 export type UserStatus = 'ACTIVE' | 'DELETED' | 'PRE_ACTIVE' | 'SUSPENDED';
+
+export interface ApiKey {
+  createdAt: Timestamp;
+  /**
+   * the credential that made it
+   */
+  createdBy: string;
+  expiresAt: Timestamp | null;
+  /**
+   * SHA-256 of the whole key, of which nothing else is kept
+   */
+  hash: Buffer;
+  id: ApiKeyId;
+  lastUsedAt: Timestamp | null;
+  name: string;
+  organisationId: OrganisationId;
+  /**
+   * what the key begins with: shown, and looked up by
+   */
+  prefix: string;
+  revokedAt: Timestamp | null;
+  role: ApiKeyRole;
+  /**
+   * null: all that the role may do
+   */
+  scopes: string[] | null;
+  userId: UserId | null;
+}
 
 export interface Assignment {
   assignedAt: Timestamp;
@@ -269,6 +300,7 @@ export interface UserStatusInterval {
 }
 
 export interface DB {
+  apiKey: ApiKey;
   assignment: Assignment;
   baseLicence: BaseLicence;
   billingPeriod: BillingPeriod;

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { isUnavailable } from '../kernel/failure.ts';
+import { isUnavailable, Unavailable } from '../kernel/failure.ts';
 import { Held, Overloaded } from '../kernel/lanes.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import type { Log } from '../kernel/log.ts';
@@ -46,7 +46,7 @@ export function presentError(error: unknown, stage: Stage, requestId: string, lo
   if (cause instanceof InputError) {
     return copy(error, cause.message, { code: cause.code, field: cause.field, requestId });
   }
-  if (cause instanceof Overloaded || cause instanceof Held) {
+  if (cause instanceof Overloaded || cause instanceof Held || cause instanceof Unavailable) {
     const { code, message, retryAfterSeconds } = cause;
     return copy(error, message, { code, retryAfterSeconds, requestId });
   }

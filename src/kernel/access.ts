@@ -27,6 +27,7 @@ const organisations = rule('ORGANISATIONS');
 const purchases = rule('PURCHASES');
 const users = rule('USERS');
 const sessions = rule('SESSIONS');
+const keys = rule('KEYS');
 
 /**
  * Who may do what, within the organisations that are theirs: every root field, every type that has ids, and those fields
@@ -49,6 +50,7 @@ export const access = {
   Session: reading(people),
   Denial: reading(supervision),
   Purchase: reading(supervision),
+  ApiKey: keys(administration),
 
   'Organisation.activeUsers': reading(figures),
   'Organisation.activeInBillingPeriod': reading(figures),
@@ -58,6 +60,7 @@ export const access = {
   'Organisation.purchases': reading(supervision),
   'Organisation.denials': reading(supervision),
   'Organisation.history': reading(figures),
+  'Organisation.apiKeys': keys(administration),
 
   'Mutation.createOrganisation': organisations(selling),
   'Mutation.updateOrganisation': organisations(selling),
@@ -74,6 +77,8 @@ export const access = {
   'Mutation.releaseFeatures': sessions(attendance),
   'Mutation.logoff': sessions(attendance),
   'Mutation.forceLogoff': sessions(supervision),
+  'Mutation.createApiKey': keys(administration),
+  'Mutation.revokeApiKey': keys(administration),
 
   'Subscription.usageChanged': reading(figures),
   'Subscription.sessionChanged': reading(people),

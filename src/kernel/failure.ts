@@ -15,6 +15,12 @@ function failureSays(error: unknown, what: RegExp): boolean {
   return false;
 }
 
+/** What is needed to answer does not answer itself, and may again soon. Its message is for the client. */
+export class Unavailable extends Error {
+  readonly code = 'UNAVAILABLE';
+  readonly retryAfterSeconds = 1;
+}
+
 /** PostgreSQL's code where a lock was waited for as long as it may be. */
 export const lockNotAvailable = '55P03';
 

@@ -24,6 +24,7 @@ interface Things {
   readonly colleagueSession: string;
   readonly denial: string;
   readonly mapping: string;
+  readonly apiKey: string;
   readonly externalId: string;
 }
 
@@ -60,6 +61,11 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
     await logon(server, colleague, 'SUPERVISOR'),
   ];
   await logon(server, third, 'SUPERVISOR');
+  const made = await server.mutate(
+    'createApiKey',
+    { organisationId: organisation, name: 'Screen', role: 'WALLBOARD' },
+    '... on CreateApiKeyPayload { apiKey { id } }',
+  );
   const { data } = await server.query(
     `query ($id: ID!, $user: ID!) {
       node(id: $id) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } } }
@@ -77,6 +83,7 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
     colleagueSession: others.session?.id ?? '',
     denial: data.node.denials.edges[0].node.id,
     mapping: data.node.licenceMapping[0].id,
+    apiKey: made.apiKey.id,
     externalId: input.externalId,
   };
 }
@@ -166,6 +173,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   Session: node(({ session, colleagueSession }, isOwn) => (isOwn ? session : colleagueSession)),
   Denial: node(({ denial }) => denial),
   Purchase: node(({ purchase }) => purchase),
+  ApiKey: node(({ apiKey }) => apiKey),
   'Organisation.activeUsers': ofOrganisation('field: activeUsers'),
   'Organisation.activeInBillingPeriod': ofOrganisation('field: activeInBillingPeriod'),
   'Organisation.licenceMapping': ofOrganisation('field: licenceMapping { holders }'),
@@ -174,6 +182,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Organisation.purchases': ofOrganisation('field: purchases { edges { node { base } } }'),
   'Organisation.denials': ofOrganisation('field: denials { edges { node { code } } }'),
   'Organisation.history': ofOrganisation('field: history { edges { node { inUse } } }'),
+  'Organisation.apiKeys': ofOrganisation('field: apiKeys { edges { node { prefix } } }'),
   'Mutation.createOrganisation': change('createOrganisation', ({ organisation }) => ({
     name: 'Child',
     parentId: organisation,
@@ -213,6 +222,12 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
     sessionId: isOwn ? session : colleagueSession,
   })),
   'Mutation.forceLogoff': change('forceLogoff', ({ colleagueSession }) => ({ sessionId: colleagueSession })),
+  'Mutation.createApiKey': change('createApiKey', ({ organisation }) => ({
+    organisationId: organisation,
+    name: 'Another screen',
+    role: 'WALLBOARD',
+  })),
+  'Mutation.revokeApiKey': change('revokeApiKey', ({ apiKey }) => ({ keyId: apiKey })),
   'Subscription.usageChanged': read(
     'subscription ($id: ID!) { usageChanged(organisationId: $id) { revision } }',
     ({ organisation }) => ({ id: organisation }),

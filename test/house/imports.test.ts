@@ -57,6 +57,9 @@ function isAllowed({ from, to, typesOnly }: Import): boolean {
       return imported.room === 'kernel' || (typesOnly && ['database', 'live'].includes(imported.room));
   }
   if (imported.room === 'kernel') return true;
+  // How it is found out who asks is no transaction, and is put together of three.
+  if (importer.layer === 'authenticate' && importer.room === imported.room)
+    return imported.layer !== 'graphql';
   switch (importer.layer) {
     case 'domain':
       return isNoun && imported.layer === 'domain';
@@ -67,6 +70,9 @@ function isAllowed({ from, to, typesOnly }: Import): boolean {
       );
     case 'commands':
     case 'desk':
+    case 'authenticate':
+    case 'tokens':
+    case 'watch':
       return (
         ['database', 'live'].includes(imported.room) ||
         (isNoun && ['domain', 'store'].includes(imported.layer)) ||

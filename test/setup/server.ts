@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { createClient, type Client } from 'graphql-ws';
 import pg from 'pg';
 import { WebSocket } from 'ws';
-import { type AppOptions, createApp, createAuthenticate } from '../../src/app.ts';
+import { type Access, createAccess } from '../../src/access/authenticate.ts';
+import { createTokens, type TokenOptions } from '../../src/access/tokens.ts';
+import { type AppOptions, createApp } from '../../src/app.ts';
 import { createDatabase } from '../../src/database/database.ts';
 import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { type Clock, type Instant, instant, systemClock } from '../../src/kernel/clock.ts';
@@ -31,11 +33,13 @@ export interface TestServer {
   readonly url: string;
   readonly wsUrl: string;
   readonly key: string;
+  /** The database's, for another server beside this one. */
+  readonly connection: pg.PoolConfig;
   /** For a process of its own on the same database. */
   readonly databaseUrl: string;
   /** The server's own database, to look at what was written. */
   readonly pool: pg.Pool;
-  /** What was logged as a warning or an error. */
+  /** What was logged, but for debugging. */
   readonly logged: readonly { readonly level: string; readonly message: string; readonly facts: object }[];
   /** Tells of every statement that the server sends, until the function it returns is called. */
   readonly onStatement: (listener: (text: string) => void) => () => void;
@@ -67,14 +71,23 @@ export function handMovedClock(start: string): Clock & { set(to: string): void }
 
 /** The real server, on a free port and a database of its own. */
 export async function startTestServer(
-  options: Partial<Omit<AppOptions, 'db' | 'authenticate' | 'log' | 'bus'>> = {},
+  options: Partial<Omit<AppOptions, 'db' | 'proofs' | 'log' | 'bus'>> & {
+    /** A provider whose access tokens are taken. */
+    readonly openId?: Pick<TokenOptions, 'openId' | 'cooldownMilliseconds' | 'cacheMilliseconds'>;
+    /** Another server's database, which this one is beside; else its own. */
+    readonly beside?: TestServer;
+  } = {},
 ): Promise<TestServer> {
-  const { connection, drop } = await testDatabase();
+  const { openId, beside, ...appOptions } = options;
+  const { connection, drop } =
+    beside === undefined
+      ? await testDatabase()
+      : { connection: beside.connection, drop: () => Promise.resolve() };
   const logged: { level: string; message: string; facts: object }[] = [];
   const write = (level: string) => (facts: object, message: string) => {
     logged.push({ level, message, facts });
   };
-  const log = { error: write('error'), warn: write('warn'), info: () => {}, debug: () => {} };
+  const log = { error: write('error'), warn: write('warn'), info: write('info'), debug: () => {} };
   const database = createDatabase(connection, log);
   const { db, close } = database;
   const statements = new EventEmitter<{ sent: [text: string] }>();
@@ -87,11 +100,20 @@ export async function startTestServer(
     client.query = told as typeof client.query;
   });
   const key = 'operator-key-of-the-tests';
-  const isOperator = createAuthenticate(key);
+  const clock = options.clock ?? systemClock;
+  const access = createAccess({
+    db,
+    log,
+    clock,
+    operatorKey: key,
+    verifyToken: openId === undefined ? null : createTokens({ ...openId, db, log, clock }),
+  });
   const actors = new Map<string, Actor>();
-  const authenticate: AppOptions['authenticate'] = (authorization) =>
-    actors.get(authorization ?? '') ?? isOperator(authorization);
-  const app = createApp({ db, authenticate, log, clock: systemClock, sweepMilliseconds: 50, ...options });
+  const proofs: Access = {
+    ...access,
+    authenticate: (authorization) => actors.get(authorization ?? '') ?? access.authenticate(authorization),
+  };
+  const app = createApp({ db, proofs, log, clock, sweepMilliseconds: 50, ...appOptions });
   const { server } = app;
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
@@ -122,6 +144,7 @@ export async function startTestServer(
     url,
     wsUrl,
     key,
+    connection,
     databaseUrl,
     onStatement: (listener) => {
       statements.on('sent', listener);
@@ -157,6 +180,7 @@ export async function startTestServer(
     stop: async () => {
       for (const client of clients) await client.dispose();
       await app.stop();
+      await access.stop();
       server.closeAllConnections();
       await new Promise((resolve) => {
         server.close(resolve);

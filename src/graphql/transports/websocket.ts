@@ -6,6 +6,7 @@ import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Actor } from '../../kernel/actor.ts';
 import type { Log } from '../../kernel/log.ts';
+import type { Proofs } from '../../kernel/proof.ts';
 import type { SharedEvent } from '../../live/groups.ts';
 import { presentError } from '../errors.ts';
 import { type Arrival, type Graphql, presentResult } from './http.ts';
@@ -18,8 +19,8 @@ import type { Sharing } from './sharing.ts';
 export interface WebSocketOptions {
   readonly graphql: Graphql;
   readonly sharing: Sharing;
-  /** Who the key of `connection_init` belongs to; null refuses the connection. */
-  readonly authenticate: (authorization: string | null) => Actor | null;
+  /** Who `connection_init` comes from, and for how long. */
+  readonly proofs: Proofs;
   readonly newRequestId: () => string;
   /** Where a client is, as one party: whose wrong keys are counted together. */
   readonly addressOf: (request: IncomingMessage) => string;
@@ -48,6 +49,8 @@ interface Connection {
   actor: Actor | null;
   /** Takes it off its caller's count. */
   leaveCaller: (() => void) | null;
+  /** Nobody waits for the end of its proof any more. */
+  unwatch: (() => void) | null;
   subscriptions: number;
   /** Operations that were accepted and not answered yet. */
   unanswered: number;
@@ -106,7 +109,7 @@ const tryAgainLater = 1013;
 export function createWebSockets({
   graphql,
   sharing,
-  authenticate,
+  proofs,
   newRequestId,
   addressOf,
   rates,
@@ -135,19 +138,28 @@ export function createWebSockets({
 
   const protocol = makeServer<Record<string, unknown>, Extra>({
     connectionInitWaitTimeout: limits.initMilliseconds,
-    onConnect: ({ connectionParams, extra }) => {
+    onConnect: async ({ connectionParams, extra }) => {
       const { authorization, Authorization } = connectionParams ?? {};
       const given = authorization ?? Authorization;
       if (rates.shutOut(extra.address) !== null) {
         extra.socket.close(tryAgainLater, 'Too many wrong keys');
         return false;
       }
-      extra.actor = authenticate(typeof given === 'string' ? given : null);
+      try {
+        extra.actor = await proofs.authenticate(typeof given === 'string' ? given : null);
+      } catch (error) {
+        const { message } = presentError(error, 'BAD_REQUEST', newRequestId(), log);
+        extra.socket.close(tryAgainLater, message);
+        return true;
+      }
       if (extra.actor === null) {
         if (typeof given === 'string') rates.failed(extra.address);
         // false closes with 4403 Forbidden.
         return false;
       }
+      // Nobody would tell of its end: it was closed while it was found out who it is.
+      if (extra.socket.readyState !== extra.socket.OPEN) return true;
+      extra.unwatch = proofs.watch(extra.actor, () => dismiss(extra.socket));
       extra.leaveCaller = connections.enterAs(extra.actor);
       if (extra.leaveCaller === null) extra.socket.close(tryAgainLater, 'Too many connections');
       return true;
@@ -247,6 +259,7 @@ export function createWebSockets({
       address,
       actor: null,
       leaveCaller: null,
+      unwatch: null,
       subscriptions: 0,
       unanswered: 0,
       isSilent: false,
@@ -291,6 +304,7 @@ export function createWebSockets({
       open.delete(connection);
       outlet.close();
       connection.leaveCaller?.();
+      connection.unwatch?.();
       void closed(code, reason.toString());
     });
   }
@@ -367,6 +381,12 @@ function send({ socket, outlet }: Connection, message: string): void {
   if (socket.readyState !== socket.OPEN) return;
   socket.send(message);
   outlet.written();
+}
+
+/** What its client showed is worth nothing any more: it gets nothing from now on, and is cut off where it does not go. */
+function dismiss(socket: WebSocket): void {
+  socket.close(CloseCode.Forbidden, 'Forbidden');
+  setTimeout(() => socket.terminate(), goodbyeMilliseconds).unref();
 }
 
 /** Of an operation that nobody waits for: graphql-ws must not go on with it, as its id may be another's by now. */
