@@ -380,7 +380,7 @@ test('a server that stops answers what it accepted, refuses what comes then, and
   expect(await closed).toEqual({ code: 1001, reason: 'Going away' });
   await stopped;
   const answers = received.filter((message) => message.id === 'accepted');
-  expect(answers).toEqual([
+  expect(answers).toMatchObject([
     { id: 'accepted', type: 'next', payload: { data: { logon: { __typename: 'LogonPayload' } } } },
     { id: 'accepted', type: 'complete' },
   ]);

@@ -30,7 +30,7 @@ function uuidOf(id: string): OrganisationId {
 
 /** How many of so many at once are let through. */
 async function admitted(rates: ReturnType<typeof createRates>, actor: Actor, times: number): Promise<number> {
-  const answers = await Promise.all(Array.from({ length: times }, () => rates.admit(actor)));
+  const answers = await Promise.all(Array.from({ length: times }, async () => rates.admit(actor)));
   return answers.filter((answer) => answer === null).length;
 }
 

@@ -29,16 +29,18 @@ describe('who shows no key', () => {
   it.for(
     Object.entries(asked).flatMap(([name, query]) =>
       ['application/json', 'text/event-stream', 'text/html'].flatMap((accept) =>
-        ['GET', 'POST'].map((method) => [name, method, accept, query] as const),
+        // No address is as long as that.
+        (query.length > 8_000 ? ['POST'] : ['GET', 'POST']).map(
+          (method) => [name, method, accept, query] as const,
+        ),
       ),
     ),
   )('is told nothing about %s by %s accepting %s: 401', async ([, method, accept, query]) => {
     const search = method === 'GET' ? `?query=${encodeURIComponent(query)}` : '';
-    if (search.length > 8_000) return;
     const response = await fetch(server.url + search, {
       method,
       headers: { accept, 'content-type': 'application/json', authorization: 'Bearer wrong' },
-      body: method === 'GET' ? null : JSON.stringify({ query }),
+      ...(method === 'POST' ? { body: JSON.stringify({ query }) } : {}),
     });
     const text = await response.text();
     expect(response.status).toBe(401);
