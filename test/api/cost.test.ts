@@ -103,7 +103,10 @@ describe('an operation', () => {
   let server: TestServer;
   const limit = 400;
   beforeAll(async () => {
-    server = await startTestServer({ documentLimits: { ...defaultDocumentLimits, cost: limit } });
+    server = await startTestServer({
+      documentLimits: { ...defaultDocumentLimits, cost: limit },
+      sweepMilliseconds: 60_000,
+    });
   });
   afterAll(() => server.stop());
 

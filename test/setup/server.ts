@@ -10,6 +10,7 @@ import { type AppOptions, createApp } from '../../src/app.ts';
 import { createDatabase } from '../../src/database/database.ts';
 import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { type Clock, type Instant, instant, systemClock } from '../../src/kernel/clock.ts';
+import { createRates, defaultRateLimits } from '../../src/graphql/transports/rates.ts';
 import { testDatabase } from './database.ts';
 
 export interface GraphqlError {
@@ -113,7 +114,10 @@ export async function startTestServer(
     ...access,
     authenticate: (authorization) => actors.get(authorization ?? '') ?? access.authenticate(authorization),
   };
-  const app = createApp({ db, proofs, log, clock, sweepMilliseconds: 50, ...appOptions });
+  // Tests show many wrong keys, and all of them from one address.
+  const rateLimits = { ...defaultRateLimits, failuresPerMinute: 0 };
+  const rates = createRates({ limits: rateLimits, redisUrl: null, log });
+  const app = createApp({ db, proofs, rates, log, clock, sweepMilliseconds: 50, ...appOptions });
   const { server } = app;
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
