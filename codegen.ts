@@ -65,6 +65,8 @@ const ids: Readonly<Record<string, string>> = {
     'idempotency_key',
     'pool',
     'purchase',
+    'security_key',
+    'security_key_challenge',
     'session',
     'session_feature',
     'user',
@@ -86,6 +88,8 @@ const ids: Readonly<Record<string, string>> = {
     'denial',
     'history',
     'hold',
+    'security_key',
+    'security_key_challenge',
     'session',
     'user_status_interval',
   ]),
@@ -101,6 +105,7 @@ const ids: Readonly<Record<string, string>> = {
   'base_licence.last_holder_id': 'UserId',
   'session.id': 'SessionId',
   'denial.id': 'DenialId',
+  'security_key.id': 'SecurityKeyId',
 };
 
 function columns(column: string, brand: string, tables: readonly string[]): Record<string, string> {

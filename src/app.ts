@@ -30,6 +30,9 @@ import type { Services } from './live/services.ts';
 import { findOrganisation, getOrganisation, mayReach } from './organisation/graphql.ts';
 import { listNewRevisions } from './organisation/store.ts';
 import { schema } from './schema.ts';
+import { createSecurityKeys } from './security-key/commands.ts';
+import { localTerms, type SecondFactorTerms } from './security-key/domain.ts';
+import { purgeChallenges } from './security-key/store.ts';
 import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
 import { findUser, getUser } from './user/graphql.ts';
@@ -48,6 +51,8 @@ export interface AppOptions {
   readonly queue?: QueueLimits;
   /** What clients of WebSocket and SSE may have. */
   readonly limits?: LiveLimits;
+  /** What counts as a second factor (L1). */
+  readonly secondFactor?: SecondFactorTerms;
 }
 
 export interface App {
@@ -76,6 +81,7 @@ export function createApp({
   sweepMilliseconds = 250,
   queue,
   limits = defaultLimits,
+  secondFactor = localTerms(4000),
 }: AppOptions): App {
   const live = createLive({
     poll: (known) => pollVersions(db, known),
@@ -87,6 +93,7 @@ export function createApp({
   const catalogue = createCatalogue(db, clock);
   const services: Services = { db, clock, live, catalogue, lines, log, by: null };
   const sessions = createSessionCommands(services, queue);
+  const securityKeys = createSecurityKeys(secondFactor);
 
   const createContext = ({ actor, requestId }: Arrival): Context => ({
     actor,
@@ -94,6 +101,7 @@ export function createApp({
     services: { ...services, by: { actor, requestId } },
     scope: {},
     sessions,
+    securityKeys,
     mayReach,
     findOrganisation,
     getOrganisation,
@@ -122,6 +130,7 @@ export function createApp({
     (signal) => purgeKeys(db, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
     log,
   );
+  const stopForgetting = every(60 * 60 * 1000, () => purgeChallenges(db, clock.now()), log);
   let draining = false;
 
   const listener: RequestListener = (request, response) => {
@@ -203,7 +212,7 @@ export function createApp({
     stop: async () => {
       draining = true;
       eventStreams.close();
-      await Promise.all([stopSweeping(), stopPurging(), webSockets.close()]);
+      await Promise.all([stopSweeping(), stopPurging(), stopForgetting(), webSockets.close()]);
       live.close();
     },
   };

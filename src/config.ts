@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
+import { defaultMaxAgeSeconds, localTerms, type SecondFactorTerms } from './security-key/domain.ts';
 
 export interface Config {
   /** 0: any free port. */
@@ -20,6 +22,8 @@ export interface Config {
   /** On stop, how long it says that it is not ready before it refuses connections. */
   readonly stopPauseSeconds: number;
   readonly limits: LiveLimits;
+  /** Pages, and how fresh a sign-in must be. */
+  readonly secondFactor: SecondFactorTerms;
 }
 
 export type LogLevel = (typeof logLevels)[number];
@@ -36,6 +40,24 @@ const wholeNumber = (from: number, to: number, otherwise: number) =>
     .transform(Number)
     .refine((value) => value >= from && value <= to)
     .default(otherwise);
+
+/** A domain that browsers take for keys: an address is none, whatever its spelling. */
+const isDomain = (text: string) =>
+  /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text) &&
+  URL.canParse(`https://${text}`) &&
+  isIP(new URL(`https://${text}`).hostname) === 0;
+
+const origins = (text: string) => text.split(',').map((origin) => origin.trim());
+
+/** As browsers write it, and one on which they let pages use keys. */
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, hostname } = new URL(text);
+  const isLocal = hostname === 'localhost' || hostname.endsWith('.localhost');
+  return (
+    origin === text && isDomain(hostname) && (protocol === 'https:' || (protocol === 'http:' && isLocal))
+  );
+}
 
 const variables = z.object({
   PORT: z
@@ -73,6 +95,12 @@ const variables = z.object({
   LIVE_MAX_CONNECTIONS_PER_KEY: wholeNumber(1, 1_000_000, defaultLimits.maxConnectionsPerKey),
   LIVE_MAX_MESSAGE_BYTES: wholeNumber(1024, 100_000_000, defaultLimits.maxMessageBytes),
   LIVE_INIT_SECONDS: wholeNumber(1, 3600, defaultLimits.initMilliseconds / 1000),
+  WEBAUTHN_RP_ID: z.string().refine(isDomain).default('localhost'),
+  WEBAUTHN_ORIGINS: z
+    .string()
+    .refine((text) => origins(text).every(isOrigin))
+    .optional(),
+  SECOND_FACTOR_MAX_AGE_SECONDS: wholeNumber(1, 86_400, defaultMaxAgeSeconds),
 });
 
 const wanted: Record<keyof z.infer<typeof variables>, string> = {
@@ -91,6 +119,11 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   LIVE_MAX_CONNECTIONS_PER_KEY: 'a whole number from 1 to 1000000',
   LIVE_MAX_MESSAGE_BYTES: 'a whole number of bytes from 1024 to 100000000',
   LIVE_INIT_SECONDS: 'a whole number of seconds from 1 to 3600',
+  WEBAUTHN_RP_ID:
+    'a domain name like licences.example.com, or localhost, and no IP address (browsers use keys on none)',
+  WEBAUTHN_ORIGINS:
+    'origins like https://licences.example.com, with commas between them: https only, but for localhost, and no IP address',
+  SECOND_FACTOR_MAX_AGE_SECONDS: 'a whole number of seconds from 1 to 86400',
 };
 
 /** Their values are never repeated: they would end in a log. */
@@ -115,6 +148,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     throw new ConfigError(lines.join('\n'));
   }
   const values = parsed.data;
+  const secondFactor = readSecondFactor(values);
   return {
     port: values.PORT,
     host: values.HOST,
@@ -133,7 +167,25 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       maxMessageBytes: values.LIVE_MAX_MESSAGE_BYTES,
       initMilliseconds: values.LIVE_INIT_SECONDS * 1000,
     },
+    secondFactor,
   };
+}
+
+/** A key signs only on pages of the domain that it was enrolled for, or of one below it. */
+function readSecondFactor(values: z.infer<typeof variables>): SecondFactorTerms {
+  const {
+    WEBAUTHN_RP_ID: rpId,
+    WEBAUTHN_ORIGINS: given,
+    SECOND_FACTOR_MAX_AGE_SECONDS: maxAgeSeconds,
+  } = values;
+  const local = localTerms(values.PORT);
+  const otherwise = rpId === local.rpId ? local.origins : [`https://${rpId}`];
+  const pages = given === undefined ? otherwise : origins(given);
+  const foreign = pages.find((page) => !`.${new URL(page).hostname}`.endsWith(`.${rpId}`));
+  if (foreign === undefined) return { rpId, origins: pages, maxAgeSeconds };
+  throw new ConfigError(
+    `WEBAUTHN_ORIGINS must be of WEBAUTHN_RP_ID, which is ${JSON.stringify(rpId)}, or below it, not ${JSON.stringify(foreign)}.`,
+  );
 }
 
 /** The operator's key: the configured one, else the one in the data folder, which is made the first time. */

@@ -75,6 +75,7 @@ async function start(config: Config, log: Logger) {
     clock,
     bus,
     limits: config.limits,
+    secondFactor: config.secondFactor,
   });
   const server = createServer(app.listener).on('upgrade', app.upgrade);
   opening.defer(() => drain(server));

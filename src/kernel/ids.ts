@@ -14,6 +14,7 @@ export type AssignmentId = Id<'LicenceAssignment'>;
 export type BaseLicenceId = Id<'BaseLicence'>;
 export type SessionId = Id<'Session'>;
 export type DenialId = Id<'Denial'>;
+export type SecurityKeyId = Id<'SecurityKey'>;
 
 /** A licence's code in the catalogue, such as `INBOUND_AGENT`. */
 export type LicenceCode = string & { readonly [brand]: 'Licence' };
@@ -57,6 +58,7 @@ const prefixes = {
   LicenceAssignment: 'asg',
   Session: 'ses',
   Denial: 'den',
+  SecurityKey: 'sec',
 } as const;
 
 const licencePrefix = 'lic';
