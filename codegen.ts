@@ -66,6 +66,8 @@ const ids: Readonly<Record<string, string>> = {
     'idempotency_key',
     'pool',
     'purchase',
+    'security_key',
+    'security_key_challenge',
     'session',
     'session_feature',
     'user',
@@ -88,6 +90,8 @@ const ids: Readonly<Record<string, string>> = {
     'denial',
     'history',
     'hold',
+    'security_key',
+    'security_key_challenge',
     'session',
     'user_status_interval',
   ]),
@@ -104,6 +108,7 @@ const ids: Readonly<Record<string, string>> = {
   'session.id': 'SessionId',
   'denial.id': 'DenialId',
   'api_key.id': 'ApiKeyId',
+  'security_key.id': 'SecurityKeyId',
 };
 
 function columns(column: string, brand: string, tables: readonly string[]): Record<string, string> {

@@ -14,6 +14,10 @@ create type licence_category as enum ('USER', 'FEATURE', 'PRODUCT');
 
 create type seat_model as enum ('CONCURRENT', 'FIXED');
 
+create type security_key_algorithm as enum ('ES256', 'RS256');
+
+create type security_key_purpose as enum ('ENROLMENT', 'LOGON', 'CHANGE');
+
 create type session_end_reason as enum ('LOGOFF', 'LEASE_EXPIRED', 'FORCED', 'USER_SUSPENDED', 'USER_DELETED', 'LICENCE_UNASSIGNED');
 
 create type unavailable_reason as enum ('NOT_ASSIGNED', 'NOT_PURCHASED', 'NO_SEAT_AVAILABLE', 'CONTINGENCY_CAPPED', 'ALLOTMENT_FULL');
@@ -303,6 +307,53 @@ create table repair (
 
 alter table repair add constraint repair_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
 alter table repair add constraint repair_pkey PRIMARY KEY (organisation_id, id);
+
+create table security_key (
+  organisation_id uuid not null,
+  id uuid not null,
+  user_id uuid not null,
+  credential_id text collate "C" not null,
+  public_key bytea not null,
+  algorithm security_key_algorithm not null,
+  counter bigint not null,
+  transports text[] not null,
+  name text not null,
+  created_at timestamp(3) with time zone not null,
+  last_used_at timestamp(3) with time zone,
+  suspect_at timestamp(3) with time zone
+);
+
+alter table security_key add constraint security_key_counter_check CHECK (((counter >= 0) AND (counter <= '4294967295'::bigint)));
+alter table security_key add constraint security_key_credential_id_check CHECK (((credential_id ~ '^[A-Za-z0-9_-]+$'::text) AND (length(credential_id) <= 1364)));
+alter table security_key add constraint security_key_public_key_check CHECK ((octet_length(public_key) <= 2048));
+alter table security_key add constraint security_key_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table security_key add constraint security_key_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table security_key add constraint security_key_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE UNIQUE INDEX security_key_credential ON public.security_key USING btree (organisation_id, credential_id);
+CREATE INDEX security_key_of_user ON public.security_key USING btree (organisation_id, user_id);
+
+comment on column security_key.credential_id is 'as the key made it: base64url of at most 1023 bytes';
+comment on column security_key.public_key is 'in COSE''s form';
+comment on column security_key.counter is 'of the signature that was seen last; 0: the key does not count';
+comment on column security_key.created_at is 'real time, like its other instants, also in an organisation with a test clock';
+comment on column security_key.suspect_at is 'when its counter did not grow: it may have been copied, and is not accepted any more';
+
+create table security_key_challenge (
+  organisation_id uuid not null,
+  user_id uuid not null,
+  purpose security_key_purpose not null,
+  challenge text collate "C" not null,
+  expires_at timestamp(3) with time zone not null
+);
+
+alter table security_key_challenge add constraint security_key_challenge_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table security_key_challenge add constraint security_key_challenge_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table security_key_challenge add constraint security_key_challenge_pkey PRIMARY KEY (organisation_id, user_id, purpose, challenge);
+
+CREATE INDEX security_key_challenge_age ON public.security_key_challenge USING btree (expires_at);
+
+comment on table security_key_challenge is 'each is deleted by the answer to it, whatever that is: it is good for one';
 
 create table session (
   organisation_id uuid not null,

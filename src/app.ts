@@ -50,6 +50,9 @@ import type { Services } from './live/services.ts';
 import { findOrganisation, getOrganisation, mayReach } from './organisation/graphql.ts';
 import { listNewRevisions } from './organisation/store.ts';
 import { schema } from './schema.ts';
+import { createSecurityKeys } from './security-key/commands.ts';
+import { localTerms, type SecondFactorTerms } from './security-key/domain.ts';
+import { purgeChallenges } from './security-key/store.ts';
 import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
 import { findUser, getUser } from './user/graphql.ts';
@@ -82,6 +85,8 @@ export interface AppOptions {
   readonly graphiql?: boolean;
   /** How many proxies stand before the server, whose `x-forwarded-for` is believed. */
   readonly proxies?: number;
+  /** What counts as a second factor (L1). */
+  readonly secondFactor?: SecondFactorTerms;
 }
 
 export interface App {
@@ -117,6 +122,7 @@ export function createApp({
   allowedOrigins = [],
   graphiql = true,
   proxies = 0,
+  secondFactor = localTerms(4000),
 }: AppOptions): App {
   const live = createLive({
     poll: (known) => pollVersions(db, known),
@@ -128,6 +134,7 @@ export function createApp({
   const catalogue = createCatalogue(db, clock);
   const services: Services = { db, clock, live, catalogue, lines, log, by: null };
   const sessions = createSessionCommands(services, queue);
+  const securityKeys = createSecurityKeys(secondFactor);
 
   const createContext = ({ actor, requestId }: Arrival): Context => ({
     actor,
@@ -135,6 +142,7 @@ export function createApp({
     services: { ...services, by: { actor, requestId } },
     scope: {},
     sessions,
+    securityKeys,
     mayReach,
     findOrganisation,
     getOrganisation,
@@ -173,6 +181,7 @@ export function createApp({
     (signal) => purgeKeys(db, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
     log,
   );
+  const stopForgetting = every(60 * 60 * 1000, () => purgeChallenges(db, clock.now()), log);
   let draining = false;
 
   const listener: RequestListener = (request, response) => {
@@ -329,7 +338,7 @@ export function createApp({
     stop: async () => {
       draining = true;
       eventStreams.close();
-      await Promise.all([stopSweeping(), stopPurging(), webSockets.close()]);
+      await Promise.all([stopSweeping(), stopPurging(), stopForgetting(), webSockets.close()]);
       live.close();
       rates.close();
     },

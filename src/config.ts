@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { isSafeUrl, type OpenId } from './access/tokens.ts';
@@ -8,6 +9,7 @@ import { defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 import { defaultRateLimits, type RateLimits } from './graphql/transports/rates.ts';
 import { createTrustedDocuments, type Trust, type TrustedDocuments } from './graphql/transports/trusted.ts';
 import { ManifestError, readManifest } from './kernel/manifest.ts';
+import { defaultMaxAgeSeconds, localTerms, type SecondFactorTerms } from './security-key/domain.ts';
 
 export interface Config {
   /** 0: any free port. */
@@ -39,6 +41,8 @@ export interface Config {
   readonly trustedDocumentsFile: string | null;
   /** null: no access tokens are taken. */
   readonly openId: OpenId | null;
+  /** Pages, and how fresh a sign-in must be. */
+  readonly secondFactor: SecondFactorTerms;
 }
 
 export type LogLevel = (typeof logLevels)[number];
@@ -71,6 +75,21 @@ const list = z
   .transform((text) => text.split(',').map((part) => part.trim()))
   .refine((parts) => parts.every((part) => part !== ''));
 const claim = z.string().regex(/^[\x21-\x7e]{1,200}$/);
+/** A domain that browsers take for keys: an address is none, whatever its spelling. */
+const isDomain = (text: string) =>
+  /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text) &&
+  URL.canParse(`https://${text}`) &&
+  isIP(new URL(`https://${text}`).hostname) === 0;
+
+const origins = (text: string) => text.split(',').map((origin) => origin.trim());
+
+/** One on which browsers let pages use security keys. */
+function isKeyOrigin(text: string): boolean {
+  if (!isOrigin(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  const isLocal = hostname === 'localhost' || hostname.endsWith('.localhost');
+  return isDomain(hostname) && (protocol === 'https:' || (protocol === 'http:' && isLocal));
+}
 
 const variables = z.object({
   PORT: z
@@ -146,6 +165,12 @@ const variables = z.object({
   OIDC_SCOPES_CLAIM: claim.optional(),
   OIDC_OPERATOR_ROLE: z.string().optional(),
   OIDC_MULTI_FACTOR_VALUES: list.default(['mfa', 'hwk']),
+  WEBAUTHN_RP_ID: z.string().refine(isDomain).default('localhost'),
+  WEBAUTHN_ORIGINS: z
+    .string()
+    .refine((text) => origins(text).every(isKeyOrigin))
+    .optional(),
+  SECOND_FACTOR_MAX_AGE_SECONDS: wholeNumber(1, 86_400, defaultMaxAgeSeconds),
 });
 
 const wanted: Record<keyof z.infer<typeof variables>, string> = {
@@ -193,6 +218,11 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   OIDC_SCOPES_CLAIM: 'the name of a claim',
   OIDC_OPERATOR_ROLE: 'a value of the role’s claim',
   OIDC_MULTI_FACTOR_VALUES: 'values of amr and acr, with commas between',
+  WEBAUTHN_RP_ID:
+    'a domain name like licences.example.com, or localhost, and no IP address (browsers use keys on none)',
+  WEBAUTHN_ORIGINS:
+    'origins like https://licences.example.com, with commas between them: https only, but for localhost, and no IP address',
+  SECOND_FACTOR_MAX_AGE_SECONDS: 'a whole number of seconds from 1 to 86400',
 };
 
 /** Their values are never repeated: they would end in a log. */
@@ -221,6 +251,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     throw new ConfigError(lines.join('\n'));
   }
   const values = parsed.data;
+  const secondFactor = readSecondFactor(values);
   return {
     port: values.PORT,
     host: values.HOST,
@@ -265,6 +296,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
         ? null
         : resolve(values.SEATKEEPER_TRUSTED_DOCUMENTS_FILE),
     openId: openIdOf(values),
+    secondFactor,
   };
 }
 
@@ -284,6 +316,23 @@ function openIdOf(values: z.infer<typeof variables>): OpenId | null {
     operatorRole: values.OIDC_OPERATOR_ROLE ?? null,
     multiFactorValues: values.OIDC_MULTI_FACTOR_VALUES,
   };
+}
+
+/** A key signs only on pages of the domain that it was enrolled for, or of one below it. */
+function readSecondFactor(values: z.infer<typeof variables>): SecondFactorTerms {
+  const {
+    WEBAUTHN_RP_ID: rpId,
+    WEBAUTHN_ORIGINS: given,
+    SECOND_FACTOR_MAX_AGE_SECONDS: maxAgeSeconds,
+  } = values;
+  const local = localTerms(values.PORT);
+  const otherwise = rpId === local.rpId ? local.origins : [`https://${rpId}`];
+  const pages = given === undefined ? otherwise : origins(given);
+  const foreign = pages.find((page) => !`.${new URL(page).hostname}`.endsWith(`.${rpId}`));
+  if (foreign === undefined) return { rpId, origins: pages, maxAgeSeconds };
+  throw new ConfigError(
+    `WEBAUTHN_ORIGINS must be of WEBAUTHN_RP_ID, which is ${JSON.stringify(rpId)}, or below it, not ${JSON.stringify(foreign)}.`,
+  );
 }
 
 /** The operator's key: the configured one, else the one in the data folder, which is made the first time. */

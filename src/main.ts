@@ -89,6 +89,7 @@ async function start(config: Config, log: Logger) {
     graphiql: config.graphiql,
     documents,
     rates: createRates({ limits: config.rateLimits, redisUrl: config.redisUrl, log }),
+    secondFactor: config.secondFactor,
   });
   const { server } = app;
   opening.defer(() => drain(server));

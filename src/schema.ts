@@ -4,6 +4,7 @@ import './graphql/node.ts';
 import './licence/graphql.ts';
 import './organisation/graphql.ts';
 import './purchase/graphql.ts';
+import './security-key/graphql.ts';
 import './session/graphql.ts';
 import './usage/graphql.ts';
 import './user/graphql.ts';

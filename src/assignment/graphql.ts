@@ -23,6 +23,7 @@ declare module '../graphql/builder.ts' {
   interface Objects {
     LicenceAssignment: AssignmentRow;
     NoBaseLicenceAvailable: NoBaseLicenceAvailable;
+    UserDeleted: UserDeleted;
   }
 }
 
@@ -121,7 +122,7 @@ const NotAssignedError = builder.objectRef<NotAssigned>('NotAssigned').implement
   interfaces: ['UserError'],
   description: 'The user does not have the licence.',
 });
-const UserDeletedError = builder.objectRef<UserDeleted>('UserDeleted').implement({
+builder.objectType('UserDeleted', {
   interfaces: ['UserError'],
   description: 'The user was deleted, which is final.',
 });
@@ -145,7 +146,7 @@ mutation({
       assignment: t.expose('assignment', { type: 'LicenceAssignment', description: 'As it is now.' }),
     }),
   }),
-  errors: ['NoBaseLicenceAvailable', AlreadyAssignedError, UserDeletedError],
+  errors: ['NoBaseLicenceAvailable', AlreadyAssignedError, 'UserDeleted'],
   resolve: async ({ userId, licence }, context) => {
     const { services } = context;
     const reference = await readId(context, 'User', userId, 'user');

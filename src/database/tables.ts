@@ -11,6 +11,7 @@ import type {
   LicenceCode,
   OrganisationId,
   PurchaseId,
+  SecurityKeyId,
   SessionId,
   UserId,
 } from '../kernel/ids.ts';
@@ -42,6 +43,10 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 export type LicenceCategory = 'FEATURE' | 'PRODUCT' | 'USER';
 
 export type SeatModel = 'CONCURRENT' | 'FIXED';
+
+export type SecurityKeyAlgorithm = 'ES256' | 'RS256';
+
+export type SecurityKeyPurpose = 'CHANGE' | 'ENROLMENT' | 'LOGON';
 
 export type SessionEndReason =
   'FORCED' | 'LEASE_EXPIRED' | 'LICENCE_UNASSIGNED' | 'LOGOFF' | 'USER_DELETED' | 'USER_SUSPENDED';
@@ -248,6 +253,44 @@ export interface Repair {
   organisationId: string;
 }
 
+export interface SecurityKey {
+  algorithm: SecurityKeyAlgorithm;
+  /**
+   * of the signature that was seen last; 0: the key does not count
+   */
+  counter: number;
+  /**
+   * real time, like its other instants, also in an organisation with a test clock
+   */
+  createdAt: Timestamp;
+  /**
+   * as the key made it: base64url of at most 1023 bytes
+   */
+  credentialId: string;
+  id: SecurityKeyId;
+  lastUsedAt: Timestamp | null;
+  name: string;
+  organisationId: OrganisationId;
+  /**
+   * in COSE's form
+   */
+  publicKey: Buffer;
+  /**
+   * when its counter did not grow: it may have been copied, and is not accepted any more
+   */
+  suspectAt: Timestamp | null;
+  transports: string[];
+  userId: UserId;
+}
+
+export interface SecurityKeyChallenge {
+  challenge: string;
+  expiresAt: Timestamp;
+  organisationId: OrganisationId;
+  purpose: SecurityKeyPurpose;
+  userId: UserId;
+}
+
 export interface Session {
   admittedAs: AdmittedAs;
   device: string;
@@ -313,6 +356,8 @@ export interface DB {
   pool: Pool;
   purchase: Purchase;
   repair: Repair;
+  securityKey: SecurityKey;
+  securityKeyChallenge: SecurityKeyChallenge;
   session: Session;
   sessionFeature: SessionFeature;
   user: User;

@@ -13,3 +13,9 @@ export const optionalText = text.nullish();
 
 /** A list of licence codes that a client names: bounded, because each is looked up. */
 export const codes = z.array(text).max(100, 'At most 100 licences at once.').nullish();
+
+/** What a security key answered, as JSON text: an RSA key's answers have room, and what is parsed has a bound. */
+export const keyAnswer = z.string().max(16_384, 'What a security key answers is at most 16,384 characters.');
+
+/** The same, where nothing need be given. */
+export const optionalKeyAnswer = keyAnswer.nullish();

@@ -29,9 +29,12 @@ function compare(one: string, other: string): number {
   return one < other ? -1 : 1;
 }
 
-/** Only what the rules decided is kept: a request that named nothing, or was malformed, may be mended and sent again. */
-export function isDecided(refusal: Refusal): boolean {
-  return refusal.code !== 'NOT_FOUND' && refusal.code !== 'INVALID_INPUT';
+/**
+ * Only what the rules decided is kept: a request that named nothing, or was malformed, may be mended and sent again, and
+ * so may one that lacked a second factor, which is none of its arguments.
+ */
+export function isDecided({ code }: Refusal): boolean {
+  return code !== 'NOT_FOUND' && code !== 'INVALID_INPUT' && code !== 'SECOND_FACTOR_REQUIRED';
 }
 
 /** Keys are kept at least this long, in real time (L6). */

@@ -17,7 +17,7 @@ const supervision: Grants = { ...administration, SUPERVISOR: 'ANY' };
 const figures: Grants = { ...supervision, WALLBOARD: 'ANY' };
 /** An agent sees itself: its user, its sessions. */
 const people: Grants = { ...supervision, AGENT: 'OWN' };
-/** Who supervises watches others, and logs on as themselves. */
+/** Who supervises watches others, and logs on as themselves, with keys of their own. */
 const attendance: Grants = { ...administration, SUPERVISOR: 'OWN', AGENT: 'OWN' };
 const everybody: Grants = { ...figures, AGENT: 'ANY' };
 
@@ -51,6 +51,7 @@ export const access = {
   Denial: reading(supervision),
   Purchase: reading(supervision),
   ApiKey: keys(administration),
+  SecurityKey: reading(attendance),
 
   'Organisation.activeUsers': reading(figures),
   'Organisation.activeInBillingPeriod': reading(figures),
@@ -61,6 +62,7 @@ export const access = {
   'Organisation.denials': reading(supervision),
   'Organisation.history': reading(figures),
   'Organisation.apiKeys': keys(administration),
+  'User.securityKeys': reading(attendance),
 
   'Mutation.createOrganisation': organisations(selling),
   'Mutation.updateOrganisation': organisations(selling),
@@ -71,6 +73,9 @@ export const access = {
   'Mutation.setUserStatus': users(administration),
   'Mutation.assignLicence': users(administration),
   'Mutation.unassignLicence': users(administration),
+  'Mutation.beginSecurityKeyEnrolment': users(attendance),
+  'Mutation.enrolSecurityKey': users(attendance),
+  'Mutation.removeSecurityKey': users(attendance),
   'Mutation.logon': sessions(attendance),
   'Mutation.renewSession': sessions(attendance),
   'Mutation.acquireFeatures': sessions(attendance),

@@ -15,6 +15,7 @@ export type BaseLicenceId = Id<'BaseLicence'>;
 export type SessionId = Id<'Session'>;
 export type DenialId = Id<'Denial'>;
 export type ApiKeyId = Id<'ApiKey'>;
+export type SecurityKeyId = Id<'SecurityKey'>;
 
 /** A licence's code in the catalogue, such as `INBOUND_AGENT`. */
 export type LicenceCode = string & { readonly [brand]: 'Licence' };
@@ -59,6 +60,7 @@ const prefixes = {
   Session: 'ses',
   Denial: 'den',
   ApiKey: 'key',
+  SecurityKey: 'sec',
 } as const;
 
 const licencePrefix = 'lic';

@@ -41,6 +41,8 @@ export interface Logon {
   /** null: all the user's features (L3). */
   readonly features: readonly string[] | null;
   readonly idempotencyKey: string | null;
+  /** Whether a second factor of the user was shown (L1): found out before, so that nobody else waits for it. */
+  readonly secondFactorShown: boolean;
 }
 
 export interface OfSession {
@@ -280,6 +282,7 @@ function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Fact
   const firstOfKey = new Map<string, { readonly asked: Asked; readonly request: Of<KeyedRequest> }>();
   const repeats: { readonly asked: Asked; readonly of: Asked }[] = [];
   const answer = (asked: Asked, given: Answer) => decided.set(asked, { asked, answer: given });
+  const shown = listShown(batch, facts);
 
   for (const asked of batch) {
     const keyed = asked.kind === 'LOGON' ? facts.keyed.get(asked.logon) : undefined;
@@ -299,7 +302,11 @@ function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Fact
       else answer(asked, idempotencyKeyReused());
       continue;
     }
-    const request = toRequest(ledger, asked);
+    const secondFactorShown =
+      asked.kind === 'LOGON' &&
+      (asked.logon.secondFactorShown ||
+        (shown.size > 0 && keyed !== undefined && keyed.key !== null && shown.has(sameness(keyed))));
+    const request = toRequest(ledger, asked, secondFactorShown);
     if (isRefusal(request)) {
       answer(asked, request);
       continue;
@@ -343,8 +350,31 @@ function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Fact
   return [...decided.values()];
 }
 
+/**
+ * The logons that are repeated within a batch, and of which one shows a second factor. It is not one of a request's
+ * arguments: the one that is decided for all of them has it, whichever brought it (L6).
+ */
+function listShown(batch: readonly Asked[], { keyed }: Facts): ReadonlySet<string> {
+  const shown = new Set<string>();
+  for (const asked of batch) {
+    if (asked.kind !== 'LOGON' || !asked.logon.secondFactorShown) continue;
+    const request = keyed.get(asked.logon);
+    if (request !== undefined && request.key !== null) shown.add(sameness(request));
+  }
+  return shown;
+}
+
+/** What repeats of a request have in common. */
+function sameness(request: Of<KeyedRequest>): string {
+  return identityOf(request) + canonical(request.arguments);
+}
+
 /** A request that the rules can decide, or why it names nothing that they know. */
-function toRequest(ledger: Ledger, asked: Asked): Request | InvalidInput | NotFound {
+function toRequest(
+  ledger: Ledger,
+  asked: Asked,
+  secondFactorShown: boolean,
+): Request | InvalidInput | NotFound {
   const { catalogue } = ledger;
   if (asked.kind !== 'LOGON') {
     const { sessionId } = asked.of;
@@ -367,8 +397,6 @@ function toRequest(ledger: Ledger, asked: Asked): Request | InvalidInput | NotFo
   }
   const features = asked.logon.features === null ? null : findFeatures(catalogue, asked.logon.features);
   if (features !== null && isRefusal(features)) return features;
-  // No proof can be shown yet: a licence that needs one is refused (L1).
-  const secondFactorShown = false;
   return { kind: 'LOGON', userId, sessionId: newId(), licence: type, device, features, secondFactorShown };
 }
 

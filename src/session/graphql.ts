@@ -2,7 +2,7 @@ import { builder } from '../graphql/builder.ts';
 import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
 import type { Context } from '../graphql/context.ts';
 import { codedError } from '../graphql/errors.ts';
-import { codes, optionalText, text } from '../graphql/input.ts';
+import { codes, optionalKeyAnswer, optionalText, text } from '../graphql/input.ts';
 import { byOrganisation, createLoader, sharedScope } from '../graphql/loader.ts';
 import { IdempotencyKeyReused, mutation } from '../graphql/mutation.ts';
 import { readId, readOrganisationId, registerNode } from '../graphql/node.ts';
@@ -23,7 +23,6 @@ import type {
   LicenceNotAssigned,
   NoChannelAvailable,
   NoSeatAvailable,
-  SecondFactorRequired,
   Session,
   SessionEnded,
   SessionEndReason,
@@ -326,10 +325,6 @@ const LicenceNotAssignedError = builder.objectRef<LicenceNotAssigned>('LicenceNo
   interfaces: ['UserError'],
   description: 'The user does not have the licence.',
 });
-const SecondFactorRequiredError = builder.objectRef<SecondFactorRequired>('SecondFactorRequired').implement({
-  interfaces: ['UserError'],
-  description: 'The licence needs a second factor, which was not shown.',
-});
 const DeviceInUseError = builder.objectRef<DeviceInUse>('DeviceInUse').implement({
   interfaces: ['UserError'],
   description: 'The device has a live session with another licence.',
@@ -398,6 +393,11 @@ const LogonInput = builder.inputType('LogonInput', {
       description:
         'A repeat with the same key, within 24 hours, answers the same and takes nothing. Kept per user.',
     }),
+    secondFactor: t.string({
+      validate: optionalKeyAnswer,
+      description:
+        'What a security key of the user answered to the challenge of SECOND_FACTOR_REQUIRED, as JSON: `JSON.stringify(credential)`. Good for one logon. Not needed where your access token shows a second factor of the user. No part of what an `idempotencyKey` stands for.',
+    }),
   }),
 });
 
@@ -410,7 +410,7 @@ mutation({
   errors: [
     UserNotActiveError,
     LicenceNotAssignedError,
-    SecondFactorRequiredError,
+    'SecondFactorRequired',
     DeviceInUseError,
     NoSeatAvailableError,
     NoChannelAvailableError,
@@ -420,6 +420,11 @@ mutation({
     const reference = await readId(context, 'User', input.userId, 'user', grant);
     if (isRefusal(reference)) return reference;
     const { organisationId, id: userId } = reference;
+    const { actor, services, securityKeys } = context;
+    const whose = { organisationId, userId };
+    const secondFactor = input.secondFactor ?? null;
+    const proof = await securityKeys.show(services, { actor, ...whose, purpose: 'LOGON', secondFactor });
+    if (isRefusal(proof)) return proof;
     const answer = await context.sessions.logon({
       organisationId,
       userId,
@@ -427,7 +432,12 @@ mutation({
       device: input.device,
       features: input.features ?? null,
       idempotencyKey: input.idempotencyKey ?? null,
+      secondFactorShown: proof.shown,
     });
+    if (isRefusal(answer) && answer.code === 'SECOND_FACTOR_REQUIRED') {
+      const { message } = answer;
+      return securityKeys.require(services, whose, 'LOGON', { message, proof });
+    }
     return toPayload<Refusal>(organisationId, answer);
   },
 });

@@ -26,6 +26,22 @@ export async function listUsers(
   return rows.map(toUser);
 }
 
+/** A user whom nobody else changes until the transaction ends; rows that refer to it can be inserted meanwhile. */
+export async function lockUser(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  id: UserId,
+): Promise<User | null> {
+  const row = await trx
+    .selectFrom('user')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('id', '=', id)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  return row === undefined ? null : toUser(row);
+}
+
 export interface UserFilter {
   /** null: every status but DELETED (contract). */
   readonly status: readonly UserStatus[] | null;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guard } from '../../src/graphql/access.ts';
 import { access, type Grant } from '../../src/kernel/access.ts';
 import { type Actor, type Role, type Scope, scopes } from '../../src/kernel/actor.ts';
-import { decodeId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
+import { decodeId, encodeOwnedId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
 import { schema } from '../../src/schema.ts';
 import { buy, createOrganisation, createUser, logon } from '../setup/given.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
@@ -25,6 +25,8 @@ interface Things {
   readonly denial: string;
   readonly mapping: string;
   readonly apiKey: string;
+  readonly securityKey: string;
+  readonly colleagueSecurityKey: string;
   readonly externalId: string;
 }
 
@@ -84,8 +86,22 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
     denial: data.node.denials.edges[0].node.id,
     mapping: data.node.licenceMapping[0].id,
     apiKey: made.apiKey.id,
+    securityKey: await plantSecurityKey(user),
+    colleagueSecurityKey: await plantSecurityKey(colleague),
     externalId: input.externalId,
   };
+}
+
+/** @returns the id of a security key of the user's; each has one, which is there again if it was removed */
+async function plantSecurityKey(user: string): Promise<string> {
+  const [organisationId, userId] = [organisationOf(user), userOf(user)];
+  await server.pool.query(
+    `insert into security_key
+       (organisation_id, id, user_id, credential_id, public_key, algorithm, counter, transports, name, created_at)
+     values ($1, $2::uuid, $2::uuid, $2::text, '', 'ES256', 0, '{}', 'Key', now()) on conflict do nothing`,
+    [organisationId, userId],
+  );
+  return encodeOwnedId('SecurityKey', organisationId, userId);
 }
 
 /** An id of the same type whose organisation does not exist. */
@@ -174,6 +190,9 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   Denial: node(({ denial }) => denial),
   Purchase: node(({ purchase }) => purchase),
   ApiKey: node(({ apiKey }) => apiKey),
+  SecurityKey: node(({ securityKey, colleagueSecurityKey }, isOwn) =>
+    isOwn ? securityKey : colleagueSecurityKey,
+  ),
   'Organisation.activeUsers': ofOrganisation('field: activeUsers'),
   'Organisation.activeInBillingPeriod': ofOrganisation('field: activeInBillingPeriod'),
   'Organisation.licenceMapping': ofOrganisation('field: licenceMapping { holders }'),
@@ -183,6 +202,10 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Organisation.denials': ofOrganisation('field: denials { edges { node { code } } }'),
   'Organisation.history': ofOrganisation('field: history { edges { node { inUse } } }'),
   'Organisation.apiKeys': ofOrganisation('field: apiKeys { edges { node { prefix } } }'),
+  'User.securityKeys': read(
+    'query ($id: ID!) { node(id: $id) { __typename ... on User { field: securityKeys { name } } } }',
+    ({ user, colleague }, isOwn) => ({ id: isOwn ? user : colleague }),
+  ),
   'Mutation.createOrganisation': change('createOrganisation', ({ organisation }) => ({
     name: 'Child',
     parentId: organisation,
@@ -210,6 +233,20 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Mutation.setUserStatus': change('setUserStatus', ({ user }) => ({ userId: user, status: 'ACTIVE' })),
   'Mutation.assignLicence': change('assignLicence', ({ user }) => ({ userId: user, licence: 'SUPERVISOR' })),
   'Mutation.unassignLicence': change('unassignLicence', ({ user }) => ({ userId: user, licence: 'VIEW' })),
+  'Mutation.beginSecurityKeyEnrolment': change('beginSecurityKeyEnrolment', ({ user, colleague }, isOwn) => ({
+    userId: isOwn ? user : colleague,
+  })),
+  'Mutation.enrolSecurityKey': change('enrolSecurityKey', ({ user, colleague }, isOwn) => ({
+    userId: isOwn ? user : colleague,
+    name: 'Key',
+    response: '{}',
+  })),
+  'Mutation.removeSecurityKey': change(
+    'removeSecurityKey',
+    ({ securityKey, colleagueSecurityKey }, isOwn) => ({
+      securityKeyId: isOwn ? securityKey : colleagueSecurityKey,
+    }),
+  ),
   'Mutation.logon': change('logon', ({ user, colleague }, isOwn) => ({
     userId: isOwn ? user : colleague,
     licence: 'SUPERVISOR',
@@ -248,6 +285,8 @@ async function ask(
   isOwn: boolean,
 ) {
   const { document, variables } = asked[place](things, isOwn);
+  if (place.includes('SecurityKey') && things !== missing)
+    await plantSecurityKey(isOwn ? things.user : things.colleague);
   if (!place.startsWith('Subscription.')) return as.query(document, { ...variables });
   const { send, next, socket } = await bareSocket({ wsUrl: server.wsUrl, key: as.key });
   expect((await next()).type).toBe('connection_ack');

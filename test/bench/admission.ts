@@ -70,7 +70,7 @@ export async function run(): Promise<void> {
     const logon = async (organisationId: OrganisationId, userId: UserId) => {
       const answer = await sessions.logon({
         ...{ organisationId, userId, licence: 'SUPERVISOR', device: 'desktop' },
-        ...{ features: [], idempotencyKey: null },
+        ...{ features: [], idempotencyKey: null, secondFactorShown: false },
       });
       if ('code' in answer) throw new Error(answer.message);
     };
