@@ -57,6 +57,9 @@ async function tableTypes(pool: pg.Pool): Promise<string> {
 const ids: Readonly<Record<string, string>> = {
   ...columns('organisation_id', 'OrganisationId', [
     'assignment',
+    'audit_entry',
+    'audit_head',
+    'audit_name',
     'base_licence',
     'billing_period',
     'denial',
@@ -83,6 +86,8 @@ const ids: Readonly<Record<string, string>> = {
   ]),
   ...columns('user_id', 'UserId', [
     'assignment',
+    'audit_entry',
+    'audit_name',
     'denial',
     'history',
     'hold',

@@ -1,12 +1,16 @@
 import { hash, randomUUID, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage, RequestListener } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { type Duplex, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createDenials } from './audit/commands.ts';
+import { whoOf } from './audit/domain.ts';
+import { downloadAudit, isAuditPath } from './audit/download.ts';
 import type { Database } from './database/database.ts';
 import { isMigrated } from './database/migrate.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
+import { presentError } from './graphql/errors.ts';
 import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
 import { createConnections, defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 import { createSharing } from './graphql/transports/sharing.ts';
@@ -16,7 +20,7 @@ import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
 import { type Actor, operator } from './kernel/actor.ts';
 import { type Clock, plusSeconds } from './kernel/clock.ts';
-import type { OrganisationId, SessionId } from './kernel/ids.ts';
+import { nowhere, type OrganisationId, type SessionId } from './kernel/ids.ts';
 import { createLines } from './kernel/lines.ts';
 import type { QueueLimits } from './kernel/lanes.ts';
 import type { Log } from './kernel/log.ts';
@@ -65,6 +69,8 @@ export interface App {
 const maxBodyBytes = 1024 * 1024;
 /** A database that says nothing for so long is as good as gone: a load balancer asks often. */
 const readyMilliseconds = 1000;
+/** How long a denied attempt waits to be written: so much of the audit log is lost in a crash. */
+const denialMilliseconds = 1000;
 
 /** The composition root: the only place that sees everything. */
 export function createApp({
@@ -87,12 +93,21 @@ export function createApp({
   const catalogue = createCatalogue(db, clock);
   const services: Services = { db, clock, live, catalogue, lines, log, by: null };
   const sessions = createSessionCommands(services, queue);
+  const denials = createDenials(services);
 
   const createContext = ({ actor, requestId }: Arrival): Context => ({
     actor,
     requestId,
     services: { ...services, by: { actor, requestId } },
     scope: {},
+    denied: (denial) =>
+      denials.record({
+        ...denial,
+        ...whoOf({ actor, requestId }),
+        organisationId: actor.organisationId ?? nowhere,
+        remoteAddress: null,
+      }),
+    action: '',
     sessions,
     mayReach,
     findOrganisation,
@@ -101,6 +116,16 @@ export function createApp({
     findUser,
     getUser,
   });
+  /** Somebody came without a credential that is known: which one it was is never told. */
+  const onUnknown = (stream: object) =>
+    denials.record({
+      ...whoOf(null),
+      organisationId: nowhere,
+      action: 'authenticate',
+      outcome: 'UNAUTHENTICATED',
+      subject: null,
+      remoteAddress: 'remoteAddress' in stream ? String(stream.remoteAddress) : null,
+    });
   const graphql = createGraphql({ schema, createContext, log });
   const sharing = createSharing(createGroups({ log, maxEventsPerSecond: limits.maxEventsPerSecond }), log);
   const connections = createConnections(limits);
@@ -108,6 +133,7 @@ export function createApp({
     graphql,
     sharing,
     authenticate,
+    onUnknown,
     newRequestId: randomUUID,
     limits,
     connections,
@@ -122,6 +148,7 @@ export function createApp({
     (signal) => purgeKeys(db, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
     log,
   );
+  const stopWriting = every(denialMilliseconds, denials.flush, log);
   let draining = false;
 
   const listener: RequestListener = (request, response) => {
@@ -139,11 +166,12 @@ export function createApp({
       });
       return;
     }
-    if (pathname !== '/graphql') {
+    const isDownload = isAuditPath(pathname);
+    if (pathname !== '/graphql' && !isDownload) {
       refuse(response, 404, { code: 'NOT_FOUND', message: 'The API is at /graphql.', requestId });
       return;
     }
-    if (wantsPage(request)) {
+    if (!isDownload && wantsPage(request)) {
       response
         .writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'x-request-id': requestId })
         .end(page);
@@ -151,6 +179,7 @@ export function createApp({
     }
     const actor = authenticate(request.headers.authorization ?? null);
     if (actor === null) {
+      onUnknown(request.socket);
       refuse(response, 401, {
         code: 'UNAUTHENTICATED',
         message: 'Send the operator key as `Authorization: Bearer KEY`; the server prints it when it starts.',
@@ -172,6 +201,10 @@ export function createApp({
       const milliseconds = clock.now().getTime() - started.getTime();
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
     });
+    if (isDownload) {
+      void download(createContext(arrival), request, response, log);
+      return;
+    }
     readBody(request, maxBodyBytes).then(
       (body) => {
         if (body === null) {
@@ -203,10 +236,37 @@ export function createApp({
     stop: async () => {
       draining = true;
       eventStreams.close();
-      await Promise.all([stopSweeping(), stopPurging(), webSockets.close()]);
+      await Promise.all([stopSweeping(), stopPurging(), stopWriting(), webSockets.close()]);
+      await denials.flush();
       live.close();
     },
   };
+}
+
+async function download(
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+  log: Log,
+): Promise<void> {
+  const { requestId } = context;
+  try {
+    const refused = await downloadAudit(context, request, response);
+    if (refused !== null) refuse(response, refused.status, { ...refused.refusal, requestId });
+  } catch (error) {
+    // Half a file must not look like a whole one.
+    if (response.headersSent) {
+      response.destroy();
+      if (!isClientGone(error)) log.error({ err: error, requestId }, 'a download broke off');
+      return;
+    }
+    const { message, extensions } = presentError(error, 'BAD_REQUEST', requestId, log);
+    refuse(response, 503, { code: String(extensions['code']), message, requestId });
+  }
+}
+
+function isClientGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
 /** One key, one actor; compared in constant time. */

@@ -1,4 +1,5 @@
 import './assignment/graphql.ts';
+import './audit/graphql.ts';
 import './graphql/node.ts';
 import './licence/graphql.ts';
 import './organisation/graphql.ts';

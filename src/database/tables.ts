@@ -63,6 +63,51 @@ export interface Assignment {
   userId: UserId;
 }
 
+export interface AuditEntry {
+  action: string;
+  after: Json | null;
+  /**
+   * real time, also in an organisation with a test clock; never before the entry before it
+   */
+  at: Timestamp;
+  before: Json | null;
+  credential: string | null;
+  hash: Buffer;
+  organisationId: OrganisationId;
+  outcome: string;
+  previousHash: Buffer;
+  requestId: string | null;
+  /**
+   * null: nobody's, by itself
+   */
+  role: string | null;
+  sequence: number;
+  subject: string | null;
+  userId: UserId | null;
+  /**
+   * of the serialisation that is hashed
+   */
+  version: number;
+}
+
+export interface AuditHead {
+  at: Timestamp;
+  hash: Buffer;
+  organisationId: OrganisationId;
+  sequence: number;
+}
+
+export interface AuditName {
+  digest: Buffer;
+  organisationId: OrganisationId;
+  /**
+   * null: erased, and the value is a pseudonym
+   */
+  salt: Buffer | null;
+  userId: UserId;
+  value: string;
+}
+
 export interface BaseLicence {
   holderId: UserId | null;
   id: BaseLicenceId;
@@ -251,6 +296,10 @@ export interface User {
   createdAt: Timestamp;
   displayName: string;
   email: string | null;
+  /**
+   * since when its names are a pseudonym; real time
+   */
+  erasedAt: Timestamp | null;
   externalId: string | null;
   id: UserId;
   organisationId: OrganisationId;
@@ -270,6 +319,9 @@ export interface UserStatusInterval {
 
 export interface DB {
   assignment: Assignment;
+  auditEntry: AuditEntry;
+  auditHead: AuditHead;
+  auditName: AuditName;
   baseLicence: BaseLicence;
   billingPeriod: BillingPeriod;
   denial: Denial;

@@ -58,6 +58,7 @@ export const access = {
   'Organisation.purchases': reading(supervision),
   'Organisation.denials': reading(supervision),
   'Organisation.history': reading(figures),
+  'Organisation.auditLog': reading(administration),
 
   'Mutation.createOrganisation': organisations(selling),
   'Mutation.updateOrganisation': organisations(selling),
@@ -66,6 +67,7 @@ export const access = {
   'Mutation.endPurchase': purchases(selling),
   'Mutation.createUser': users(administration),
   'Mutation.setUserStatus': users(administration),
+  'Mutation.eraseUser': users(administration),
   'Mutation.assignLicence': users(administration),
   'Mutation.unassignLicence': users(administration),
   'Mutation.logon': sessions(attendance),

@@ -8,7 +8,13 @@ import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
 import type { Month } from '../organisation/domain.ts';
 import type { User, UserStatus } from './domain.ts';
 
-function toUser({ organisationId: _, searchText: __, createdAt: ___, ...user }: Selectable<Row>): User {
+function toUser({
+  organisationId: _,
+  searchText: __,
+  createdAt: ___,
+  erasedAt: ____,
+  ...user
+}: Selectable<Row>): User {
   return user;
 }
 
@@ -138,5 +144,20 @@ export async function updateStatus(
   await trx
     .insertInto('userStatusInterval')
     .values({ organisationId, userId, status: change.status, from: at })
+    .execute();
+}
+
+/** Replaces what a user is known by, for good. */
+export async function updateNames(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  { id, username, displayName, email, externalId }: User,
+  erasedAt: Instant,
+): Promise<void> {
+  await trx
+    .updateTable('user')
+    .set({ username, displayName, email, externalId, erasedAt })
+    .where('organisationId', '=', organisationId)
+    .where('id', '=', id)
     .execute();
 }

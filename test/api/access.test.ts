@@ -174,6 +174,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Organisation.purchases': ofOrganisation('field: purchases { edges { node { base } } }'),
   'Organisation.denials': ofOrganisation('field: denials { edges { node { code } } }'),
   'Organisation.history': ofOrganisation('field: history { edges { node { inUse } } }'),
+  'Organisation.auditLog': ofOrganisation('field: auditLog { edges { node { action } } }'),
   'Mutation.createOrganisation': change('createOrganisation', ({ organisation }) => ({
     name: 'Child',
     parentId: organisation,
@@ -199,6 +200,8 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
     username: `user-${(counter += 1)}`,
   })),
   'Mutation.setUserStatus': change('setUserStatus', ({ user }) => ({ userId: user, status: 'ACTIVE' })),
+  // Of a user that is not deleted: who may ask is told what to do first.
+  'Mutation.eraseUser': change('eraseUser', ({ user }) => ({ userId: user })),
   'Mutation.assignLicence': change('assignLicence', ({ user }) => ({ userId: user, licence: 'SUPERVISOR' })),
   'Mutation.unassignLicence': change('unassignLicence', ({ user }) => ({ userId: user, licence: 'VIEW' })),
   'Mutation.logon': change('logon', ({ user, colleague }, isOwn) => ({

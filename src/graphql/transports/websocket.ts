@@ -18,6 +18,8 @@ export interface WebSocketOptions {
   readonly sharing: Sharing;
   /** Who the key of `connection_init` belongs to; null refuses the connection. */
   readonly authenticate: (authorization: string | null) => Actor | null;
+  /** Hears of each connection that was refused so. */
+  readonly onUnknown: (stream: Duplex) => void;
   readonly newRequestId: () => string;
   readonly limits: LiveLimits;
   readonly connections: Connections;
@@ -93,6 +95,7 @@ export function createWebSockets({
   graphql,
   sharing,
   authenticate,
+  onUnknown,
   newRequestId,
   limits,
   connections,
@@ -121,8 +124,11 @@ export function createWebSockets({
       const { authorization, Authorization } = connectionParams ?? {};
       const given = authorization ?? Authorization;
       extra.actor = authenticate(typeof given === 'string' ? given : null);
-      // false closes with 4403 Forbidden.
-      if (extra.actor === null) return false;
+      if (extra.actor === null) {
+        onUnknown(extra.stream);
+        // Closes with 4403 Forbidden.
+        return false;
+      }
       extra.leaveCaller = connections.enterAs(extra.actor);
       if (extra.leaveCaller === null) extra.socket.close(tryAgainLater, 'Too many connections');
       return true;
