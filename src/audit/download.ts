@@ -3,7 +3,6 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { stringify } from 'csv-stringify';
 import { GraphQLError } from 'graphql';
-import type { Database } from '../database/database.ts';
 import { forbidden } from '../graphql/access.ts';
 import type { Context } from '../graphql/context.ts';
 import { codedError } from '../graphql/errors.ts';
@@ -68,7 +67,7 @@ export async function downloadAudit(
     'cache-control': 'no-store',
   });
   await pipeline(
-    Readable.from(rowsOf(services.db, organisationId, filter)),
+    Readable.from(rowsOf(services, organisationId, filter)),
     stringify({ header: true, columns: [...columns], escape_formulas: true, record_delimiter: 'windows' }),
     response,
   );
@@ -130,7 +129,7 @@ const columns = [
 ] as const;
 
 async function* rowsOf(
-  db: Database,
+  { db }: Context['services'],
   organisationId: OrganisationId,
   filter: EntryFilter,
 ): AsyncGenerator<Readonly<Record<(typeof columns)[number], unknown>>, void, void> {

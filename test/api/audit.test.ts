@@ -279,17 +279,20 @@ describe('reading', () => {
     expect(parse(await filtered.text(), { columns: true })).toHaveLength(3);
   });
 
-  test.each([...'=+-@\t\r'])('a cell that begins with %j is made harmless', async (first) => {
-    const organisationId = await createOrganisation(server);
-    await as('ADMINISTRATOR', organisationId, { credential: `${first}SUM(A1)` }).query(
-      'mutation ($input: CreateUserInput!) { createUser(input: $input) { __typename } }',
-      { input: { organisationId, username: 'ada' } },
-    );
-    const [, row] = parse(await (await download(`/audit/${organisationId}.csv`)).text(), {
-      columns: true,
-    }) as Record<string, string>[];
-    expect(row?.['credential']).toBe(`'${first}SUM(A1)`);
-  });
+  test.each(['=', '+', '-', '@', '\t', '\r'])(
+    'a cell that begins with %j is made harmless',
+    async (first) => {
+      const organisationId = await createOrganisation(server);
+      await as('ADMINISTRATOR', organisationId, { credential: `${first}SUM(A1)` }).query(
+        'mutation ($input: CreateUserInput!) { createUser(input: $input) { __typename } }',
+        { input: { organisationId, username: 'ada' } },
+      );
+      const [, row] = parse(await (await download(`/audit/${organisationId}.csv`)).text(), {
+        columns: true,
+      }) as Record<string, string>[];
+      expect(row?.['credential']).toBe(`'${first}SUM(A1)`);
+    },
+  );
 
   test('a download is refused as the field is', async () => {
     const other = await createOrganisation(server);

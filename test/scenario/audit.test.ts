@@ -1,11 +1,15 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyChain } from '../../src/audit/commands.ts';
-import { describeFlaw, type Entry, hashOf, serialisationVersion } from '../../src/audit/domain.ts';
+import { describeFlaw, type Entry, hashOf, serialisationVersion, whoOf } from '../../src/audit/domain.ts';
+import { chain, saveLinks } from '../../src/audit/store.ts';
 import { createDatabase, type Database, patient } from '../../src/database/database.ts';
-import { decodeId, nowhere, type OrganisationId } from '../../src/kernel/ids.ts';
+import { inTransaction } from '../../src/database/transaction.ts';
+import type { Actor } from '../../src/kernel/actor.ts';
+import { decodeId, encodeOrganisationId, nowhere, type OrganisationId } from '../../src/kernel/ids.ts';
 import { createOrganisation, createUser, setStatus } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
@@ -241,10 +245,10 @@ test('verify --audit names organisation and entry, and ends with 1', async () =>
   });
 });
 
-test('a chain of several pages is walked', async () => {
+test('a chain of several pages is walked, and downloaded', async () => {
   const id = await chainOfFive();
   await server.pool.query('delete from audit_entry where organisation_id = $1', [id]);
-  let previousHash = Buffer.alloc(32);
+  let previousHash: Buffer = Buffer.alloc(32);
   const rows: unknown[][] = [];
   const at = new Date('2026-01-01T00:00:00Z');
   for (let sequence = 1; sequence <= 2500; sequence += 1) {
@@ -269,6 +273,13 @@ test('a chain of several pages is walked', async () => {
     previousHash,
   ]);
   expect(await flawOf(id)).toBeNull();
+  const csv = await fetch(server.url.replace('/graphql', `/audit/${encodeOrganisationId(id)}.csv`), {
+    headers: { authorization: `Bearer ${server.key}` },
+  });
+  const sequences = (parse(await csv.text(), { columns: true }) as { sequence: string }[]).map((row) =>
+    Number(row.sequence),
+  );
+  expect(sequences).toEqual(rows.map(([sequence]) => sequence));
   await execute(set("action = 'other'", 2400), [id]);
   expect(await flawOf(id)).toBe('entry 2400 was edited');
 });
@@ -283,6 +294,31 @@ test('nobody may change or remove an entry, the owner without superuser’s righ
 });
 
 describe('at once', () => {
+  test('who appends without the lock is refused by the table’s key', async () => {
+    const id = organisationOf(await createOrganisation(server));
+    const told = { ...whoOf(null), at: new Date(), action: 'mutant', outcome: 'DONE' };
+    const bothRead = Promise.withResolvers<void>();
+    let reading = 2;
+    const append = () =>
+      inTransaction(
+        database.db,
+        'mutant',
+        async (trx) => {
+          const links = await chain(trx, [
+            { organisationId: id, ...told, subject: null, before: null, after: null },
+          ]);
+          reading -= 1;
+          if (reading === 0) bothRead.resolve();
+          await bothRead.promise;
+          return links;
+        },
+        { write: saveLinks },
+      );
+    const outcomes = await Promise.allSettled([append(), append()]);
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    expect(await flawOf(id)).toBeNull();
+  });
+
   const denied = 'mutation ($input: CreateUserInput!) { createUser(input: $input) { __typename } }';
 
   test.each([1, 5])(
@@ -299,7 +335,7 @@ describe('at once', () => {
                 userId: null,
                 credential: `key-${index}`,
               },
-            } as Parameters<TestServer['as']>[0]);
+            } as unknown as Actor);
             await Promise.all([
               createUser(server, id, `user-${index}`, []),
               stranger.query(denied, { input: { organisationId: id, username: 'eve' } }),

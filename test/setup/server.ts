@@ -10,6 +10,7 @@ import { createDatabase } from '../../src/database/database.ts';
 import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { type Clock, type Instant, instant, systemClock } from '../../src/kernel/clock.ts';
 import { testDatabase } from './database.ts';
+import { expectNoSecrets, secret, textOf } from './secrets.ts';
 
 export interface GraphqlError {
   readonly message: string;
@@ -71,10 +72,13 @@ export async function startTestServer(
 ): Promise<TestServer> {
   const { connection, drop } = await testDatabase();
   const logged: { level: string; message: string; facts: object }[] = [];
+  const lines: string[] = [];
   const write = (level: string) => (facts: object, message: string) => {
-    logged.push({ level, message, facts });
+    // As it is now: what is logged may be changed afterwards.
+    lines.push(`${level} ${message} ${textOf(facts)}`);
+    if (level === 'error' || level === 'warn') logged.push({ level, message, facts });
   };
-  const log = { error: write('error'), warn: write('warn'), info: () => {}, debug: () => {} };
+  const log = { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
   const database = createDatabase(connection, log);
   const { db, close } = database;
   const statements = new EventEmitter<{ sent: [text: string] }>();
@@ -86,7 +90,8 @@ export async function startTestServer(
     };
     client.query = told as typeof client.query;
   });
-  const key = 'operator-key-of-the-tests';
+  const key = secret('operator-key-of-the-tests');
+  secret(String(connection.password));
   const isOperator = createAuthenticate(key);
   const actors = new Map<string, Actor>();
   const authenticate: AppOptions['authenticate'] = (authorization) =>
@@ -132,8 +137,8 @@ export async function startTestServer(
     logged,
     query,
     as: (actor) => {
-      const given = `key-${randomUUID()}`;
-      actors.set(`Bearer ${given}`, { ...operator, credential: given, ...actor } as Actor);
+      const given = secret(`key-${randomUUID()}`);
+      actors.set(`Bearer ${given}`, { ...operator, credential: `of ${randomUUID()}`, ...actor } as Actor);
       return { key: given, query: (...asked) => ask(given, ...asked) };
     },
     mutate: async (name, input, selection = '') => {
@@ -165,6 +170,7 @@ export async function startTestServer(
       await pool.end();
       await close();
       await drop();
+      expectNoSecrets(lines.join('\n'), 'a test’s server');
     },
   };
 }
