@@ -57,9 +57,15 @@ const statements = [
   `comment on column audit_name.salt is 'null: erased, and the value is a pseudonym'`,
   `create index audit_name_user on audit_name (organisation_id, user_id)`,
 
-  `alter table "user" add column erased_at timestamptz(3)`,
-  `alter table "user" add check (erased_at is null or status = 'DELETED') not valid`,
-  `comment on column "user".erased_at is 'since when its names are a pseudonym; real time'`,
+  // Not a column of "user": a server of the version before has statements prepared that read all of its columns.
+  `create table erased_user (
+     organisation_id uuid not null,
+     user_id uuid not null,
+     at timestamptz(3) not null,
+     primary key (organisation_id, user_id),
+     foreign key (organisation_id, user_id) references "user"
+   )`,
+  `comment on table erased_user is 'deleted users whose names are a pseudonym, and since when, in real time'`,
 
   // The owner too: whoever runs as it would have to grant itself these rights again first. A role of the runtime's own is
   // given select and insert on the entries, and no more.

@@ -146,6 +146,17 @@ alter table denial add constraint denial_pkey PRIMARY KEY (organisation_id, id);
 
 CREATE INDEX denial_newest ON public.denial USING btree (organisation_id, at, id);
 
+create table erased_user (
+  organisation_id uuid not null,
+  user_id uuid not null,
+  at timestamp(3) with time zone not null
+);
+
+alter table erased_user add constraint erased_user_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table erased_user add constraint erased_user_pkey PRIMARY KEY (organisation_id, user_id);
+
+comment on table erased_user is 'deleted users whose names are a pseudonym, and since when, in real time';
+
 create table history (
   organisation_id uuid not null,
   id bigint not null generated always as identity,
@@ -380,11 +391,9 @@ create table "user" (
   status user_status not null,
   active_month integer,
   created_at timestamp(3) with time zone not null,
-  search_text text not null generated always as (lower(((((username || ' '::text) || display_name) || ' '::text) || COALESCE(email, ''::text)))) stored,
-  erased_at timestamp(3) with time zone
+  search_text text not null generated always as (lower(((((username || ' '::text) || display_name) || ' '::text) || COALESCE(email, ''::text)))) stored
 );
 
-alter table "user" add constraint user_check CHECK (((erased_at IS NULL) OR (status = 'DELETED'::user_status))) NOT VALID;
 alter table "user" add constraint user_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
 alter table "user" add constraint user_pkey PRIMARY KEY (organisation_id, id);
 
@@ -393,7 +402,6 @@ CREATE INDEX user_search ON public."user" USING gin (organisation_id, search_tex
 CREATE UNIQUE INDEX user_username ON public."user" USING btree (organisation_id, username) WHERE (status <> 'DELETED'::user_status);
 
 comment on column "user".active_month is 'the last billing period (its month) in which an inactive user was ACTIVE (U2)';
-comment on column "user".erased_at is 'since when its names are a pseudonym; real time';
 
 create table user_status_interval (
   organisation_id uuid not null,

@@ -262,12 +262,12 @@ export async function listNames(
   if (digests.length === 0) return new Map();
   const rows = await db
     .selectFrom('auditName')
-    .innerJoin('user', (join) =>
+    .leftJoin('erasedUser', (join) =>
       join
-        .onRef('user.organisationId', '=', 'auditName.organisationId')
-        .onRef('user.id', '=', 'auditName.userId'),
+        .onRef('erasedUser.organisationId', '=', 'auditName.organisationId')
+        .onRef('erasedUser.userId', '=', 'auditName.userId'),
     )
-    .select(['digest', 'salt', 'value', 'erasedAt'])
+    .select(['digest', 'salt', 'value', 'erasedUser.at as erasedAt'])
     .where('auditName.organisationId', '=', organisationId)
     .where(
       'digest',

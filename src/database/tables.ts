@@ -134,6 +134,12 @@ export interface Denial {
   userId: UserId;
 }
 
+export interface ErasedUser {
+  at: Timestamp;
+  organisationId: OrganisationId;
+  userId: UserId;
+}
+
 export interface History {
   admittedAs: AdmittedAs | null;
   at: Timestamp;
@@ -296,10 +302,6 @@ export interface User {
   createdAt: Timestamp;
   displayName: string;
   email: string | null;
-  /**
-   * since when its names are a pseudonym; real time
-   */
-  erasedAt: Timestamp | null;
   externalId: string | null;
   id: UserId;
   organisationId: OrganisationId;
@@ -325,6 +327,7 @@ export interface DB {
   baseLicence: BaseLicence;
   billingPeriod: BillingPeriod;
   denial: Denial;
+  erasedUser: ErasedUser;
   history: History;
   hold: Hold;
   idempotencyKey: IdempotencyKey;

@@ -8,13 +8,7 @@ import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
 import type { Month } from '../organisation/domain.ts';
 import type { User, UserStatus } from './domain.ts';
 
-function toUser({
-  organisationId: _,
-  searchText: __,
-  createdAt: ___,
-  erasedAt: ____,
-  ...user
-}: Selectable<Row>): User {
+function toUser({ organisationId: _, searchText: __, createdAt: ___, ...user }: Selectable<Row>): User {
   return user;
 }
 
@@ -147,17 +141,18 @@ export async function updateStatus(
     .execute();
 }
 
-/** Replaces what a user is known by, for good. */
+/** Replaces what a user is known by, for good, and says so. */
 export async function updateNames(
   trx: Transaction,
   organisationId: OrganisationId,
   { id, username, displayName, email, externalId }: User,
-  erasedAt: Instant,
+  at: Instant,
 ): Promise<void> {
   await trx
     .updateTable('user')
-    .set({ username, displayName, email, externalId, erasedAt })
+    .set({ username, displayName, email, externalId })
     .where('organisationId', '=', organisationId)
     .where('id', '=', id)
     .execute();
+  await trx.insertInto('erasedUser').values({ organisationId, userId: id, at }).execute();
 }
