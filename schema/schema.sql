@@ -77,6 +77,67 @@ CREATE UNIQUE INDEX assignment_present ON public.assignment USING btree (organis
 
 comment on column assignment.consumed_at is 'since when it occupies a base licence or fixed seat; null: planned, or not needed (B6, B7)';
 
+create table audit_entry (
+  organisation_id uuid not null,
+  sequence bigint not null,
+  version smallint not null,
+  at timestamp(3) with time zone not null,
+  role text,
+  credential text,
+  user_id uuid,
+  request_id text,
+  action text not null,
+  outcome text not null,
+  subject text,
+  before jsonb,
+  after jsonb,
+  previous_hash bytea not null,
+  hash bytea not null
+);
+
+alter table audit_entry add constraint audit_entry_hash_check CHECK ((length(hash) = 32));
+alter table audit_entry add constraint audit_entry_previous_hash_check CHECK ((length(previous_hash) = 32));
+alter table audit_entry add constraint audit_entry_sequence_check CHECK ((sequence > 0));
+alter table audit_entry add constraint audit_entry_pkey PRIMARY KEY (organisation_id, sequence);
+
+CREATE INDEX audit_entry_action ON public.audit_entry USING btree (organisation_id, action, at, sequence);
+CREATE INDEX audit_entry_credential ON public.audit_entry USING btree (organisation_id, credential, at, sequence);
+CREATE INDEX audit_entry_newest ON public.audit_entry USING btree (organisation_id, at, sequence);
+
+comment on table audit_entry is 'append-only; each entry''s hash covers the entry and the hash before it';
+comment on column audit_entry.version is 'of the serialisation that is hashed';
+comment on column audit_entry.at is 'real time, also in an organisation with a test clock; never before the entry before it';
+comment on column audit_entry.role is 'null: nobody''s, by itself';
+
+create table audit_head (
+  organisation_id uuid not null,
+  sequence bigint not null,
+  at timestamp(3) with time zone not null,
+  hash bytea not null
+);
+
+alter table audit_head add constraint audit_head_hash_check CHECK ((length(hash) = 32));
+alter table audit_head add constraint audit_head_pkey PRIMARY KEY (organisation_id);
+
+comment on table audit_head is 'the last entry of each chain: a tail that was cut off is missed';
+
+create table audit_name (
+  organisation_id uuid not null,
+  digest bytea not null,
+  user_id uuid not null,
+  salt bytea,
+  value text not null
+);
+
+alter table audit_name add constraint audit_name_digest_check CHECK ((length(digest) = 32));
+alter table audit_name add constraint audit_name_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table audit_name add constraint audit_name_pkey PRIMARY KEY (organisation_id, digest);
+
+CREATE INDEX audit_name_user ON public.audit_name USING btree (organisation_id, user_id);
+
+comment on table audit_name is 'what entries say of persons: an entry holds the digest of salt and value, so that both can be erased';
+comment on column audit_name.salt is 'null: erased, and the value is a pseudonym';
+
 create table base_licence (
   organisation_id uuid not null,
   id uuid not null,
@@ -123,6 +184,17 @@ alter table denial add constraint denial_licence_fkey FOREIGN KEY (licence) REFE
 alter table denial add constraint denial_pkey PRIMARY KEY (organisation_id, id);
 
 CREATE INDEX denial_newest ON public.denial USING btree (organisation_id, at, id);
+
+create table erased_user (
+  organisation_id uuid not null,
+  user_id uuid not null,
+  at timestamp(3) with time zone not null
+);
+
+alter table erased_user add constraint erased_user_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table erased_user add constraint erased_user_pkey PRIMARY KEY (organisation_id, user_id);
+
+comment on table erased_user is 'deleted users whose names are a pseudonym, and since when, in real time';
 
 create table history (
   organisation_id uuid not null,

@@ -9,6 +9,9 @@ import {
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createDenials } from './audit/commands.ts';
+import { whoOf } from './audit/domain.ts';
+import { downloadAudit, isAuditPath } from './audit/download.ts';
 import type { Database } from './database/database.ts';
 import { isMigrated } from './database/migrate.ts';
 import { loadDemonstration } from './demonstration.ts';
@@ -35,7 +38,7 @@ import { purgeKeys } from './idempotency/store.ts';
 import type { Actor } from './kernel/actor.ts';
 import { type Clock, elapsedMilliseconds, plusSeconds } from './kernel/clock.ts';
 import { every } from './kernel/every.ts';
-import type { OrganisationId, SessionId } from './kernel/ids.ts';
+import { nowhere, type OrganisationId, type SessionId } from './kernel/ids.ts';
 import { createLines } from './kernel/lines.ts';
 import type { QueueLimits } from './kernel/lanes.ts';
 import type { Log } from './kernel/log.ts';
@@ -104,6 +107,8 @@ export interface App {
 const promptMilliseconds = 1000;
 /** A database that says nothing for so long is as good as gone: a load balancer asks often. */
 const readyMilliseconds = 1000;
+/** How long a denied attempt waits to be written: so much of the audit log is lost in a crash. */
+const denialMilliseconds = 1000;
 
 /** The composition root: the only place that sees everything. */
 export function createApp({
@@ -135,12 +140,21 @@ export function createApp({
   const services: Services = { db, clock, live, catalogue, lines, log, by: null };
   const sessions = createSessionCommands(services, queue);
   const securityKeys = createSecurityKeys(secondFactor);
+  const denials = createDenials(services);
 
   const createContext = ({ actor, requestId }: Arrival): Context => ({
     actor,
     requestId,
     services: { ...services, by: { actor, requestId } },
     scope: {},
+    denied: (denial) =>
+      denials.record({
+        ...denial,
+        ...whoOf({ actor, requestId }),
+        organisationId: actor.organisationId ?? nowhere,
+        remoteAddress: null,
+      }),
+    action: '',
     sessions,
     securityKeys,
     mayReach,
@@ -150,6 +164,16 @@ export function createApp({
     findUser,
     getUser,
   });
+  /** Somebody came without a credential that is known: which one it was is never told. */
+  const onUnknown = (stream: object) =>
+    denials.record({
+      ...whoOf(null),
+      organisationId: nowhere,
+      action: 'authenticate',
+      outcome: 'UNAUTHENTICATED',
+      subject: null,
+      remoteAddress: 'remoteAddress' in stream ? String(stream.remoteAddress) : null,
+    });
   const graphql = createGraphql({
     schema,
     createContext,
@@ -164,6 +188,7 @@ export function createApp({
     graphql,
     sharing,
     proofs,
+    onUnknown,
     newRequestId: randomUUID,
     addressOf: (request) => addressOf(request, proxies),
     rates,
@@ -182,6 +207,7 @@ export function createApp({
     log,
   );
   const stopForgetting = every(60 * 60 * 1000, () => purgeChallenges(db, clock.now()), log);
+  const stopWriting = every(denialMilliseconds, denials.flush, log);
   let draining = false;
 
   const listener: RequestListener = (request, response) => {
@@ -199,12 +225,13 @@ export function createApp({
       });
       return;
     }
-    if (pathname !== '/graphql') {
+    const isDownload = isAuditPath(pathname);
+    if (pathname !== '/graphql' && !isDownload) {
       refuse(response, 404, { code: 'NOT_FOUND', message: 'The API is at /graphql.', requestId });
       return;
     }
     if (origins.greet(request, response)) return;
-    if (page !== null && wantsPage(request)) {
+    if (page !== null && !isDownload && wantsPage(request)) {
       response
         .writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'x-request-id': requestId })
         .end(page);
@@ -235,6 +262,7 @@ export function createApp({
     const found = (actor: Actor | null) => {
       if (actor === null) {
         if (authorization !== undefined) rates.failed(addressOf(request, proxies));
+        onUnknown(request.socket);
         const message =
           'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.';
         refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });
@@ -281,6 +309,10 @@ export function createApp({
       const milliseconds = clock.now().getTime() - started.getTime();
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
     });
+    if (isAuditPath(pathOf(request))) {
+      void download(createContext({ actor: asker, requestId }), request, response, rates, log);
+      return;
+    }
     readBody(request, maxBodyBytes).then(
       (body) => {
         if (body === null) {
@@ -338,7 +370,8 @@ export function createApp({
     stop: async () => {
       draining = true;
       eventStreams.close();
-      await Promise.all([stopSweeping(), stopPurging(), stopForgetting(), webSockets.close()]);
+      await Promise.all([stopSweeping(), stopPurging(), stopForgetting(), stopWriting(), webSockets.close()]);
+      await denials.flush();
       live.close();
       rates.close();
     },
@@ -351,7 +384,7 @@ function refuseForNow(response: ServerResponse, limited: RateLimited, requestId:
   refuse(response, 429, { ...limited, requestId });
 }
 
-/** It cannot be found out now who asks: that says nothing about whether they may. */
+/** It cannot be found out now: that says nothing about whether they may. */
 function refuseUnproven(response: ServerResponse, requestId: string, error: unknown, log: Log): void {
   const { message, extensions } = presentError(error, 'BAD_REQUEST', requestId, log);
   const { code, retryAfterSeconds } = extensions;
@@ -361,6 +394,37 @@ function refuseUnproven(response: ServerResponse, requestId: string, error: unkn
   }
   response.setHeader('retry-after', String(retryAfterSeconds));
   refuse(response, 503, { code, message, requestId, retryAfterSeconds: Number(retryAfterSeconds) });
+}
+
+async function download(
+  context: Context,
+  request: IncomingMessage,
+  response: ServerResponse,
+  rates: Rates,
+  log: Log,
+): Promise<void> {
+  const { requestId, actor } = context;
+  try {
+    const limited = await rates.admit(actor);
+    if (limited !== null) {
+      refuseForNow(response, limited, requestId);
+      return;
+    }
+    const refused = await downloadAudit(context, request, response);
+    if (refused !== null) refuse(response, refused.status, { ...refused.refusal, requestId });
+  } catch (error) {
+    // Half a file must not look like a whole one.
+    if (!response.headersSent) {
+      refuseUnproven(response, requestId, error, log);
+      return;
+    }
+    response.destroy();
+    if (!isClientGone(error)) log.error({ err: error, requestId }, 'a download broke off');
+  }
+}
+
+function isClientGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
 /** A caller's own request id, where it is a sane one, so that both sides' logs tell the same story. */

@@ -1,5 +1,6 @@
 import './access/graphql.ts';
 import './assignment/graphql.ts';
+import './audit/graphql.ts';
 import './graphql/node.ts';
 import './licence/graphql.ts';
 import './organisation/graphql.ts';

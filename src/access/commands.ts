@@ -1,9 +1,11 @@
 import { hash, randomBytes } from 'node:crypto';
+import { nameOf, whoOf } from '../audit/domain.ts';
+import { note } from '../audit/store.ts';
 import { inTransaction } from '../database/transaction.ts';
 import type { IdempotencyKeyReused } from '../idempotency/domain.ts';
 import { once } from '../idempotency/store.ts';
 import type { Actor } from '../kernel/actor.ts';
-import { type ApiKeyId, newId, type OrganisationId } from '../kernel/ids.ts';
+import { type ApiKeyId, encodeOwnedId, newId, type OrganisationId } from '../kernel/ids.ts';
 import { type InvalidInput, isRefusal, type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
 import type { Services } from '../live/services.ts';
 import { lockOrganisations } from '../organisation/store.ts';
@@ -34,7 +36,7 @@ export interface CreatedApiKey {
 
 /** Makes a key, which can do no more than the actor, and of which only the hash is kept. */
 export async function createApiKey(
-  { db, clock }: Services,
+  { db, clock, by }: Services,
   actor: Actor,
   { organisationId, idempotencyKey, ...input }: CreateApiKey,
 ): Promise<CreatedApiKey | InvalidInput | NotFound | Refusal<'FORBIDDEN'> | IdempotencyKeyReused> {
@@ -73,6 +75,17 @@ export async function createApiKey(
         };
         await insertApiKey(trx, organisationId, apiKey, hash('sha256', key, 'buffer'));
         shown = key;
+        await note(trx, {
+          organisationId,
+          ...{ ...whoOf(by), at: now, action: 'createApiKey', outcome: 'DONE' },
+          subject: encodeOwnedId('ApiKey', organisationId, apiKey.id),
+          before: null,
+          after: {
+            name: apiKey.userId === null ? apiKey.name : nameOf(apiKey.userId, apiKey.name),
+            ...{ role: apiKey.role, scopes: apiKey.scopes, expiresAt: apiKey.expiresAt },
+            userId: apiKey.userId === null ? null : encodeOwnedId('User', organisationId, apiKey.userId),
+          },
+        });
         return apiKey;
       },
       async (id) => {
@@ -87,18 +100,27 @@ export async function createApiKey(
 
 /** Takes a key away, everywhere within seconds. One that was revoked stays so since then. */
 export async function revokeApiKey(
-  { db, clock }: Services,
+  { db, clock, by }: Services,
   actor: Actor,
   organisationId: OrganisationId,
   id: ApiKeyId,
 ): Promise<ApiKey | NotFound | Refusal<'FORBIDDEN'>> {
   return inTransaction(db, 'revokeApiKey', async (trx) => {
+    await lockOrganisations(trx, [organisationId], false);
     const [apiKey] = await listApiKeys(trx, organisationId, [id]);
     if (apiKey === undefined) return notFound('API key');
     const forbidden = decideKind(actor, apiKey.role);
     if (forbidden !== null) return forbidden;
-    await updateRevocation(trx, organisationId, id, clock.now());
-    const [revoked = apiKey] = await listApiKeys(trx, organisationId, [id]);
+    if (apiKey.revokedAt !== null) return apiKey;
+    const revoked = { ...apiKey, revokedAt: clock.now() };
+    await updateRevocation(trx, organisationId, id, revoked.revokedAt);
+    await note(trx, {
+      organisationId,
+      ...{ ...whoOf(by), at: revoked.revokedAt, action: 'revokeApiKey', outcome: 'DONE' },
+      subject: encodeOwnedId('ApiKey', organisationId, id),
+      before: { revokedAt: null },
+      after: { revokedAt: revoked.revokedAt },
+    });
     return revoked;
   });
 }

@@ -99,6 +99,21 @@ export async function updateRevocation(
     .execute();
 }
 
+/** Renames a user's keys: what they are called may name the user. */
+export async function updateKeyNames(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  userId: UserId,
+  name: string,
+): Promise<void> {
+  await trx
+    .updateTable('apiKey')
+    .set({ name })
+    .where('organisationId', '=', organisationId)
+    .where('userId', '=', userId)
+    .execute();
+}
+
 /** What decides whether a key is worth anything. */
 export interface KeyFacts extends Pick<
   ApiKey,

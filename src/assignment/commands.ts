@@ -1,4 +1,4 @@
-import { newId, type OrganisationId, type UserId } from '../kernel/ids.ts';
+import { encodeOwnedId, newId, type OrganisationId, type UserId } from '../kernel/ids.ts';
 import { isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { inLedger } from '../ledger/commands.ts';
 import {
@@ -58,6 +58,12 @@ export async function assignLicence(
     };
     await insertAssignments(trx, organisationId, [assignment]);
     countHolders(ledger, [licence.code], 1);
+    const consumed = assignment.consumedAt !== null;
+    desk.note({
+      subject: encodeOwnedId('User', organisationId, userId),
+      before: null,
+      after: { licence: licence.code, consumed },
+    });
     return assignment;
   });
 }
@@ -89,6 +95,11 @@ export async function unassignLicence(
     await removeAssignments(trx, organisationId, [assignment.id], ledger.now);
     countHolders(ledger, [licence.code], -1);
     if (assignment.consumedAt !== null) await takeBackBaseLicence(desk, userId, licence.code);
+    desk.note({
+      subject: encodeOwnedId('User', organisationId, userId),
+      before: { licence: licence.code, consumed: assignment.consumedAt !== null },
+      after: null,
+    });
     return { userId };
   });
 }

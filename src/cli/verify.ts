@@ -1,28 +1,34 @@
 import { parseArgs } from 'node:util';
+import { verifyChain } from '../audit/commands.ts';
+import { describeFlaw } from '../audit/domain.ts';
+import { findNextChain } from '../audit/store.ts';
 import { ConfigError, readConfig } from '../config.ts';
 import { createDatabase, type Database, patient } from '../database/database.ts';
 import { EmbeddedPostgresError, findRunning } from '../database/embedded.ts';
 import { isMigrated } from '../database/migrate.ts';
 import { openServer } from '../database/server.ts';
 import { systemClock } from '../kernel/clock.ts';
-import { decodeId, type OrganisationId } from '../kernel/ids.ts';
+import { decodeId, nowhere, type OrganisationId } from '../kernel/ids.ts';
 import { createLog } from '../log.ts';
 import { findOrganisationIdByExternalId, listOrganisations } from '../organisation/store.ts';
 import { repairOrganisation, surveyOrganisation } from '../verification/commands.ts';
 import { describe, describeRepair, type Finding, isMendable } from '../verification/domain.ts';
 import { countOrganisationsAndHistory, pageOrganisationNames } from '../verification/store.ts';
 
-const usage = `npm run verify -- [--repair] [--organisation ID] [--json]
+const usage = `npm run verify -- [--repair | --audit] [--organisation ID] [--json]
 
 Compares every figure that is kept with what the rows behind it say: seats in use with the holds, holds with the live
 sessions, totals with the purchases, peaks with the history, the history with its own events and the purchases, base
 licences with the assignments, users with their status. Runs beside a live server: nobody waits for it.
 
   --repair            sets right what can be, organisation by organisation, and records it in the table "repair"
+  --audit             walks the audit log's chains instead, and names in each the first entry that was edited, removed,
+                      moved or forged, and a tail that was cut off
   --organisation ID   only this one, by its id or its external id
-  --json              one line of JSON an organisation with drift
+  --json              one line of JSON an organisation with drift; with --audit one a chain, with its last hash, to be
+                      kept where nobody who can write to the database can write
 
-Ends with 0 where there is no drift (or all of it was repaired), 1 where there is, 2 where it could not look.`;
+Ends with 0 where there is no drift (or all of it was repaired) and every chain is whole, 1 where there is, 2 where it could not look.`;
 
 /** What a person can act on: the message says all. */
 class VerifyError extends Error {}
@@ -39,6 +45,7 @@ async function verify(): Promise<number> {
   const { values } = parseArgs({
     options: {
       repair: { type: 'boolean', default: false },
+      audit: { type: 'boolean', default: false },
       organisation: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -51,6 +58,9 @@ async function verify(): Promise<number> {
   await using open = new AsyncDisposableStack();
   const db = await openDatabase(open);
   if (!(await isMigrated(db))) throw new VerifyError('The database is not migrated: run `npm run migrate`.');
+
+  // Awaited here: the database is closed when this function is left.
+  if (values.audit) return await verifyAudit(db, values);
 
   const started = performance.now();
   let checked = 0;
@@ -82,6 +92,43 @@ async function verify(): Promise<number> {
     );
   }
   return remaining;
+}
+
+/** @returns how many chains have a flaw */
+async function verifyAudit(
+  db: Database,
+  { organisation, json }: { readonly organisation?: string | undefined; readonly json: boolean },
+): Promise<number> {
+  const started = performance.now();
+  let [chains, entries, flawed] = [0, 0, 0];
+  for await (const { id, name } of organisation === undefined ? selectChains(db) : select(db, organisation)) {
+    const { head, flaw } = await verifyChain(db, id);
+    const [sequence, hash] = [head.sequence, head.hash.toString('hex')];
+    if (json) console.log(JSON.stringify({ organisation: id, name, sequence, hash, flaw }));
+    else if (flaw !== null) console.log(`${name} (${id}): ${describeFlaw(flaw)}`);
+    chains += 1;
+    entries += sequence;
+    if (flaw !== null) flawed += 1;
+  }
+  if (!json) {
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    const outcome = flawed === 0 ? 'every chain is whole' : `${flawed} chains are not as they were written`;
+    console.log(`${chains} chains walked in ${seconds} s (${entries} entries in all): ${outcome}.`);
+  }
+  return flawed;
+}
+
+async function* selectChains(db: Database): AsyncGenerator<Named, void, void> {
+  for (let after: OrganisationId | null = null; ;) {
+    const chain: Awaited<ReturnType<typeof findNextChain>> = await findNextChain(db, after);
+    if (chain === null) return;
+    const { organisationId: id, name } = chain;
+    yield {
+      id,
+      name: id === nowhere ? 'Of no organisation' : (name ?? 'Of an organisation that is not there'),
+    };
+    after = id;
+  }
 }
 
 /** The configured database; the embedded one also while a server runs on it. */

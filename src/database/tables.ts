@@ -99,6 +99,51 @@ export interface Assignment {
   userId: UserId;
 }
 
+export interface AuditEntry {
+  action: string;
+  after: Json | null;
+  /**
+   * real time, also in an organisation with a test clock; never before the entry before it
+   */
+  at: Timestamp;
+  before: Json | null;
+  credential: string | null;
+  hash: Buffer;
+  organisationId: OrganisationId;
+  outcome: string;
+  previousHash: Buffer;
+  requestId: string | null;
+  /**
+   * null: nobody's, by itself
+   */
+  role: string | null;
+  sequence: number;
+  subject: string | null;
+  userId: UserId | null;
+  /**
+   * of the serialisation that is hashed
+   */
+  version: number;
+}
+
+export interface AuditHead {
+  at: Timestamp;
+  hash: Buffer;
+  organisationId: OrganisationId;
+  sequence: number;
+}
+
+export interface AuditName {
+  digest: Buffer;
+  organisationId: OrganisationId;
+  /**
+   * null: erased, and the value is a pseudonym
+   */
+  salt: Buffer | null;
+  userId: UserId;
+  value: string;
+}
+
 export interface BaseLicence {
   holderId: UserId | null;
   id: BaseLicenceId;
@@ -121,6 +166,12 @@ export interface Denial {
   code: string;
   id: DenialId;
   licence: LicenceCode;
+  organisationId: OrganisationId;
+  userId: UserId;
+}
+
+export interface ErasedUser {
+  at: Timestamp;
   organisationId: OrganisationId;
   userId: UserId;
 }
@@ -345,9 +396,13 @@ export interface UserStatusInterval {
 export interface DB {
   apiKey: ApiKey;
   assignment: Assignment;
+  auditEntry: AuditEntry;
+  auditHead: AuditHead;
+  auditName: AuditName;
   baseLicence: BaseLicence;
   billingPeriod: BillingPeriod;
   denial: Denial;
+  erasedUser: ErasedUser;
   history: History;
   hold: Hold;
   idempotencyKey: IdempotencyKey;

@@ -61,7 +61,9 @@ function guardField(field: Field, place: Place, isRoot: boolean): void {
   const guarded =
     (resolve: NonNullable<Field['resolve']>): NonNullable<Field['resolve']> =>
     (root, args, context, ...rest) => {
+      if (isRoot) context.action = place;
       if (grantOf(context.actor, place) !== null) return resolve(root, args, context, ...rest);
+      context.denied({ action: place, outcome: 'FORBIDDEN', subject: null });
       if (!isRoot && !isNonNullType(field.type)) return null;
       throw codedError(forbidden(context.actor));
     };

@@ -41,6 +41,7 @@ interface SchemaTypes {
     DateTime: { Input: Instant; Output: Instant };
     TimeZone: { Input: string; Output: string };
     SafeInt: { Input: number; Output: number };
+    JSON: { Input: never; Output: unknown };
   } & { [Name in keyof Enums]: { Input: Enums[Name]; Output: Enums[Name] } };
 }
 
@@ -103,6 +104,14 @@ builder.scalarType('SafeInt', {
   serialize: (value) => value,
   parseValue: parseSafeInt,
   parseLiteral: (node) => parseSafeInt(node.kind === Kind.INT ? Number(node.value) : undefined),
+});
+
+builder.scalarType('JSON', {
+  description: 'Any JSON. Only answered, never taken.',
+  serialize: (value) => value,
+  parseValue: () => {
+    throw new TypeError('JSON is only answered');
+  },
 });
 
 builder.interfaceType('Node', {

@@ -1,5 +1,6 @@
 import type { InputRef, ObjectParam, ObjectRef } from '@pothos/core';
 import { type Grant, grantOf, isPlace } from '../kernel/access.ts';
+import { decodeId } from '../kernel/ids.ts';
 import { isRefusal, type Refusal } from '../kernel/refusal.ts';
 import { type Forbidden, forbidden } from './access.ts';
 import { builder, type BuilderTypes } from './builder.ts';
@@ -69,15 +70,26 @@ export function mutation<Input, Payload extends object>(options: {
       description,
       args: { input: t.arg({ type: input as never, required: true, description: 'All arguments.' }) },
       resolve: async (_root, args, context) => {
+        const { input } = args as { input: Input };
         const grant = grantOf(context.actor, place);
-        if (grant === null) return forbidden(context.actor) as never;
-        const answer = await resolve((args as { input: Input }).input, context, grant);
+        context.action = name;
+        if (grant === null) {
+          context.denied({ action: name, outcome: 'FORBIDDEN', subject: subjectOf(input as object) });
+          return forbidden(context.actor) as never;
+        }
+        const answer = await resolve(input, context, grant);
         // What was read before the change is not answered after it.
         context.scope = {};
         return toResult(answer) as never;
       },
     }),
   );
+}
+
+/** What a mutation was to be done to: the first of its arguments that is an id of this API. */
+function subjectOf(input: object): string | null {
+  const isId = (value: unknown): value is string => typeof value === 'string' && decodeId(value) !== null;
+  return Object.values(input).find(isId) ?? null;
 }
 
 function toResult(answer: object): object {

@@ -35,8 +35,19 @@ export function registerNode<Type extends Reference['type']>(
   findings.set(type, { find, userOf });
 }
 
-/** Whether what an id names is the actor's to ask for. Of what is not, it never becomes known whether it exists. */
-async function mayAskFor(context: Context, reference: Reference, grant: Grant): Promise<boolean> {
+/**
+ * Whether what an id names is the actor's to ask for. Of what is not, it never becomes known whether it exists: who asks
+ * for it is told, and recorded, in the same way.
+ */
+async function mayAskFor(context: Context, id: string, reference: Reference, grant: Grant): Promise<boolean> {
+  // Other root fields of the operation may begin while this one waits.
+  const { action } = context;
+  const may = await isTheirs(context, reference, grant);
+  if (!may) context.denied({ action, outcome: 'NOT_FOUND', subject: id });
+  return may;
+}
+
+async function isTheirs(context: Context, reference: Reference, grant: Grant): Promise<boolean> {
   if (reference.type === 'Licence') return true;
   if (!(await context.mayReach(context, reference.organisationId))) return false;
   if (grant === 'ANY') return true;
@@ -51,7 +62,11 @@ async function findNode(context: Context, id: string): Promise<object | null> {
   if (reference === null) return null;
   // A licence is one of two types, and its finder says which; both are everybody's.
   const grant = isPlace(reference.type) ? grantOf(context.actor, reference.type) : 'ANY';
-  if (grant === null || !(await mayAskFor(context, reference, grant))) return null;
+  if (grant === null) {
+    context.denied({ action: context.action, outcome: 'FORBIDDEN', subject: id });
+    return null;
+  }
+  if (!(await mayAskFor(context, id, reference, grant))) return null;
   const row = await findings.get(reference.type)?.find(context, reference as never);
   if (row === null || row === undefined) return null;
   if (reference.type !== 'Licence') brandWithType(row, reference.type as never);
@@ -92,7 +107,7 @@ export async function readId<Type extends OwnedType>(
   grant: Grant = 'ANY',
 ): Promise<{ readonly organisationId: OrganisationId; readonly id: Id<Type> } | NotFound> {
   const reference = decodeId(id);
-  return reference?.type === type && 'id' in reference && (await mayAskFor(context, reference, grant))
+  return reference?.type === type && 'id' in reference && (await mayAskFor(context, id, reference, grant))
     ? { organisationId: reference.organisationId, id: reference.id as Id<Type> }
     : notFound(what);
 }
@@ -104,7 +119,7 @@ export async function readOrganisationId(
   what = 'organisation',
 ): Promise<{ readonly organisationId: OrganisationId } | NotFound> {
   const reference = decodeId(id);
-  return reference?.type === 'Organisation' && (await mayAskFor(context, reference, 'ANY'))
+  return reference?.type === 'Organisation' && (await mayAskFor(context, id, reference, 'ANY'))
     ? { organisationId: reference.organisationId }
     : notFound(what);
 }

@@ -3,7 +3,7 @@ import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
-import { nowhere, type OrganisationId } from '../kernel/ids.ts';
+import { nowhere, type OrganisationId, type UserId } from '../kernel/ids.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import {
   canonical,
@@ -113,6 +113,34 @@ export async function once<Made extends { readonly id: string }, Refused extends
   await remember(trx, [{ request: asked, outcome }], real);
   return made;
 }
+
+/**
+ * Takes what a user is known by out of the requests that are remembered. A repeat of one is answered as one with other
+ * arguments: the person it names is not made a second time.
+ */
+export async function eraseFromKeys(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  { id, ...names }: { readonly id: UserId } & Readonly<Partial<Record<PersonalArgument, string | null>>>,
+): Promise<void> {
+  const mentions = personalArguments
+    .filter((name) => typeof names[name] === 'string')
+    // As `canonical` writes an argument.
+    .map((name) => JSON.stringify([name, names[name]]));
+  await sql`
+    update idempotency_key set
+      arguments = 'erased',
+      outcome = case when outcome ? 'refusal' then '{"refusal": {"code": "ERASED", "message": ""}}' else outcome end
+    where organisation_id = ${organisationId} and scope = 'createUser'
+      and (outcome ->> 'id' = ${id}
+        or (outcome ? 'refusal' and exists (
+          select from unnest(${mentions}::text[]) mention where position(mention in arguments) > 0)))`.execute(
+    trx,
+  );
+}
+
+const personalArguments = ['username', 'displayName', 'email', 'externalId'] as const;
+type PersonalArgument = (typeof personalArguments)[number];
 
 /**
  * Forgets the keys of before an instant, a slice at a time until none is left: however many there are, no statement is

@@ -63,6 +63,7 @@ export const access = {
   'Organisation.history': reading(figures),
   'Organisation.apiKeys': keys(administration),
   'User.securityKeys': reading(attendance),
+  'Organisation.auditLog': reading(administration),
 
   'Mutation.createOrganisation': organisations(selling),
   'Mutation.updateOrganisation': organisations(selling),
@@ -71,6 +72,7 @@ export const access = {
   'Mutation.endPurchase': purchases(selling),
   'Mutation.createUser': users(administration),
   'Mutation.setUserStatus': users(administration),
+  'Mutation.eraseUser': users(administration),
   'Mutation.assignLicence': users(administration),
   'Mutation.unassignLicence': users(administration),
   'Mutation.beginSecurityKeyEnrolment': users(attendance),

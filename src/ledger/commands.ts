@@ -1,4 +1,6 @@
 import { deleteBaseLicences, listDueBaseLicences } from '../assignment/store.ts';
+import { type Change, whoOf } from '../audit/domain.ts';
+import { chain, saveLinks } from '../audit/store.ts';
 import { byOrganisation, type Of, type Span } from '../database/bulk.ts';
 import { hastened, inTransaction, type Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
@@ -47,6 +49,8 @@ export interface Ledger {
   readonly owners: ReadonlyMap<SessionId, UserId>;
   history: readonly HistoryEntry[];
   denials: readonly Denial[];
+  /** What is to stand in the audit log. */
+  changes: readonly Change[];
 }
 
 /** A ledger, with what it is compared with when it is saved: what was loaded. */
@@ -68,6 +72,8 @@ export interface Desk {
   readonly ledger: Ledger;
   /** Loads users with their live sessions; those that do not exist are missing from the ledger's holders. */
   readonly loadHolders: (userIds: readonly UserId[]) => Promise<void>;
+  /** Puts a change into the audit log, by the command's name, with the change or not at all. */
+  readonly note: (change: Change) => void;
 }
 
 /** What is done to several organisations in one transaction. */
@@ -159,15 +165,18 @@ export async function inLedgers<Answer, Known = void>(
           loadHolders: (users) => loadHolders(trx, ready, users),
         };
         const isToGoOn = work.patient && desks.leftOut.size > 0;
+        const answer = isToGoOn ? null : { is: await work.decide(desks, known) };
         return {
-          answer: isToGoOn ? null : { is: await work.decide(desks, known) },
+          answer,
+          links: await chain(trx, notedIn(services, name, ready)),
           saved: [...open.values()].map((each) => changesOf(each, work.sessionsOnly ?? false)),
         };
       },
       {
         settings: wait === 'LONG' ? hastened : { ...hastened, lock_timeout: briefMilliseconds },
-        write: (trx, { answer, saved }) => [
+        write: (trx, { answer, links, saved }) => [
           ...save(trx, saved),
+          ...saveLinks(trx, links),
           answer === null ? null : work.write?.(trx, answer.is),
         ],
       },
@@ -233,6 +242,9 @@ export async function inLedgerAt<Answer extends object, Unmoved extends Refusal>
           ledger,
           loadHolders: (userIds) =>
             loadHolders(userIds.map((userId) => ({ organisationId, userId, sessionId: null }))),
+          note: (change) => {
+            ledger.changes = [...ledger.changes, change];
+          },
         });
       },
     });
@@ -342,6 +354,7 @@ async function openLedgers(
         owners,
         history: become?.history ?? [],
         denials: [],
+        changes: [],
       };
       return [
         id,
@@ -422,6 +435,20 @@ async function loadHolders(
     for (const [userId, holder] of holders) if (!known.has(userId)) opened.holders.set(userId, holder);
     opened.ledger.holders = new Map([...holders, ...known]);
   }
+}
+
+/** What commands noted, and who asked for it. */
+function notedIn({ by, clock }: Services, name: string, open: ReadonlyMap<OrganisationId, OpenLedger>) {
+  return [...open].flatMap(([organisationId, { ledger }]) =>
+    ledger.changes.map((change) => ({
+      ...change,
+      ...whoOf(by),
+      organisationId,
+      at: clock.now(),
+      action: name,
+      outcome: 'DONE',
+    })),
+  );
 }
 
 /** What there is to write of an organisation, and to announce once that is committed. */

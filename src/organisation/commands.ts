@@ -1,8 +1,10 @@
-import { inTransaction } from '../database/transaction.ts';
+import { type Change, differing, whoOf } from '../audit/domain.ts';
+import { note } from '../audit/store.ts';
+import { inTransaction, type Transaction } from '../database/transaction.ts';
 import type { IdempotencyKeyReused } from '../idempotency/domain.ts';
 import { once } from '../idempotency/store.ts';
 import type { Instant } from '../kernel/clock.ts';
-import { newId, type OrganisationId } from '../kernel/ids.ts';
+import { encodeOrganisationId, newId, type OrganisationId } from '../kernel/ids.ts';
 import {
   type InvalidInput,
   invalidInput,
@@ -70,7 +72,10 @@ export async function createOrganisation(
           rowsRevision: 1,
           createdAt: real,
         };
-        if (await insertOrganisation(trx, organisation)) return organisation;
+        if (await insertOrganisation(trx, organisation)) {
+          await noteCreation(services, trx, organisation);
+          return organisation;
+        }
         return {
           code: 'EXTERNAL_ID_TAKEN',
           message: `Another organisation has the external id “${input.externalId}”; choose another.`,
@@ -83,6 +88,24 @@ export async function createOrganisation(
       },
     ),
   );
+}
+
+/** The first entry of its own chain, in the transaction that makes the organisation: nobody else can see either before. */
+async function noteCreation(
+  { by, clock }: Services,
+  trx: Transaction,
+  { id, parentId, name, externalId, timeZone, leaseSeconds, testClock }: Organisation,
+): Promise<void> {
+  const change: Change = {
+    subject: encodeOrganisationId(id),
+    before: null,
+    after: {
+      ...{ name, externalId, timeZone, leaseSeconds, testClock },
+      parentId: parentId === null ? null : encodeOrganisationId(parentId),
+    },
+  };
+  const told = { ...whoOf(by), at: clock.now(), action: 'createOrganisation', outcome: 'DONE' };
+  await note(trx, { organisationId: id, ...change, ...told });
 }
 
 export interface UpdateOrganisation {
@@ -102,13 +125,18 @@ export async function updateOrganisation(
   const invalid = leaseSeconds === null ? null : decideLease(leaseSeconds);
   if (invalid !== null) return invalid;
 
-  return inLedger(services, 'updateOrganisation', organisationId, async ({ ledger }) => {
+  return inLedger(services, 'updateOrganisation', organisationId, async ({ ledger, note }) => {
+    const former = ledger.organisation;
     ledger.organisation = {
-      ...ledger.organisation,
-      name: name ?? ledger.organisation.name,
-      timeZone: timeZone ?? ledger.organisation.timeZone,
-      leaseSeconds: leaseSeconds ?? ledger.organisation.leaseSeconds,
+      ...former,
+      name: name ?? former.name,
+      timeZone: timeZone ?? former.timeZone,
+      leaseSeconds: leaseSeconds ?? former.leaseSeconds,
     };
+    note({
+      subject: encodeOrganisationId(organisationId),
+      ...differing(former, ledger.organisation, ['name', 'timeZone', 'leaseSeconds']),
+    });
     return ledger.organisation;
   });
 }
@@ -126,6 +154,7 @@ export async function advanceTestClock(
   to: Instant,
 ): Promise<Organisation | NotATestClock | InvalidInput | NotFound> {
   for (;;) {
+    let former: Instant | null = null;
     const organisation = await inLedgerAt<Organisation, NotATestClock | InvalidInput>(
       services,
       'advanceTestClock',
@@ -144,11 +173,19 @@ export async function advanceTestClock(
             `A test clock moves forwards only, and stands at ${settledAt.toISOString()}.`,
           );
         }
+        former = settledAt;
         const farthest = new Date(settledAt);
         farthest.setUTCFullYear(settledAt.getUTCFullYear() + maxYearsAtOnce);
         return decideClock('to', to, timeZone) ?? { to: to < farthest ? to : farthest };
       },
-      async ({ ledger }) => ledger.organisation,
+      async ({ ledger, note }) => {
+        note({
+          subject: encodeOrganisationId(organisationId),
+          before: { now: former },
+          after: { now: ledger.now },
+        });
+        return ledger.organisation;
+      },
     );
     if (isRefusal(organisation) || organisation.settledAt >= to) return organisation;
   }

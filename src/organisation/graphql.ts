@@ -175,6 +175,13 @@ builder.queryFields((t) => ({
       const found = named.success
         ? await findOrganisationIdByExternalId(context.services.db, named.data)
         : null;
+      if (found !== null && !(await mayReach(context, found))) {
+        context.denied({
+          action: 'Query.organisation',
+          outcome: 'NOT_FOUND',
+          subject: encodeOrganisationId(found),
+        });
+      }
       // What is nowhere is looked for among the actor's own as well: it takes as long as what is another's.
       return context.findOrganisation(context, found ?? nowhere);
     },

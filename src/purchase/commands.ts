@@ -1,7 +1,8 @@
+import { differing } from '../audit/domain.ts';
 import type { IdempotencyKeyReused } from '../idempotency/domain.ts';
 import { once } from '../idempotency/store.ts';
 import type { Instant } from '../kernel/clock.ts';
-import { newId, type OrganisationId, type PurchaseId } from '../kernel/ids.ts';
+import { encodeOwnedId, newId, type OrganisationId, type PurchaseId } from '../kernel/ids.ts';
 import { type InvalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { inLedger, inStep } from '../ledger/commands.ts';
 import { findLicences } from '../ledger/desk.ts';
@@ -34,7 +35,7 @@ export async function recordPurchase(
   services: Services,
   { organisationId, idempotencyKey, ...input }: RecordPurchase,
 ): Promise<Purchase | InvalidInput | NotFound | IdempotencyKeyReused> {
-  return inLedger(services, 'recordPurchase', organisationId, ({ trx, ledger }) =>
+  return inLedger(services, 'recordPurchase', organisationId, ({ trx, ledger, note }) =>
     once<Purchase, InvalidInput | NotFound>(
       trx,
       organisationId,
@@ -67,6 +68,8 @@ export async function recordPurchase(
           changePool(tally, licence.code, { purchases: poolOf(tally, licence.code).purchases + 1 });
           if (isInForce(purchase, ledger.now)) changeTotals(tally, licence.code, purchase, 1);
         });
+        const { id, recordedAt: _, ...bought } = purchase;
+        note({ subject: encodeOwnedId('Purchase', organisationId, id), before: null, after: bought });
         return purchase;
       },
       async (id) => {
@@ -89,7 +92,7 @@ export async function endPurchase(
   services: Services,
   { organisationId, purchaseId, until }: EndPurchase,
 ): Promise<Purchase | InvalidInput | NotFound> {
-  return inLedger(services, 'endPurchase', organisationId, async ({ trx, ledger }) => {
+  return inLedger(services, 'endPurchase', organisationId, async ({ trx, ledger, note }) => {
     const [purchase] = await listPurchases(trx, organisationId, [purchaseId]);
     if (purchase === undefined) return notFound('purchase');
     const end = decideEnd(purchase, until, ledger.now);
@@ -101,6 +104,10 @@ export async function endPurchase(
       if (isInForce(purchase, ledger.now) && !isInForce(ended, ledger.now)) {
         changeTotals(tally, purchase.licence, purchase, -1);
       }
+    });
+    note({
+      subject: encodeOwnedId('Purchase', organisationId, purchaseId),
+      ...differing(purchase, ended, ['until']),
     });
     return ended;
   });

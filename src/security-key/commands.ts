@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { type UserDeleted, userDeleted } from '../assignment/domain.ts';
+import { whoOf } from '../audit/domain.ts';
+import { note } from '../audit/store.ts';
 import { inTransaction, type Transaction } from '../database/transaction.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { plusSeconds } from '../kernel/clock.ts';
-import { newId, type OrganisationId, type SecurityKeyId } from '../kernel/ids.ts';
+import { encodeOwnedId, newId, type OrganisationId, type SecurityKeyId } from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import type { Services } from '../live/services.ts';
+import { lockOrganisations } from '../organisation/store.ts';
 import { lockUser } from '../user/store.ts';
 import {
   accepted,
@@ -216,6 +219,7 @@ export function createSecurityKeys(terms: SecondFactorTerms): SecurityKeys {
       if (isRefusal(proof)) return proof;
       const now = services.clock.now();
       const enrolled = await inTransaction(services.db, 'enrolSecurityKey', async (trx) => {
+        await lockOrganisations(trx, [whose.organisationId], false);
         const enrollable = await lockEnrollable(trx, whose);
         if (isRefusal(enrollable)) return enrollable;
         // Asked under the user's lock: of two that would both be the first, one is the second.
@@ -240,7 +244,9 @@ export function createSecurityKeys(terms: SecondFactorTerms): SecurityKeys {
           lastUsedAt: null,
           suspectAt: null,
         };
-        return (await insertSecurityKey(trx, whose.organisationId, key)) ? key : securityKeyTaken();
+        if (!(await insertSecurityKey(trx, whose.organisationId, key))) return securityKeyTaken();
+        await noteKey(services, trx, whose.organisationId, 'enrolSecurityKey', key);
+        return key;
       });
       return enrolled ?? requireOwn(services, actor, proof);
     },
@@ -248,15 +254,36 @@ export function createSecurityKeys(terms: SecondFactorTerms): SecurityKeys {
       const proof = await showOwn(services, actor, secondFactor);
       if (isRefusal(proof)) return proof;
       const removed = await inTransaction(services.db, 'removeSecurityKey', async (trx) => {
+        await lockOrganisations(trx, [organisationId], false);
         const key = await lockSecurityKey(trx, organisationId, securityKeyId);
         if (key === null) return notFound('security key');
         if (!proof.shown && mustProve(actor, key.userId, [key])) return null;
         await deleteSecurityKey(trx, organisationId, key.id);
+        await noteKey(services, trx, organisationId, 'removeSecurityKey', key);
         return key;
       });
       return removed ?? requireOwn(services, actor, proof);
     },
   };
+}
+
+/** What a key is called is its owner's to know, and stays out of the log. */
+async function noteKey(
+  { by, clock }: Services,
+  trx: Transaction,
+  organisationId: OrganisationId,
+  action: 'enrolSecurityKey' | 'removeSecurityKey',
+  { id, userId, algorithm }: SecurityKey,
+): Promise<void> {
+  const facts = { userId: encodeOwnedId('User', organisationId, userId), algorithm };
+  const isGone = action === 'removeSecurityKey';
+  await note(trx, {
+    organisationId,
+    ...{ ...whoOf(by), at: clock.now(), action, outcome: 'DONE' },
+    subject: encodeOwnedId('SecurityKey', organisationId, id),
+    before: isGone ? facts : null,
+    after: isGone ? null : facts,
+  });
 }
 
 function notAnEnrolment(): InvalidInput {

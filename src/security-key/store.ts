@@ -114,6 +114,25 @@ export async function deleteSecurityKey(
     .execute();
 }
 
+/** All that is a user's: what their keys are called may name them. */
+export async function deleteSecurityKeys(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  userId: UserId,
+): Promise<void> {
+  const ofUser = { organisationId, userId };
+  await Promise.all([
+    trx
+      .deleteFrom('securityKey')
+      .where(({ and }) => and(ofUser))
+      .execute(),
+    trx
+      .deleteFrom('securityKeyChallenge')
+      .where(({ and }) => and(ofUser))
+      .execute(),
+  ]);
+}
+
 /** Adds a challenge, and keeps no more than `most` of the user's for the purpose: the newest. The user must be locked. */
 export async function insertChallenge(
   trx: Transaction,

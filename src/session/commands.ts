@@ -8,8 +8,17 @@ import {
   type Outcome,
 } from '../idempotency/domain.ts';
 import { identityOf, type KeyedRequest, recall, remember } from '../idempotency/store.ts';
+import type { By } from '../kernel/actor.ts';
 import { failureCode, isUnavailable, lockNotAvailable } from '../kernel/failure.ts';
-import { type LicenceCode, newId, type OrganisationId, type SessionId, type UserId } from '../kernel/ids.ts';
+import {
+  encodeOrganisationId,
+  encodeOwnedId,
+  type LicenceCode,
+  newId,
+  type OrganisationId,
+  type SessionId,
+  type UserId,
+} from '../kernel/ids.ts';
 import { createLanes, Held, type QueueLimits } from '../kernel/lanes.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { inLedger, inLedgers, type Ledger } from '../ledger/commands.ts';
@@ -74,8 +83,11 @@ export interface SessionCommands {
   releaseFeatures(request: OfSessionFeatures): Promise<SessionAnswer>;
   /** L9. */
   logoff(request: OfSession): Promise<SessionAnswer>;
-  /** Ends a session, a user's, or all of an organisation's. @returns those that it ended */
-  forceLogoff(request: ForceLogoff): Promise<{ readonly sessions: readonly Session[] } | NotFound>;
+  /** Ends a session, a user's, or all of an organisation's. @param by who asked for it @returns those that it ended */
+  forceLogoff(
+    request: ForceLogoff,
+    by: By | null,
+  ): Promise<{ readonly sessions: readonly Session[] } | NotFound>;
 }
 
 /** What waits in a lane. */
@@ -180,7 +192,8 @@ export function createSessionCommands(services: Services, queue: QueueLimits = u
     acquireFeatures: (of) => askSession('ACQUIRE', of),
     releaseFeatures: (of) => askSession('RELEASE', of),
     logoff: (of) => askSession('LOGOFF', { ...of, features: [] }),
-    forceLogoff: (request) => forceLogoff(services, request),
+    // The others' requests of many actors are decided together; this one is somebody's own.
+    forceLogoff: (request, by) => forceLogoff({ ...services, by }, request),
   };
 }
 
@@ -448,19 +461,42 @@ async function forceLogoff(
   // Once also where nobody is affected: whether the organisation exists is to be found out.
   for (let first = 0; first === 0 || first < userIds.length; first += maxLoggedOff) {
     const some = userIds.slice(first, first + maxLoggedOff);
-    const ended = await inLedger(services, 'forceLogoff', organisationId, async ({ ledger, loadHolders }) => {
-      await loadHolders(some);
-      if (request.of !== 'ORGANISATION' && !some.some((userId) => ledger.holders.has(userId))) {
-        return notFound(request.of === 'SESSION' ? 'session' : 'user');
-      }
-      const isMeant = ({ id, userId }: Session) =>
-        request.of === 'SESSION' ? id === request.sessionId : some.includes(userId);
-      return { sessions: endLoadedSessions(ledger, isMeant, 'FORCED') };
-    });
+    const ended = await inLedger(
+      services,
+      'forceLogoff',
+      organisationId,
+      async ({ ledger, loadHolders, note }) => {
+        await loadHolders(some);
+        if (request.of !== 'ORGANISATION' && !some.some((userId) => ledger.holders.has(userId))) {
+          return notFound(request.of === 'SESSION' ? 'session' : 'user');
+        }
+        const isMeant = ({ id, userId }: Session) =>
+          request.of === 'SESSION' ? id === request.sessionId : some.includes(userId);
+        const sessions = endLoadedSessions(ledger, isMeant, 'FORCED');
+        note({
+          subject: subjectOf(request),
+          before: null,
+          after: { sessionsEnded: sessions.length },
+        });
+        return { sessions };
+      },
+    );
     if (isRefusal(ended)) return ended;
     for (const session of ended.sessions) sessions.push(session);
   }
   return { sessions };
+}
+
+function subjectOf(request: ForceLogoff): string {
+  const { organisationId } = request;
+  switch (request.of) {
+    case 'SESSION':
+      return encodeOwnedId('Session', organisationId, request.sessionId);
+    case 'USER':
+      return encodeOwnedId('User', organisationId, request.userId);
+    case 'ORGANISATION':
+      return encodeOrganisationId(organisationId);
+  }
 }
 
 async function listAffectedUserIds({ db }: Services, request: ForceLogoff): Promise<UserId[]> {

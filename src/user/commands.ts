@@ -6,9 +6,13 @@ import {
   removeAssignments,
   saveBaseLicences,
 } from '../assignment/store.ts';
+import { nameOf } from '../audit/domain.ts';
+import { eraseNames } from '../audit/store.ts';
 import type { IdempotencyKeyReused } from '../idempotency/domain.ts';
-import { once } from '../idempotency/store.ts';
-import { newId, type OrganisationId, type UserId } from '../kernel/ids.ts';
+import { eraseFromKeys, once } from '../idempotency/store.ts';
+import { updateKeyNames } from '../access/store.ts';
+import { deleteSecurityKeys } from '../security-key/store.ts';
+import { encodeOwnedId, newId, type OrganisationId, type UserId } from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { type Desk, inLedger } from '../ledger/commands.ts';
 import {
@@ -26,11 +30,14 @@ import {
   decideTransition,
   type InvalidTransition,
   type User,
+  pseudonymsOf,
+  type UserNotDeleted,
   type UsernameTaken,
   type UserStatus,
   usernameTaken,
+  userNotDeleted,
 } from './domain.ts';
-import { insertUser, isUsernameTaken, listUsers, updateStatus } from './store.ts';
+import { insertUser, isUsernameTaken, listUsers, updateNames, updateStatus } from './store.ts';
 
 export interface CreateUser {
   readonly organisationId: OrganisationId;
@@ -113,6 +120,18 @@ async function create(
       ...countActivation(organisation, null, organisation.period.month),
     };
   }
+  desk.note({
+    subject: encodeOwnedId('User', organisationId, user.id),
+    before: null,
+    after: {
+      username: nameOf(user.id, user.username),
+      displayName: nameOf(user.id, user.displayName),
+      email: nameOf(user.id, user.email),
+      externalId: nameOf(user.id, user.externalId),
+      status: user.status,
+      licences: licences.map(({ code }) => code),
+    },
+  });
   return user;
 }
 
@@ -157,7 +176,41 @@ export async function setUserStatus(
     ledger.organisation = { ...organisation, ...counts };
     const activeMonth = user.status === 'ACTIVE' ? month : user.activeMonth;
     await updateStatus(trx, organisationId, userId, { status, activeMonth }, ledger.now);
+    desk.note({
+      subject: encodeOwnedId('User', organisationId, userId),
+      before: { status: user.status },
+      after: { status },
+    });
     return { ...user, status, activeMonth };
+  });
+}
+
+/**
+ * For a data-protection request: whatever a deleted user was known by becomes a pseudonym, in the audit log and in remembered
+ * requests too. What was counted stays. Erasing a user again changes nothing.
+ */
+export async function eraseUser(
+  services: Services,
+  { organisationId, userId }: { readonly organisationId: OrganisationId; readonly userId: UserId },
+): Promise<User | UserNotDeleted | NotFound> {
+  return inLedger(services, 'eraseUser', organisationId, async ({ trx, note }) => {
+    const [user] = await listUsers(trx, organisationId, [userId]);
+    if (user === undefined) return notFound('user');
+    if (user.status !== 'DELETED') return userNotDeleted(user.status);
+    const erased = { ...user, ...pseudonymsOf(user) };
+    if (erased.username === user.username) return user;
+
+    await eraseFromKeys(trx, organisationId, user);
+    await deleteSecurityKeys(trx, organisationId, userId);
+    await updateKeyNames(trx, organisationId, userId, erased.username);
+    await updateNames(trx, organisationId, erased, services.clock.now());
+    await eraseNames(trx, organisationId, userId, erased.username);
+    note({
+      subject: encodeOwnedId('User', organisationId, userId),
+      before: null,
+      after: { username: erased.username },
+    });
+    return erased;
   });
 }
 

@@ -26,6 +26,30 @@ export function usernameTaken(username: string): UsernameTaken {
   return { code: 'USERNAME_TAKEN', message: `The username “${username}” is taken; choose another.` };
 }
 
+export type UserNotDeleted = Refusal<'USER_NOT_DELETED'>;
+
+export function userNotDeleted(status: UserStatus): UserNotDeleted {
+  return {
+    code: 'USER_NOT_DELETED',
+    message: `Only a deleted user is erased, and this one is ${status}; set its status to DELETED first.`,
+  };
+}
+
+/** By what a user is known who was erased: unique, and always the same. */
+export function pseudonymsOf({
+  id,
+  email,
+  externalId,
+}: User): Pick<User, 'username' | 'displayName' | 'email' | 'externalId'> {
+  const pseudonym = `erased-${id}`;
+  return {
+    username: pseudonym,
+    displayName: pseudonym,
+    email: email === null ? null : pseudonym,
+    externalId: externalId === null ? null : pseudonym,
+  };
+}
+
 /** U1: where a user's life can go from each status. */
 const transitions: Readonly<Record<UserStatus, readonly UserStatus[]>> = {
   PRE_ACTIVE: ['ACTIVE', 'DELETED'],

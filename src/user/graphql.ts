@@ -7,8 +7,8 @@ import { IdempotencyKeyReused, mutation } from '../graphql/mutation.ts';
 import { readId, readOrganisationId, registerNode } from '../graphql/node.ts';
 import { encodeOwnedId, type LicenceCode, type OrganisationId, type UserId } from '../kernel/ids.ts';
 import { isRefusal } from '../kernel/refusal.ts';
-import { createUser, setUserStatus } from './commands.ts';
-import type { InvalidTransition, User, UsernameTaken, UserStatus } from './domain.ts';
+import { createUser, eraseUser, setUserStatus } from './commands.ts';
+import type { InvalidTransition, User, UsernameTaken, UserNotDeleted, UserStatus } from './domain.ts';
 import { countUsers, listUsers, pageUsers } from './store.ts';
 
 /** A user, and whose. */
@@ -161,6 +161,11 @@ const InvalidTransitionError = builder.objectRef<InvalidTransition>('InvalidTran
   }),
 });
 
+const UserNotDeletedError = builder.objectRef<UserNotDeleted>('UserNotDeleted').implement({
+  interfaces: ['UserError'],
+  description: 'Only a deleted user’s names can be erased.',
+});
+
 function payload(name: string, description: string) {
   return builder.objectRef<{ readonly user: UserRow }>(name).implement({
     description,
@@ -240,6 +245,27 @@ mutation({
     if (isRefusal(reference)) return reference;
     const { organisationId, id: userId } = reference;
     const user = await setUserStatus(services, { organisationId, userId, status: input.status });
+    return isRefusal(user) ? user : { user: { ...user, organisationId } };
+  },
+});
+
+const EraseUserInput = builder.inputType('EraseUserInput', {
+  description: 'A user whose names are to be erased.',
+  fields: (t) => ({ userId: t.id({ required: true, description: 'The user, DELETED.' }) }),
+});
+
+mutation({
+  name: 'eraseUser',
+  description:
+    'For a data-protection request: replaces a deleted user’s username, display name, e-mail address and external id by a pseudonym, in the audit log too, for good. What was counted stays; erasing again changes nothing.',
+  input: EraseUserInput,
+  payload: payload('EraseUserPayload', 'The user, under its pseudonym.'),
+  errors: [UserNotDeletedError],
+  resolve: async (input, context) => {
+    const reference = await readId(context, 'User', input.userId, 'user');
+    if (isRefusal(reference)) return reference;
+    const { organisationId, id: userId } = reference;
+    const user = await eraseUser(context.services, { organisationId, userId });
     return isRefusal(user) ? user : { user: { ...user, organisationId } };
   },
 });

@@ -156,3 +156,19 @@ export async function updateStatus(
     .values({ organisationId, userId, status: change.status, from: at })
     .execute();
 }
+
+/** Replaces what a user is known by, for good, and says so. */
+export async function updateNames(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  { id, username, displayName, email, externalId }: User,
+  at: Instant,
+): Promise<void> {
+  await trx
+    .updateTable('user')
+    .set({ username, displayName, email, externalId })
+    .where('organisationId', '=', organisationId)
+    .where('id', '=', id)
+    .execute();
+  await trx.insertInto('erasedUser').values({ organisationId, userId: id, at }).execute();
+}

@@ -206,6 +206,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
     'query ($id: ID!) { node(id: $id) { __typename ... on User { field: securityKeys { name } } } }',
     ({ user, colleague }, isOwn) => ({ id: isOwn ? user : colleague }),
   ),
+  'Organisation.auditLog': ofOrganisation('field: auditLog { edges { node { action } } }'),
   'Mutation.createOrganisation': change('createOrganisation', ({ organisation }) => ({
     name: 'Child',
     parentId: organisation,
@@ -231,6 +232,8 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
     username: `user-${(counter += 1)}`,
   })),
   'Mutation.setUserStatus': change('setUserStatus', ({ user }) => ({ userId: user, status: 'ACTIVE' })),
+  // Of a user that is not deleted: who may ask is told what to do first.
+  'Mutation.eraseUser': change('eraseUser', ({ user }) => ({ userId: user })),
   'Mutation.assignLicence': change('assignLicence', ({ user }) => ({ userId: user, licence: 'SUPERVISOR' })),
   'Mutation.unassignLicence': change('unassignLicence', ({ user }) => ({ userId: user, licence: 'VIEW' })),
   'Mutation.beginSecurityKeyEnrolment': change('beginSecurityKeyEnrolment', ({ user, colleague }, isOwn) => ({

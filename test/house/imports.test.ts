@@ -78,6 +78,8 @@ function isAllowed({ from, to, typesOnly }: Import): boolean {
         (isNoun && ['domain', 'store'].includes(imported.layer)) ||
         imported.room === 'ledger'
       );
+    // What answers beside GraphQL, by the same rules.
+    case 'download':
     case 'graphql':
       return (
         ['graphql', 'live', 'ledger'].includes(imported.room) ||

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { expectNoSecrets, secret } from './secrets.ts';
 
 export interface ServerProcess {
   readonly child: ChildProcess;
@@ -28,8 +29,44 @@ export function spawnServer(variables: Record<string, string>, command?: string[
   const output = { out: '', err: '' };
   child.stdout.on('data', (text) => (output.out += String(text)));
   child.stderr.on('data', (text) => (output.err += String(text)));
-  const exited = new Promise<number | null>((done) => child.once('close', (code) => done(code)));
+  for (const [name, value] of Object.entries(variables)) registerSecrets(name, value);
+  const exited = new Promise<number | null>((done, failed) => {
+    child.once('close', (code) => {
+      const folder = variables['SEATKEEPER_DATA'];
+      if (folder !== undefined) registerFiles(folder);
+      try {
+        expectNoSecrets(withoutGreeting(output.out) + output.err, 'a server’s process');
+        done(code);
+      } catch (error) {
+        failed(error as Error);
+      }
+    });
+  });
   return { child, output, exited };
+}
+
+/** The secrets of a server's configuration: its key, and the password of a database or of Redis. */
+function registerSecrets(name: string, value: string): void {
+  if (name === 'SEATKEEPER_OPERATOR_KEY' && value.length >= 16) secret(value);
+  if (!name.endsWith('_URL') || !URL.canParse(value)) return;
+  const password = decodeURIComponent(new URL(value).password);
+  if (password.length >= 8) secret(password);
+}
+
+/** Those that a server made for itself. */
+function registerFiles(folder: string): void {
+  for (const file of ['operator-key', join('postgres', 'password')]) {
+    try {
+      secret(readFileSync(join(folder, file), 'utf8').trim());
+    } catch {
+      // It was never made, or the folder is gone already.
+    }
+  }
+}
+
+/** What a server prints to the person who starts it, by its documented lines, is no log. */
+function withoutGreeting(out: string): string {
+  return out.replaceAll(/^ {2}(?:GraphiQL|Operator key) .*$/gm, '');
 }
 
 /** The server's address, once it says that it is ready. */

@@ -12,6 +12,7 @@ import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { type Clock, type Instant, instant, systemClock } from '../../src/kernel/clock.ts';
 import { createRates, defaultRateLimits } from '../../src/graphql/transports/rates.ts';
 import { testDatabase } from './database.ts';
+import { expectNoSecrets, secret, textOf } from './secrets.ts';
 
 export interface GraphqlError {
   readonly message: string;
@@ -85,10 +86,13 @@ export async function startTestServer(
       ? await testDatabase()
       : { connection: beside.connection, drop: () => Promise.resolve() };
   const logged: { level: string; message: string; facts: object }[] = [];
+  const lines: string[] = [];
   const write = (level: string) => (facts: object, message: string) => {
-    logged.push({ level, message, facts });
+    // As it is now: what is logged may be changed afterwards.
+    lines.push(`${level} ${message} ${textOf(facts)}`);
+    if (level === 'error' || level === 'warn') logged.push({ level, message, facts });
   };
-  const log = { error: write('error'), warn: write('warn'), info: write('info'), debug: () => {} };
+  const log = { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
   const database = createDatabase(connection, log);
   const { db, close } = database;
   const statements = new EventEmitter<{ sent: [text: string] }>();
@@ -100,7 +104,8 @@ export async function startTestServer(
     };
     client.query = told as typeof client.query;
   });
-  const key = 'operator-key-of-the-tests';
+  const key = secret('operator-key-of-the-tests');
+  secret(String(connection.password));
   const clock = options.clock ?? systemClock;
   const access = createAccess({
     db,
@@ -158,8 +163,8 @@ export async function startTestServer(
     logged,
     query,
     as: (actor) => {
-      const given = `key-${randomUUID()}`;
-      actors.set(`Bearer ${given}`, { ...operator, credential: given, ...actor } as Actor);
+      const given = secret(`key-${randomUUID()}`);
+      actors.set(`Bearer ${given}`, { ...operator, credential: `of ${randomUUID()}`, ...actor } as Actor);
       return { key: given, query: (...asked) => ask(given, ...asked) };
     },
     mutate: async (name, input, selection = '') => {
@@ -192,6 +197,7 @@ export async function startTestServer(
       await pool.end();
       await close();
       await drop();
+      expectNoSecrets(lines.join('\n'), 'a test’s server');
     },
   };
 }

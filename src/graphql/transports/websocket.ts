@@ -21,6 +21,8 @@ export interface WebSocketOptions {
   readonly sharing: Sharing;
   /** Who `connection_init` comes from, and for how long. */
   readonly proofs: Proofs;
+  /** Hears of each connection that nobody is known for. */
+  readonly onUnknown: (stream: Socket) => void;
   readonly newRequestId: () => string;
   /** Where a client is, as one party: whose wrong keys are counted together. */
   readonly addressOf: (request: IncomingMessage) => string;
@@ -110,6 +112,7 @@ export function createWebSockets({
   graphql,
   sharing,
   proofs,
+  onUnknown,
   newRequestId,
   addressOf,
   rates,
@@ -154,6 +157,7 @@ export function createWebSockets({
       }
       if (extra.actor === null) {
         if (typeof given === 'string') rates.failed(extra.address);
+        onUnknown(extra.stream);
         // false closes with 4403 Forbidden.
         return false;
       }
