@@ -4,6 +4,7 @@ import { type Duplex, Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database/database.ts';
 import { isMigrated } from './database/migrate.ts';
+import { within } from './database/wall.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
@@ -20,6 +21,7 @@ import type { OrganisationId, SessionId } from './kernel/ids.ts';
 import { createLines } from './kernel/lines.ts';
 import type { QueueLimits } from './kernel/lanes.ts';
 import type { Log } from './kernel/log.ts';
+import { tenantsOf } from './kernel/tenants.ts';
 import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
 import { createCatalogue } from './licence/store.ts';
@@ -27,7 +29,7 @@ import type { Bus } from './live/bus.ts';
 import { createGroups } from './live/groups.ts';
 import { createLive, organisationOf, organisationTopic, sessionTopic, type Topic } from './live/live.ts';
 import type { Services } from './live/services.ts';
-import { findOrganisation, getOrganisation, mayReach } from './organisation/graphql.ts';
+import { findOrganisation, getOrganisation, mayReach as reaches } from './organisation/graphql.ts';
 import { listNewRevisions } from './organisation/store.ts';
 import { schema } from './schema.ts';
 import { createSessionCommands } from './session/commands.ts';
@@ -48,6 +50,8 @@ export interface AppOptions {
   readonly queue?: QueueLimits;
   /** What clients of WebSocket and SSE may have. */
   readonly limits?: LiveLimits;
+  /** The first wall between tenants; only a test that is about the second has another. */
+  readonly mayReach?: Context['mayReach'];
 }
 
 export interface App {
@@ -76,31 +80,37 @@ export function createApp({
   sweepMilliseconds = 250,
   queue,
   limits = defaultLimits,
+  mayReach = reaches,
 }: AppOptions): App {
+  // What the server does by itself concerns every tenant; what is asked of it, those of whoever asks.
+  const system = within(db, 'ALL');
   const live = createLive({
-    poll: (known) => pollVersions(db, known),
+    poll: (known) => pollVersions(system, known),
     bus,
     log,
     paceMilliseconds: 1000 / limits.maxEventsPerSecond,
   });
   const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1_000, maxWaiting: 10_000 });
   const catalogue = createCatalogue(db, clock);
-  const services: Services = { db, clock, live, catalogue, lines, log, by: null };
-  const sessions = createSessionCommands(services, queue);
+  const services: Services = { db: system, clock, live, catalogue, lines, log, by: null };
+  const sessionsOf = createSessionCommands(services, queue);
 
-  const createContext = ({ actor, requestId }: Arrival): Context => ({
-    actor,
-    requestId,
-    services: { ...services, by: { actor, requestId } },
-    scope: {},
-    sessions,
-    mayReach,
-    findOrganisation,
-    getOrganisation,
-    getLicence,
-    findUser,
-    getUser,
-  });
+  const createContext = ({ actor, requestId }: Arrival): Context => {
+    const own = { ...services, db: within(db, tenantsOf(actor)), by: { actor, requestId } };
+    return {
+      actor,
+      requestId,
+      services: own,
+      scope: {},
+      sessions: sessionsOf(own),
+      mayReach,
+      findOrganisation,
+      getOrganisation,
+      getLicence,
+      findUser,
+      getUser,
+    };
+  };
   const graphql = createGraphql({ schema, createContext, log });
   const sharing = createSharing(createGroups({ log, maxEventsPerSecond: limits.maxEventsPerSecond }), log);
   const connections = createConnections(limits);
@@ -119,7 +129,7 @@ export function createApp({
   const stopSweeping = every(sweepMilliseconds, (signal) => settleDue(services, signal), log);
   const stopPurging = every(
     60 * 60 * 1000,
-    (signal) => purgeKeys(db, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
+    (signal) => purgeKeys(system, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
     log,
   );
   let draining = false;

@@ -9,6 +9,7 @@ import { type Database, createDatabase, patient, readClock } from './database/da
 import { EmbeddedPostgresError } from './database/embedded.ts';
 import { MigrationError, migrateToLatest } from './database/migrate.ts';
 import { openServer } from './database/server.ts';
+import { within } from './database/wall.ts';
 import { createReferenceClock, systemClock } from './kernel/clock.ts';
 import { createPostgresBus } from './live/postgres-bus.ts';
 import { createRedisBus } from './live/redis-bus.ts';
@@ -59,7 +60,7 @@ async function start(config: Config, log: Logger) {
   opening.defer(() => database.stop());
   const { db, close } = createDatabase(database.connection, log);
   opening.defer(close);
-  await migrate(database.connection, log);
+  await migrate(database.owner, log);
   const clock = await createReferenceClock(() => readClock(db), log);
   opening.defer(() => clock.stop());
 
@@ -84,7 +85,7 @@ async function start(config: Config, log: Logger) {
     app.refuse();
     await delay(config.stopPauseSeconds * 1000);
   });
-  if (database.embeddedIn !== null && (await isEmpty(db))) await app.loadDemonstration();
+  if (database.embeddedIn !== null && (await isEmpty(within(db, 'ALL')))) await app.loadDemonstration();
   const address = await listen(server, config);
   log.info({ address: address.address, port: address.port }, 'listening');
 

@@ -180,6 +180,11 @@ export interface Organisation {
   timeZone: string;
 }
 
+export interface OrganisationAncestor {
+  ancestorId: OrganisationId;
+  organisationId: OrganisationId;
+}
+
 export interface Pool {
   assigned: number;
   baseTotal: number;
@@ -278,6 +283,7 @@ export interface DB {
   idempotencyKey: IdempotencyKey;
   licence: Licence;
   organisation: Organisation;
+  organisationAncestor: OrganisationAncestor;
   pool: Pool;
   purchase: Purchase;
   repair: Repair;

@@ -78,7 +78,7 @@ export function mayReach(context: Context, id: OrganisationId): boolean | Promis
 }
 
 export async function findOrganisation(context: Context, id: OrganisationId): Promise<Organisation | null> {
-  return (await mayReach(context, id)) ? loadOrganisation(context, id) : null;
+  return (await context.mayReach(context, id)) ? loadOrganisation(context, id) : null;
 }
 
 /** An organisation that is known to exist. */

@@ -31,9 +31,9 @@ export interface TestServer {
   readonly url: string;
   readonly wsUrl: string;
   readonly key: string;
-  /** For a process of its own on the same database. */
+  /** For a process of its own on the same database: as its owner. */
   readonly databaseUrl: string;
-  /** The server's own database, to look at what was written. */
+  /** The server's own database, as its owner, to look at what was written. */
   readonly pool: pg.Pool;
   /** What was logged as a warning or an error. */
   readonly logged: readonly { readonly level: string; readonly message: string; readonly facts: object }[];
@@ -67,15 +67,15 @@ export function handMovedClock(start: string): Clock & { set(to: string): void }
 
 /** The real server, on a free port and a database of its own. */
 export async function startTestServer(
-  options: Partial<Pick<AppOptions, 'clock' | 'sweepMilliseconds' | 'queue' | 'limits'>> = {},
+  options: Partial<Pick<AppOptions, 'clock' | 'sweepMilliseconds' | 'queue' | 'limits' | 'mayReach'>> = {},
 ): Promise<TestServer> {
-  const { connection, drop } = await testDatabase();
+  const { connection, runtime, drop } = await testDatabase();
   const logged: { level: string; message: string; facts: object }[] = [];
   const write = (level: string) => (facts: object, message: string) => {
     logged.push({ level, message, facts });
   };
   const log = { error: write('error'), warn: write('warn'), info: () => {}, debug: () => {} };
-  const database = createDatabase(connection, log);
+  const database = createDatabase(runtime, log);
   const { db, close } = database;
   const statements = new EventEmitter<{ sent: [text: string] }>();
   database.pool.on('connect', (client) => {
