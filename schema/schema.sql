@@ -57,6 +57,14 @@ comment on column api_key.prefix is 'what the key begins with: shown, and looked
 comment on column api_key.hash is 'SHA-256 of the whole key, of which nothing else is kept';
 comment on column api_key.created_by is 'the credential that made it';
 
+alter table api_key enable row level security;
+create policy tenant on api_key for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = api_key.organisation_id)))));
+
+grant insert, select on api_key to seatkeeper_runtime;
+grant update (name, revoked_at, last_used_at) on api_key to seatkeeper_runtime;
+
 create table assignment (
   organisation_id uuid not null,
   id uuid not null,
@@ -76,6 +84,13 @@ CREATE INDEX assignment_licence ON public.assignment USING btree (organisation_i
 CREATE UNIQUE INDEX assignment_present ON public.assignment USING btree (organisation_id, user_id, licence) WHERE (removed_at IS NULL);
 
 comment on column assignment.consumed_at is 'since when it occupies a base licence or fixed seat; null: planned, or not needed (B6, B7)';
+
+alter table assignment enable row level security;
+create policy tenant on assignment for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = assignment.organisation_id)))));
+
+grant insert, select, update on assignment to seatkeeper_runtime;
 
 create table audit_entry (
   organisation_id uuid not null,
@@ -109,6 +124,13 @@ comment on column audit_entry.version is 'of the serialisation that is hashed';
 comment on column audit_entry.at is 'real time, also in an organisation with a test clock; never before the entry before it';
 comment on column audit_entry.role is 'null: nobody''s, by itself';
 
+alter table audit_entry enable row level security;
+create policy tenant on audit_entry for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = audit_entry.organisation_id)))));
+
+grant insert, select on audit_entry to seatkeeper_runtime;
+
 create table audit_head (
   organisation_id uuid not null,
   sequence bigint not null,
@@ -120,6 +142,13 @@ alter table audit_head add constraint audit_head_hash_check CHECK ((length(hash)
 alter table audit_head add constraint audit_head_pkey PRIMARY KEY (organisation_id);
 
 comment on table audit_head is 'the last entry of each chain: a tail that was cut off is missed';
+
+alter table audit_head enable row level security;
+create policy tenant on audit_head for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = audit_head.organisation_id)))));
+
+grant insert, select, update on audit_head to seatkeeper_runtime;
 
 create table audit_name (
   organisation_id uuid not null,
@@ -137,6 +166,13 @@ CREATE INDEX audit_name_user ON public.audit_name USING btree (organisation_id, 
 
 comment on table audit_name is 'what entries say of persons: an entry holds the digest of salt and value, so that both can be erased';
 comment on column audit_name.salt is 'null: erased, and the value is a pseudonym';
+
+alter table audit_name enable row level security;
+create policy tenant on audit_name for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = audit_name.organisation_id)))));
+
+grant insert, select, update on audit_name to seatkeeper_runtime;
 
 create table base_licence (
   organisation_id uuid not null,
@@ -160,6 +196,13 @@ CREATE INDEX base_licence_returning ON public.base_licence USING btree (organisa
 
 comment on table base_licence is 'one that is held, REUSABLE or LOCKED; a FREE one has no row (B2)';
 
+alter table base_licence enable row level security;
+create policy tenant on base_licence for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = base_licence.organisation_id)))));
+
+grant delete, insert, select, update on base_licence to seatkeeper_runtime;
+
 create table billing_period (
   organisation_id uuid not null,
   month integer not null,
@@ -170,6 +213,13 @@ create table billing_period (
 alter table billing_period add constraint billing_period_check CHECK ((until > "from"));
 alter table billing_period add constraint billing_period_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
 alter table billing_period add constraint billing_period_pkey PRIMARY KEY (organisation_id, month);
+
+alter table billing_period enable row level security;
+create policy tenant on billing_period for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = billing_period.organisation_id)))));
+
+grant insert, select on billing_period to seatkeeper_runtime;
 
 create table denial (
   organisation_id uuid not null,
@@ -185,6 +235,13 @@ alter table denial add constraint denial_pkey PRIMARY KEY (organisation_id, id);
 
 CREATE INDEX denial_newest ON public.denial USING btree (organisation_id, at, id);
 
+alter table denial enable row level security;
+create policy tenant on denial for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = denial.organisation_id)))));
+
+grant insert, select on denial to seatkeeper_runtime;
+
 create table erased_user (
   organisation_id uuid not null,
   user_id uuid not null,
@@ -195,6 +252,13 @@ alter table erased_user add constraint erased_user_organisation_id_user_id_fkey 
 alter table erased_user add constraint erased_user_pkey PRIMARY KEY (organisation_id, user_id);
 
 comment on table erased_user is 'deleted users whose names are a pseudonym, and since when, in real time';
+
+alter table erased_user enable row level security;
+create policy tenant on erased_user for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = erased_user.organisation_id)))));
+
+grant insert, select on erased_user to seatkeeper_runtime;
 
 create table history (
   organisation_id uuid not null,
@@ -217,6 +281,13 @@ alter table history add constraint history_pkey PRIMARY KEY (organisation_id, id
 
 comment on column history.seat_changed is 'false where the user holds the seat on another device too: counted once (L2)';
 
+alter table history enable row level security;
+create policy tenant on history for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = history.organisation_id)))));
+
+grant insert, select on history to seatkeeper_runtime;
+
 create table hold (
   organisation_id uuid not null,
   user_id uuid not null,
@@ -226,6 +297,13 @@ create table hold (
 );
 
 alter table hold add constraint hold_pkey PRIMARY KEY (organisation_id, user_id, licence);
+
+alter table hold enable row level security;
+create policy tenant on hold for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = hold.organisation_id)))));
+
+grant delete, insert, select on hold to seatkeeper_runtime;
 
 create table idempotency_key (
   organisation_id uuid not null,
@@ -241,6 +319,15 @@ alter table idempotency_key add constraint idempotency_key_pkey PRIMARY KEY (org
 CREATE INDEX idempotency_key_age ON public.idempotency_key USING btree (created_at);
 
 comment on column idempotency_key.created_at is 'real time, also in an organisation with a test clock (L6)';
+
+alter table idempotency_key enable row level security;
+create policy tenant on idempotency_key for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = idempotency_key.organisation_id)))));
+
+grant delete, insert, select, update on idempotency_key to seatkeeper_runtime;
+
+grant select on kysely_migration to seatkeeper_runtime;
 
 create table licence (
   code text collate "C" not null,
@@ -265,6 +352,8 @@ alter table licence add constraint licence_position_key UNIQUE ("position");
 
 comment on column licence."position" is 'catalogue order';
 comment on column licence.reassignment_days is 'length of a base licence''s period (B1); 0: none (B7)';
+
+grant select on licence to seatkeeper_runtime;
 
 create table organisation (
   id uuid not null,
@@ -309,6 +398,27 @@ comment on column organisation.next_due_at is 'nothing falls due before this ins
 comment on column organisation.period_month is 'the running billing period''s month: year * 12 + month - 1 (T1)';
 comment on column organisation.rows_revision is 'when all rows of the organisation last changed together (C5)';
 
+alter table organisation enable row level security;
+create policy tenant on organisation for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (id = ( SELECT present_tenant() AS present_tenant)) OR (parent_id = ( SELECT present_partner() AS present_partner)) OR (parent_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = organisation.parent_id)))));
+
+grant insert, select on organisation to seatkeeper_runtime;
+grant update (name, time_zone, lease_seconds, settled_at, next_due_at, period_month, period_from, period_until, active_users, active_in_billing_period, revision, rows_revision) on organisation to seatkeeper_runtime;
+
+create table organisation_ancestor (
+  organisation_id uuid not null,
+  ancestor_id uuid not null
+);
+
+alter table organisation_ancestor add constraint organisation_ancestor_ancestor_id_fkey FOREIGN KEY (ancestor_id) REFERENCES organisation(id);
+alter table organisation_ancestor add constraint organisation_ancestor_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table organisation_ancestor add constraint organisation_ancestor_pkey PRIMARY KEY (organisation_id, ancestor_id);
+
+comment on table organisation_ancestor is 'every organisation above one, at whatever height; an organisation''s place never changes';
+
+alter table organisation_ancestor enable row level security;
+
 create table pool (
   organisation_id uuid not null,
   licence text collate "C" not null,
@@ -343,6 +453,13 @@ alter table pool add constraint pool_pkey PRIMARY KEY (organisation_id, licence)
 
 comment on table pool is 'the kept counters of one licence of one organisation: what the Licence Mapping page shows';
 
+alter table pool enable row level security;
+create policy tenant on pool for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = pool.organisation_id)))));
+
+grant insert, select, update on pool to seatkeeper_runtime;
+
 create table purchase (
   organisation_id uuid not null,
   id uuid not null,
@@ -370,6 +487,13 @@ CREATE INDEX purchase_licence ON public.purchase USING btree (organisation_id, l
 CREATE INDEX purchase_newest ON public.purchase USING btree (organisation_id, recorded_at, id);
 CREATE INDEX purchase_start ON public.purchase USING btree (organisation_id, "from");
 
+alter table purchase enable row level security;
+create policy tenant on purchase for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = purchase.organisation_id)))));
+
+grant insert, select, update on purchase to seatkeeper_runtime;
+
 create table repair (
   organisation_id uuid not null,
   id bigint not null generated always as identity,
@@ -379,6 +503,13 @@ create table repair (
 
 alter table repair add constraint repair_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
 alter table repair add constraint repair_pkey PRIMARY KEY (organisation_id, id);
+
+alter table repair enable row level security;
+create policy tenant on repair for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = repair.organisation_id)))));
+
+grant insert, select on repair to seatkeeper_runtime;
 
 create table security_key (
   organisation_id uuid not null,
@@ -411,6 +542,13 @@ comment on column security_key.counter is 'of the signature that was seen last; 
 comment on column security_key.created_at is 'real time, like its other instants, also in an organisation with a test clock';
 comment on column security_key.suspect_at is 'when its counter did not grow: it may have been copied, and is not accepted any more';
 
+alter table security_key enable row level security;
+create policy tenant on security_key for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = security_key.organisation_id)))));
+
+grant delete, insert, select, update on security_key to seatkeeper_runtime;
+
 create table security_key_challenge (
   organisation_id uuid not null,
   user_id uuid not null,
@@ -426,6 +564,13 @@ alter table security_key_challenge add constraint security_key_challenge_pkey PR
 CREATE INDEX security_key_challenge_age ON public.security_key_challenge USING btree (expires_at);
 
 comment on table security_key_challenge is 'each is deleted by the answer to it, whatever that is: it is good for one';
+
+alter table security_key_challenge enable row level security;
+create policy tenant on security_key_challenge for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = security_key_challenge.organisation_id)))));
+
+grant delete, insert, select, update on security_key_challenge to seatkeeper_runtime;
 
 create table session (
   organisation_id uuid not null,
@@ -455,6 +600,13 @@ CREATE INDEX session_newest ON public.session USING btree (organisation_id, star
 
 comment on column session.due_at is 'the lease is not over before this instant: at or before expires_at';
 
+alter table session enable row level security;
+create policy tenant on session for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = session.organisation_id)))));
+
+grant insert, select, update on session to seatkeeper_runtime;
+
 create table session_feature (
   organisation_id uuid not null,
   session_id uuid not null,
@@ -466,6 +618,13 @@ create table session_feature (
 alter table session_feature add constraint session_feature_check CHECK (((admitted_as IS NULL) <> (unavailable_reason IS NULL)));
 alter table session_feature add constraint session_feature_organisation_id_session_id_fkey FOREIGN KEY (organisation_id, session_id) REFERENCES session(organisation_id, id);
 alter table session_feature add constraint session_feature_pkey PRIMARY KEY (organisation_id, session_id, licence);
+
+alter table session_feature enable row level security;
+create policy tenant on session_feature for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = session_feature.organisation_id)))));
+
+grant delete, insert, select, update on session_feature to seatkeeper_runtime;
 
 create table "user" (
   organisation_id uuid not null,
@@ -490,6 +649,13 @@ CREATE UNIQUE INDEX user_username ON public."user" USING btree (organisation_id,
 
 comment on column "user".active_month is 'the last billing period (its month) in which an inactive user was ACTIVE (U2)';
 
+alter table "user" enable row level security;
+create policy tenant on "user" for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = "user".organisation_id)))));
+
+grant insert, select, update on "user" to seatkeeper_runtime;
+
 create table user_status_interval (
   organisation_id uuid not null,
   id bigint not null generated always as identity,
@@ -504,3 +670,99 @@ alter table user_status_interval add constraint user_status_interval_organisatio
 alter table user_status_interval add constraint user_status_interval_pkey PRIMARY KEY (organisation_id, id);
 
 CREATE UNIQUE INDEX user_status_interval_present ON public.user_status_interval USING btree (organisation_id, user_id) WHERE (until IS NULL);
+
+alter table user_status_interval enable row level security;
+create policy tenant on user_status_interval for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = user_status_interval.organisation_id)))));
+
+grant insert, select, update on user_status_interval to seatkeeper_runtime;
+
+CREATE OR REPLACE FUNCTION public.place_organisation()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  begin
+    insert into organisation_ancestor
+    select new.id, new.parent_id
+    union all
+    select new.id, ancestor_id from organisation_ancestor where organisation_id = new.parent_id;
+    return null;
+  end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.present_partner()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN CASE WHEN (current_setting('seatkeeper.tenants'::text, true) ~~ '%/*'::text) THEN present_tenant() ELSE NULL::uuid END
+;
+
+CREATE OR REPLACE FUNCTION public.present_tenant()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (NULLIF(NULLIF("left"(current_setting('seatkeeper.tenants'::text, true), 36), '*'::text), ''::text))::uuid
+;
+
+CREATE OR REPLACE FUNCTION public.sees_every_tenant()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (current_setting('seatkeeper.tenants'::text, true) = '*'::text)
+;
+
+CREATE TRIGGER place_organisation AFTER INSERT ON public.organisation FOR EACH ROW WHEN ((new.parent_id IS NOT NULL)) EXECUTE FUNCTION place_organisation();
+
+create view below_present_partner as
+ SELECT organisation_id AS id
+   FROM organisation_ancestor
+  WHERE (ancestor_id = ( SELECT present_partner() AS present_partner));
+
+grant select on below_present_partner to seatkeeper_runtime;
+
+create view searchable_organisation as
+ SELECT id,
+    parent_id,
+    name,
+    external_id,
+    time_zone,
+    lease_seconds,
+    test_clock,
+    settled_at,
+    next_due_at,
+    period_month,
+    period_from,
+    period_until,
+    active_users,
+    active_in_billing_period,
+    revision,
+    rows_revision,
+    created_at,
+    search_text
+   FROM organisation
+  WHERE (( SELECT sees_every_tenant() AS sees_every_tenant) OR (id = ( SELECT present_tenant() AS present_tenant)) OR (parent_id = ( SELECT present_partner() AS present_partner)) OR (parent_id = ( SELECT below.id
+           FROM below_present_partner below
+          WHERE (below.id = organisation.parent_id))));
+
+grant select on searchable_organisation to seatkeeper_runtime;
+
+create view searchable_user as
+ SELECT organisation_id,
+    id,
+    username,
+    display_name,
+    email,
+    external_id,
+    status,
+    active_month,
+    created_at,
+    search_text
+   FROM "user"
+  WHERE (( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+           FROM below_present_partner below
+          WHERE (below.id = "user".organisation_id))));
+
+grant select on searchable_user to seatkeeper_runtime;

@@ -14,6 +14,7 @@ import { whoOf } from './audit/domain.ts';
 import { downloadAudit, isAuditPath } from './audit/download.ts';
 import type { Database } from './database/database.ts';
 import { isMigrated } from './database/migrate.ts';
+import { within } from './database/wall.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
 import { presentError, wentWrong } from './graphql/errors.ts';
@@ -43,6 +44,7 @@ import { createLines } from './kernel/lines.ts';
 import type { QueueLimits } from './kernel/lanes.ts';
 import type { Log } from './kernel/log.ts';
 import type { Proofs } from './kernel/proof.ts';
+import { tenantsOf } from './kernel/tenants.ts';
 import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
 import { createCatalogue } from './licence/store.ts';
@@ -50,7 +52,7 @@ import type { Bus } from './live/bus.ts';
 import { createGroups } from './live/groups.ts';
 import { createLive, organisationOf, organisationTopic, sessionTopic, type Topic } from './live/live.ts';
 import type { Services } from './live/services.ts';
-import { findOrganisation, getOrganisation, mayReach } from './organisation/graphql.ts';
+import { findOrganisation, getOrganisation, mayReach as reaches } from './organisation/graphql.ts';
 import { listNewRevisions } from './organisation/store.ts';
 import { schema } from './schema.ts';
 import { createSecurityKeys } from './security-key/commands.ts';
@@ -90,6 +92,8 @@ export interface AppOptions {
   readonly proxies?: number;
   /** What counts as a second factor (L1). */
   readonly secondFactor?: SecondFactorTerms;
+  /** The first wall between tenants; only a test that is about the second has another. */
+  readonly mayReach?: Context['mayReach'];
 }
 
 export interface App {
@@ -128,42 +132,48 @@ export function createApp({
   graphiql = true,
   proxies = 0,
   secondFactor = localTerms(4000),
+  mayReach = reaches,
 }: AppOptions): App {
+  // What the server does by itself concerns every tenant; what is asked of it, those of whoever asks.
+  const system = within(db, 'ALL');
   const live = createLive({
-    poll: (known) => pollVersions(db, known),
+    poll: (known) => pollVersions(system, known),
     bus,
     log,
     paceMilliseconds: 1000 / limits.maxEventsPerSecond,
   });
   const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1_000, maxWaiting: 10_000 });
   const catalogue = createCatalogue(db, clock);
-  const services: Services = { db, clock, live, catalogue, lines, log, by: null };
-  const sessions = createSessionCommands(services, queue);
+  const services: Services = { db: system, clock, live, catalogue, lines, log, by: null };
+  const sessionsOf = createSessionCommands(services, queue);
   const securityKeys = createSecurityKeys(secondFactor);
   const denials = createDenials(services);
 
-  const createContext = ({ actor, requestId }: Arrival): Context => ({
-    actor,
-    requestId,
-    services: { ...services, by: { actor, requestId } },
-    scope: {},
-    denied: (denial) =>
-      denials.record({
-        ...denial,
-        ...whoOf({ actor, requestId }),
-        organisationId: actor.organisationId ?? nowhere,
-        remoteAddress: null,
-      }),
-    action: '',
-    sessions,
-    securityKeys,
-    mayReach,
-    findOrganisation,
-    getOrganisation,
-    getLicence,
-    findUser,
-    getUser,
-  });
+  const createContext = ({ actor, requestId }: Arrival): Context => {
+    const own = { ...services, db: within(db, tenantsOf(actor)), by: { actor, requestId } };
+    return {
+      actor,
+      requestId,
+      services: own,
+      scope: {},
+      denied: (denial) =>
+        denials.record({
+          ...denial,
+          ...whoOf({ actor, requestId }),
+          organisationId: actor.organisationId ?? nowhere,
+          remoteAddress: null,
+        }),
+      action: '',
+      sessions: sessionsOf(own),
+      securityKeys,
+      mayReach,
+      findOrganisation,
+      getOrganisation,
+      getLicence,
+      findUser,
+      getUser,
+    };
+  };
   /** Somebody came without a credential that is known: which one it was is never told. */
   const onUnknown = (stream: object) =>
     denials.record({
@@ -203,10 +213,10 @@ export function createApp({
   const stopSweeping = every(sweepMilliseconds, (signal) => settleDue(services, signal), log);
   const stopPurging = every(
     60 * 60 * 1000,
-    (signal) => purgeKeys(db, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
+    (signal) => purgeKeys(system, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
     log,
   );
-  const stopForgetting = every(60 * 60 * 1000, () => purgeChallenges(db, clock.now()), log);
+  const stopForgetting = every(60 * 60 * 1000, () => purgeChallenges(system, clock.now()), log);
   const stopWriting = every(denialMilliseconds, denials.flush, log);
   let draining = false;
 

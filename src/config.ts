@@ -17,6 +17,8 @@ export interface Config {
   readonly host: string;
   /** null: the embedded PostgreSQL. */
   readonly databaseUrl: string | null;
+  /** As whom to migrate the database that `databaseUrl` names; null: as it says. */
+  readonly databaseOwnerUrl: string | null;
   /** null: what servers announce to one another goes through PostgreSQL. */
   readonly redisUrl: string | null;
   /** Absolute. */
@@ -106,6 +108,10 @@ const variables = z.object({
     .string()
     .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text))
     .optional(),
+  DATABASE_OWNER_URL: z
+    .string()
+    .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text))
+    .optional(),
   REDIS_URL: z
     .string()
     .refine((text) => /^rediss?:\/\/[^/]/.test(text) && URL.canParse(text))
@@ -177,6 +183,7 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   PORT: 'a port number from 0 (any free port) to 65535',
   HOST: 'the name or address to listen on, like 127.0.0.1 or 0.0.0.0',
   DATABASE_URL: 'a URL like postgres://user:password@host:5432/database',
+  DATABASE_OWNER_URL: 'a URL like postgres://owner:password@host:5432/database',
   REDIS_URL: 'a URL like redis://user:password@host:6379, or rediss://… for TLS',
   SEATKEEPER_DATA: 'the path of a folder',
   SEATKEEPER_OPERATOR_KEY: 'a key of 16 to 200 printable ASCII characters without spaces',
@@ -226,7 +233,12 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
 };
 
 /** Their values are never repeated: they would end in a log. */
-const secrets: readonly string[] = ['DATABASE_URL', 'REDIS_URL', 'SEATKEEPER_OPERATOR_KEY'];
+const secrets: readonly string[] = [
+  'DATABASE_URL',
+  'DATABASE_OWNER_URL',
+  'REDIS_URL',
+  'SEATKEEPER_OPERATOR_KEY',
+];
 
 /**
  * Reads the configuration; a variable that is empty counts as not set.
@@ -256,6 +268,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     port: values.PORT,
     host: values.HOST,
     databaseUrl: values.DATABASE_URL ?? null,
+    databaseOwnerUrl: values.DATABASE_OWNER_URL ?? null,
     redisUrl: values.REDIS_URL ?? null,
     dataFolder: resolve(values.SEATKEEPER_DATA),
     operatorKey: values.SEATKEEPER_OPERATOR_KEY ?? null,

@@ -11,6 +11,7 @@ import { type Database, createDatabase, patient, readClock } from './database/da
 import { EmbeddedPostgresError } from './database/embedded.ts';
 import { MigrationError, migrateToLatest } from './database/migrate.ts';
 import { openServer } from './database/server.ts';
+import { within } from './database/wall.ts';
 import { createRates } from './graphql/transports/rates.ts';
 import { createReferenceClock, systemClock } from './kernel/clock.ts';
 import { createPostgresBus } from './live/postgres-bus.ts';
@@ -63,7 +64,7 @@ async function start(config: Config, log: Logger) {
   opening.defer(() => database.stop());
   const { db, close } = createDatabase(database.connection, log);
   opening.defer(close);
-  await migrate(database.connection, log);
+  await migrate(database.owner, log);
   const clock = await createReferenceClock(() => readClock(db), log);
   opening.defer(() => clock.stop());
 
@@ -72,8 +73,10 @@ async function start(config: Config, log: Logger) {
       ? createPostgresBus(database.connection, log)
       : createRedisBus(config.redisUrl, log);
   opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
-  const verifyToken = config.openId === null ? null : createTokens({ openId: config.openId, db, clock, log });
-  const access = createAccess({ db, clock, log, operatorKey: key, verifyToken });
+  const system = within(db, 'ALL');
+  const { openId } = config;
+  const verifyToken = openId === null ? null : createTokens({ openId, db: system, clock, log });
+  const access = createAccess({ db: system, clock, log, operatorKey: key, verifyToken });
   opening.defer(() => access.stop());
   const app = createApp({
     db,
@@ -99,7 +102,7 @@ async function start(config: Config, log: Logger) {
     app.refuse();
     await delay(config.stopPauseSeconds * 1000);
   });
-  if (database.embeddedIn !== null && (await isEmpty(db))) await app.loadDemonstration();
+  if (database.embeddedIn !== null && (await isEmpty(system))) await app.loadDemonstration();
   const address = await listen(server, config);
   log.info({ address: address.address, port: address.port }, 'listening');
 

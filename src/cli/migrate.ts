@@ -11,7 +11,7 @@ async function migrate(): Promise<void> {
   await using open = new AsyncDisposableStack();
   const server = await openServer({ ...config, log: createLog(config.logLevel) });
   open.defer(() => server.stop());
-  const { db, close } = createDatabase({ ...server.connection, ...patient });
+  const { db, close } = createDatabase({ ...server.owner, ...patient });
   open.defer(close);
   const done = await migrateToLatest(db);
   console.log(done.length === 0 ? 'Nothing to do: the database is up to date.' : `Done: ${done.join(', ')}`);

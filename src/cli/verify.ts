@@ -7,6 +7,7 @@ import { createDatabase, type Database, patient } from '../database/database.ts'
 import { EmbeddedPostgresError, findRunning } from '../database/embedded.ts';
 import { isMigrated } from '../database/migrate.ts';
 import { openServer } from '../database/server.ts';
+import { within } from '../database/wall.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { decodeId, nowhere, type OrganisationId } from '../kernel/ids.ts';
 import { createLog } from '../log.ts';
@@ -56,8 +57,10 @@ async function verify(): Promise<number> {
     return 0;
   }
   await using open = new AsyncDisposableStack();
-  const db = await openDatabase(open);
-  if (!(await isMigrated(db))) throw new VerifyError('The database is not migrated: run `npm run migrate`.');
+  const opened = await openDatabase(open);
+  if (!(await isMigrated(opened)))
+    throw new VerifyError('The database is not migrated: run `npm run migrate`.');
+  const db = within(opened, 'ALL');
 
   // Awaited here: the database is closed when this function is left.
   if (values.audit) return await verifyAudit(db, values);

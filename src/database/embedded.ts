@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -23,6 +23,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { systemClock } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
+import { runtimeRole } from './wall.ts';
 
 /** What `pg` connects by: `host` is a folder where it is a Unix socket. */
 export interface EmbeddedConnection {
@@ -34,7 +35,10 @@ export interface EmbeddedConnection {
 }
 
 export interface EmbeddedPostgres {
+  /** As what the program works: a member of the runtime role, which owns nothing. */
   readonly connection: EmbeddedConnection;
+  /** Whose everything is: for migrations. */
+  readonly owner: EmbeddedConnection;
   /** Where the data is: inside the folder asked for, except as root where PostgreSQL's user cannot reach that. */
   readonly dataFolder: string;
   /** Settles when PostgreSQL is gone, asked to or not. */
@@ -63,6 +67,7 @@ interface Place {
 
 const restartPatienceMs = 5000;
 const name = 'seatkeeper';
+const serverName = 'seatkeeper_server';
 
 /**
  * Starts a real PostgreSQL whose data is kept in `dataFolder`, creating it the first time. It stops with `stop()`, and
@@ -85,17 +90,18 @@ export async function startEmbedded(options: {
   const deadline = systemClock.now().getTime() + restartPatienceMs;
   for (;;) {
     const { host, port } = options.address ?? (await findAddress(place.cluster));
-    const connection = { host, port, user: name, password, database: name };
-    const owner = liveOwner(place.cluster);
-    const attempt = owner === null ? await launch(place, connection, options.durable ?? true) : null;
+    const owner = { host, port, user: name, password, database: name };
+    const other = liveOwner(place.cluster);
+    const attempt = other === null ? await launch(place, owner, options.durable ?? true) : null;
     if (attempt !== null && attempt.running) {
-      return { connection, dataFolder: place.cluster, ended: attempt.ended, stop: attempt.stop };
+      const { ended, stop } = attempt;
+      return { connection: serverConnection(owner), owner, dataFolder: place.cluster, ended, stop };
     }
     if (systemClock.now().getTime() > deadline) {
       throw new EmbeddedPostgresError(
-        owner === null
+        other === null
           ? `PostgreSQL does not start: ${attempt?.reason ?? ''} (see ${join(place.cluster, 'postgresql.log')})`
-          : `The data folder ${options.dataFolder} is in use by another server (PostgreSQL is process ${owner}): ` +
+          : `The data folder ${options.dataFolder} is in use by another server (PostgreSQL is process ${other}): ` +
               'stop that server, or set SEATKEEPER_DATA to another folder.',
       );
     }
@@ -103,7 +109,7 @@ export async function startEmbedded(options: {
   }
 }
 
-/** How to reach the PostgreSQL that a server started in `dataFolder` and that runs there now; null where none does. */
+/** How its owner reaches the PostgreSQL that a server started in `dataFolder` and that runs there now; null where none does. */
 export function findRunning(options: { dataFolder: string; log: Log }): EmbeddedConnection | null {
   const folder = resolve(options.dataFolder);
   if (!existsSync(folder)) return null;
@@ -114,6 +120,12 @@ export function findRunning(options: { dataFolder: string; log: Log }): Embedded
   const [port, socketFolder, address] = [Number(lines[3]), lines[4] ?? '', lines[5] ?? ''];
   const password = readFileSync(join(cluster, 'password'), 'utf8');
   return { host: socketFolder === '' ? address : socketFolder, port, user: name, password, database: name };
+}
+
+/** Its password comes of the owner's, which cannot be told from it: there is nothing more to keep. */
+function serverConnection(owner: EmbeddedConnection): EmbeddedConnection {
+  const password = createHmac('sha256', owner.password).update(serverName).digest('base64url');
+  return { ...owner, user: serverName, password };
 }
 
 // Where, and as whom
@@ -378,7 +390,7 @@ function endOf(child: ChildProcess): Promise<void> {
   });
 }
 
-/** True when PostgreSQL takes connections; makes the database where it is not there yet. */
+/** True when PostgreSQL takes connections; makes the database and the program's own login where they are not there yet. */
 async function answers(connection: EmbeddedConnection): Promise<boolean> {
   const client = new pg.Client({ ...connection, database: 'postgres' });
   client.on('error', () => {});
@@ -386,6 +398,13 @@ async function answers(connection: EmbeddedConnection): Promise<boolean> {
     await client.connect();
     const found = await client.query('select from pg_database where datname = $1', [name]);
     if (found.rowCount === 0) await client.query(`create database ${name}`);
+    const login = await client.query('select from pg_roles where rolname = $1', [serverName]);
+    if (login.rowCount === 0) {
+      const { password } = serverConnection(connection);
+      await client.query(
+        `create role ${runtimeRole} nologin; create role ${serverName} login password '${password}' in role ${runtimeRole}`,
+      );
+    }
     return true;
   } catch {
     return false;

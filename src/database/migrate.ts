@@ -3,17 +3,19 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { sql } from 'kysely';
 import { FileMigrationProvider, Migrator } from 'kysely/migration';
+import { failureCode } from '../kernel/failure.ts';
 import type { Database } from './database.ts';
 
 /** A failure that a person can act on: its message is one line and needs no stack. */
 export class MigrationError extends Error {}
 
 const oldestPostgres = 15;
+const insufficientPrivilege = '42501';
 
 /**
  * Brings the database's schema to this program's version; several servers may do so at once.
  *
- * @returns the names of the migrations that were run.
+ * @returns the names of the migrations that were run; none, where the login may not and there is nothing to do.
  * @throws MigrationError where the database cannot be reached, is older than PostgreSQL 15, or newer than this program.
  */
 export async function migrateToLatest(db: Database): Promise<string[]> {
@@ -22,6 +24,14 @@ export async function migrateToLatest(db: Database): Promise<string[]> {
   if (error !== undefined) {
     const failed = results?.find((result) => result.status === 'Error')?.migrationName;
     const reason = error instanceof Error ? error.message : 'the migrator gave no reason';
+    if (failed === undefined && failureCode(error) === insufficientPrivilege) {
+      // Whoever may not migrate can work with what the owner has migrated.
+      if (await isMigrated(db)) return [];
+      throw new MigrationError(
+        'The database is not migrated, and the login may not: set DATABASE_OWNER_URL to its owner’s, or run `npm run migrate` as the owner.',
+        { cause: error },
+      );
+    }
     if (failed === undefined && /missing|corrupted/.test(reason)) {
       throw new MigrationError(
         'The database was migrated by a newer version of this program: start that version, or restore an older copy.',

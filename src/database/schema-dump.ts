@@ -3,7 +3,7 @@ import type { Database } from './database.ts';
 
 /**
  * The schema of the migrated database as SQL to read and to compare: enums, tables with their columns, constraints,
- * indexes and comments, each in the order of its name. (`pg_dump` refuses a server of another major version.)
+ * indexes, policies, grants and comments, views, functions and triggers, each in the order of its name. (`pg_dump` refuses a server of another major version.)
  */
 export async function dumpSchema(db: Database): Promise<string> {
   const { rows } = await sql<{ ddl: string }>`
@@ -56,6 +56,35 @@ export async function dumpSchema(db: Database): Promise<string> {
       from tables t join pg_description d on d.objoid = t.oid and d.classoid = 'pg_class'::regclass
       left join pg_attribute a on a.attrelid = t.oid and a.attnum = d.objsubid and d.objsubid > 0
       group by t.name
+      union all
+      select 3, t.name, 4, format('alter table %I enable row level security;', t.name) || coalesce(E'\n' ||
+        string_agg(case when p.policyname is not null then
+          format('create policy %I on %I for %s using (%s)%s;', p.policyname, t.name, lower(p.cmd), p.qual,
+            ' with check (' || p.with_check || ')') end, E'\n' order by p.policyname), '')
+      from tables t join pg_class c on c.oid = t.oid and c.relrowsecurity
+      left join pg_policies p on p.schemaname = 'public' and p.tablename = t.name
+      group by t.name
+      union all
+      -- the owner's own rights stand nowhere, and are none of these
+      select case c.relkind when 'v' then 6 else 3 end, c.relname, 5, string_agg(granted.ddl, E'\n' order by granted.ddl)
+      from pg_class c
+      cross join lateral (
+        select format('grant %s on %I to %I;', string_agg(lower(g.privilege_type), ', ' order by g.privilege_type),
+          c.relname, g.grantee) as ddl
+        from information_schema.role_table_grants g
+        where g.table_schema = 'public' and g.table_name = c.relname and g.grantee <> g.grantor
+        group by g.grantee
+        union all
+        select format('grant %s (%s) on %I to %I;', lower(a.privilege_type), string_agg(quote_ident(a.attname), ', '
+          order by a.attnum), c.relname, a.grantee::regrole)
+        from (select attname, attnum, (aclexplode(attacl)).* from pg_attribute where attrelid = c.oid) a
+        group by a.privilege_type, a.grantee
+      ) granted
+      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v')
+      group by c.relkind, c.relname
+      union all
+      select 6, c.relname, 0, format(E'create view %I as\n%s', c.relname, pg_get_viewdef(c.oid))
+      from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'v'
       union all
       select 4, p.proname, 0, pg_get_functiondef(p.oid) || ';'
       from pg_proc p

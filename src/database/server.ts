@@ -4,7 +4,10 @@ import type { Log } from '../kernel/log.ts';
 import { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
 
 export interface DatabaseServer {
+  /** As what the program works. */
   readonly connection: pg.PoolConfig;
+  /** As whom it migrates. */
+  readonly owner: pg.PoolConfig;
   /** Where the embedded PostgreSQL keeps its data; null where the database is somebody else's. */
   readonly embeddedIn: string | null;
   stop(): Promise<void>;
@@ -18,16 +21,23 @@ const retryMilliseconds = 500;
  */
 export async function openServer(options: {
   databaseUrl: string | null;
+  /** null: who works may migrate as well. */
+  databaseOwnerUrl: string | null;
   dataFolder: string;
   log: Log;
 }): Promise<DatabaseServer> {
-  const { databaseUrl, dataFolder, log } = options;
+  const { databaseUrl, databaseOwnerUrl, dataFolder, log } = options;
   if (databaseUrl !== null) {
-    return { connection: { connectionString: databaseUrl }, embeddedIn: null, stop: async () => {} };
+    return {
+      connection: { connectionString: databaseUrl },
+      owner: { connectionString: databaseOwnerUrl ?? databaseUrl },
+      embeddedIn: null,
+      stop: async () => {},
+    };
   }
 
   let embedded: EmbeddedPostgres | null = await startEmbedded({ dataFolder, log });
-  const { connection, dataFolder: embeddedIn } = embedded;
+  const { connection, owner, dataFolder: embeddedIn } = embedded;
   let isStopping = false;
 
   const supervised = (async () => {
@@ -49,6 +59,7 @@ export async function openServer(options: {
 
   return {
     connection,
+    owner,
     embeddedIn,
     stop: async () => {
       isStopping = true;

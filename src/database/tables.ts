@@ -267,6 +267,11 @@ export interface Organisation {
   timeZone: string;
 }
 
+export interface OrganisationAncestor {
+  ancestorId: OrganisationId;
+  organisationId: OrganisationId;
+}
+
 export interface Pool {
   assigned: number;
   baseTotal: number;
@@ -408,6 +413,7 @@ export interface DB {
   idempotencyKey: IdempotencyKey;
   licence: Licence;
   organisation: Organisation;
+  organisationAncestor: OrganisationAncestor;
   pool: Pool;
   purchase: Purchase;
   repair: Repair;

@@ -8,6 +8,7 @@ import {
 import { failureCode } from '../kernel/failure.ts';
 import type { Database } from './database.ts';
 import type { DB } from './tables.ts';
+import { WalledConnection } from './wall.ts';
 
 /**
  * One transaction. Its statements are pipelined: those that are executed together (`Promise.all`) are sent together, in
@@ -45,7 +46,8 @@ interface TransactionOptions<Answer> {
 export type Settings = Readonly<Record<string, string | number>>;
 
 /**
- * Does `work` in one transaction: all of it is written, or nothing. Where PostgreSQL gives it up for another's sake
+ * Does `work` in one transaction: all of it is written, or nothing. Of a database within tenants (wall.ts) it sees what
+ * the database sees. Where PostgreSQL gives it up for another's sake
  * (a deadlock, a serialization failure) it is done again, up to 3 times: `work` must have no effect outside `trx`.
  *
  * @throws TransactionError carrying `name`, whatever `work` threw.
@@ -72,10 +74,12 @@ export async function inTransaction<Answer>(
 /** Kysely's own transactions send a statement only when the one before was answered, `begin` included. */
 async function transact<Answer>(
   db: Database,
-  connection: DatabaseConnection,
+  provided: DatabaseConnection,
   work: (trx: Transaction) => Promise<Answer>,
   { write, settings = {} }: TransactionOptions<Answer>,
 ): Promise<Answer> {
+  const { inner: connection, begin } =
+    provided instanceof WalledConnection ? provided : { inner: provided, begin: 'begin' };
   let isOver = false;
   const executor = db.getExecutor().withConnectionProvider({
     provideConnection: async (execute) => {
@@ -87,7 +91,7 @@ async function transact<Answer>(
   const driver = new DummyDriver();
   const trx = new KyselyTransaction<DB>({ config: { dialect }, dialect, driver, executor });
   const set = Object.entries(settings).map(([setting, value]) => `; set local ${setting} = ${value}`);
-  const begun = connection.executeQuery(CompiledQuery.raw(`begin${set.join('')}`));
+  const begun = connection.executeQuery(CompiledQuery.raw(`${begin}${set.join('')}`));
   try {
     const [answer] = await Promise.all([work(trx), begun]);
     const written = Promise.all(write?.(trx, answer) ?? []);

@@ -3,7 +3,7 @@ import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
-import { nowhere, type OrganisationId, type UserId } from '../kernel/ids.ts';
+import type { OrganisationId, UserId } from '../kernel/ids.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import {
   canonical,
@@ -85,24 +85,26 @@ export async function remember(
   );
 }
 
+/** For `once` where no organisation is locked: those with one key wait for one another. */
+export async function lockKey(trx: Transaction, { scope, key }: KeyedRequest): Promise<void> {
+  if (key === null) return;
+  await sql`select pg_advisory_xact_lock(hashtextextended(${scope + key}, 0))`.execute(trx);
+}
+
 /**
  * Does the work once for a key: a repeat answers what the first call made, as it is now, or the same refusal.
+ * @param organisationId whose key it is; locked, or else the key is
  * @param find what a remembered id names
  */
 export async function once<Made extends { readonly id: string }, Refused extends Refusal>(
   trx: Transaction,
-  organisationId: OrganisationId | null,
+  organisationId: OrganisationId,
   request: KeyedRequest,
   real: Instant,
   work: () => Promise<Made | Refused>,
   find: (id: Made['id']) => Promise<Made>,
 ): Promise<Made | Refused | IdempotencyKeyReused> {
-  const owner = organisationId ?? nowhere;
-  // Callers within an organisation hold its lock; the others wait for one another here.
-  if (organisationId === null && request.key !== null) {
-    await sql`select pg_advisory_xact_lock(hashtextextended(${request.scope + request.key}, 0))`.execute(trx);
-  }
-  const asked = { organisationId: owner, ...request };
+  const asked = { organisationId, ...request };
   const known = (await recall(trx, [asked])).get(asked) ?? null;
   if (known !== null && 'id' in known) return find(known.id);
   if (known !== null && 'refusal' in known) return known.refusal as Refused;

@@ -9,6 +9,7 @@ import type { Live } from './live.ts';
 
 /** What every command works with. */
 export interface Services {
+  /** Shows and takes what is `by`’s tenants’ alone, whatever a statement says. */
   readonly db: Database;
   readonly clock: Clock;
   readonly live: Live;

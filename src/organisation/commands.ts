@@ -2,9 +2,9 @@ import { type Change, differing, whoOf } from '../audit/domain.ts';
 import { note } from '../audit/store.ts';
 import { inTransaction, type Transaction } from '../database/transaction.ts';
 import type { IdempotencyKeyReused } from '../idempotency/domain.ts';
-import { once } from '../idempotency/store.ts';
+import { lockKey, once } from '../idempotency/store.ts';
 import type { Instant } from '../kernel/clock.ts';
-import { encodeOrganisationId, newId, type OrganisationId } from '../kernel/ids.ts';
+import { encodeOrganisationId, newId, nowhere, type OrganisationId } from '../kernel/ids.ts';
 import {
   type InvalidInput,
   invalidInput,
@@ -44,15 +44,17 @@ export async function createOrganisation(
   const invalid = decideLease(input.leaseSeconds) ?? decideClock('testClockAt', at, input.timeZone);
   if (invalid !== null) return invalid;
 
-  return inTransaction(services.db, 'createOrganisation', (trx) =>
-    once<Organisation, ExternalIdTaken | NotFound>(
+  const request = {
+    scope: `createOrganisation${partner === null ? '' : `:${partner}`}`,
+    key: idempotencyKey,
+    arguments: { ...rest, testClockAt },
+  };
+  return inTransaction(services.db, 'createOrganisation', async (trx) => {
+    await lockKey(trx, request);
+    return once<Organisation, ExternalIdTaken | NotFound>(
       trx,
-      null,
-      {
-        scope: `createOrganisation${partner === null ? '' : `:${partner}`}`,
-        key: idempotencyKey,
-        arguments: { ...rest, testClockAt },
-      },
+      partner ?? nowhere,
+      request,
       real,
       async (): Promise<Organisation | ExternalIdTaken | NotFound> => {
         if (input.parentId !== null && (await listOrganisations(trx, [input.parentId])).length === 0) {
@@ -86,8 +88,8 @@ export async function createOrganisation(
         if (organisation === undefined) throw new Error(`Organisation ${id} is remembered and gone`);
         return organisation;
       },
-    ),
-  );
+    );
+  });
 }
 
 /** The first entry of its own chain, in the transaction that makes the organisation: nobody else can see either before. */

@@ -78,7 +78,7 @@ export function mayReach(context: Context, id: OrganisationId): boolean | Promis
 }
 
 export async function findOrganisation(context: Context, id: OrganisationId): Promise<Organisation | null> {
-  return (await mayReach(context, id)) ? loadOrganisation(context, id) : null;
+  return (await context.mayReach(context, id)) ? loadOrganisation(context, id) : null;
 }
 
 /** An organisation that is known to exist. */
@@ -175,13 +175,6 @@ builder.queryFields((t) => ({
       const found = named.success
         ? await findOrganisationIdByExternalId(context.services.db, named.data)
         : null;
-      if (found !== null && !(await mayReach(context, found))) {
-        context.denied({
-          action: 'Query.organisation',
-          outcome: 'NOT_FOUND',
-          subject: encodeOrganisationId(found),
-        });
-      }
       // What is nowhere is looked for among the actor's own as well: it takes as long as what is another's.
       return context.findOrganisation(context, found ?? nowhere);
     },

@@ -112,8 +112,12 @@ export async function countOrganisations(db: Database, filter: OrganisationFilte
 }
 
 function found(db: Database, { search, within }: OrganisationFilter) {
+  // Through the view PostgreSQL uses the index of the searched text.
+  const table = sql
+    .table(search === null ? 'organisation' : 'searchableOrganisation')
+    .$castTo<Selectable<Row>>();
   const organisations = db
-    .selectFrom('organisation')
+    .selectFrom(table.as('organisation'))
     .$if(search !== null, (query) => query.where('searchText', 'like', containing(search ?? '')));
   if (within === null) return organisations;
   if (!within.below) return organisations.where('id', '=', within.organisationId);

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Of } from '../database/bulk.ts';
 import type { Transaction } from '../database/transaction.ts';
+import { within } from '../database/wall.ts';
 import {
   canonical,
   type IdempotencyKeyReused,
@@ -8,7 +9,6 @@ import {
   type Outcome,
 } from '../idempotency/domain.ts';
 import { identityOf, type KeyedRequest, recall, remember } from '../idempotency/store.ts';
-import type { By } from '../kernel/actor.ts';
 import { failureCode, isUnavailable, lockNotAvailable } from '../kernel/failure.ts';
 import {
   encodeOrganisationId,
@@ -21,6 +21,7 @@ import {
 } from '../kernel/ids.ts';
 import { createLanes, Held, type QueueLimits } from '../kernel/lanes.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
+import { type Tenants, tenantsOf } from '../kernel/tenants.ts';
 import { inLedger, inLedgers, type Ledger } from '../ledger/commands.ts';
 import { apply, endLoadedSessions, findLicences } from '../ledger/desk.ts';
 import { type Catalogue, isFeature } from '../licence/domain.ts';
@@ -83,11 +84,8 @@ export interface SessionCommands {
   releaseFeatures(request: OfSessionFeatures): Promise<SessionAnswer>;
   /** L9. */
   logoff(request: OfSession): Promise<SessionAnswer>;
-  /** Ends a session, a user's, or all of an organisation's. @param by who asked for it @returns those that it ended */
-  forceLogoff(
-    request: ForceLogoff,
-    by: By | null,
-  ): Promise<{ readonly sessions: readonly Session[] } | NotFound>;
+  /** Ends a session, a user's, or all of an organisation's. @returns those that it ended */
+  forceLogoff(request: ForceLogoff): Promise<{ readonly sessions: readonly Session[] } | NotFound>;
 }
 
 /** What waits in a lane. */
@@ -99,8 +97,9 @@ type Waiting<Request> = Request & {
   readonly answer: (answer: Answer) => void;
   readonly fail: (error: unknown) => void;
 };
-type WaitingAsked = Waiting<Asked>;
-type WaitingRenewal = Waiting<OfSession>;
+/** With whose what is asked for may be. */
+type WaitingAsked = Waiting<Asked> & { readonly tenants: Tenants };
+type WaitingRenewal = Waiting<OfSession> & { readonly tenants: Tenants };
 
 /** Each keeps about one core of PostgreSQL busy: more of them than cores only get in one another's way. */
 const lanes = Math.min(Math.max(availableParallelism(), 2), 8);
@@ -114,7 +113,14 @@ const maxBatch = 1000;
 /** A second's work or so. */
 const usualLimits: QueueLimits = { maxWaitingOfKey: 10_000, maxWaiting: 50_000 };
 
-export function createSessionCommands(services: Services, queue: QueueLimits = usualLimits): SessionCommands {
+/**
+ * @param services the server's own: a batch is of many
+ * @returns the commands as somebody may give them, by the services that are theirs
+ */
+export function createSessionCommands(
+  services: Services,
+  queue: QueueLimits = usualLimits,
+): (own: Services) => SessionCommands {
   const admission = createLanes<OrganisationId, WaitingAsked>({
     ...queue,
     work: decide,
@@ -133,8 +139,20 @@ export function createSessionCommands(services: Services, queue: QueueLimits = u
   });
 
   async function decide(batch: readonly WaitingAsked[], patient: boolean): Promise<readonly WaitingAsked[]> {
+    const held: WaitingAsked[] = [];
+    for (const [tenants, part] of byTenants(batch, organisationOf)) {
+      held.push(...(await decidePart({ ...services, db: within(services.db, tenants) }, part, patient)));
+    }
+    return held;
+  }
+
+  async function decidePart(
+    own: Services,
+    batch: readonly WaitingAsked[],
+    patient: boolean,
+  ): Promise<readonly WaitingAsked[]> {
     try {
-      const answers = await admitBatch(services, batch, patient);
+      const answers = await admitBatch(own, batch, patient);
       const held: WaitingAsked[] = [];
       for (const waiting of batch) {
         const answer = answers.get(waiting);
@@ -149,8 +167,8 @@ export function createSessionCommands(services: Services, queue: QueueLimits = u
       // once: tried apart, the last would wait as many time-outs as there are requests.
       if (batch.length > 1 && !isUnavailable(error)) {
         const middle = Math.ceil(batch.length / 2);
-        const held = await decide(batch.slice(0, middle), patient);
-        return [...held, ...(await decide(batch.slice(middle), patient))];
+        const held = await decidePart(own, batch.slice(0, middle), patient);
+        return [...held, ...(await decidePart(own, batch.slice(middle), patient))];
       }
       for (const { fail } of batch) fail(error);
       return [];
@@ -158,43 +176,83 @@ export function createSessionCommands(services: Services, queue: QueueLimits = u
   }
 
   async function prolong(batch: readonly WaitingRenewal[]): Promise<readonly WaitingRenewal[]> {
-    try {
-      const renewed = await prolongBatch(services, batch);
-      for (const waiting of batch) {
-        const { organisationId, sessionId, answer, fail } = waiting;
-        const session = renewed.get(`${organisationId}/${sessionId}`);
-        if (session !== undefined) answer(session);
-        else ask({ kind: 'RENEW', of: { organisationId, sessionId, features: [] } }).then(answer, fail);
-      }
-    } catch (error) {
-      for (const { fail } of batch) fail(error);
+    for (const [tenants, part] of byTenants(batch, ({ organisationId }) => organisationId)) {
+      await prolongPart({ ...services, db: within(services.db, tenants) }, part);
     }
     return [];
   }
 
-  function ask(asked: Asked): Promise<Answer> {
+  async function prolongPart(own: Services, batch: readonly WaitingRenewal[]): Promise<void> {
+    try {
+      const renewed = await prolongBatch(own, batch);
+      for (const waiting of batch) {
+        const { organisationId, sessionId, tenants, answer, fail } = waiting;
+        const session = renewed.get(`${organisationId}/${sessionId}`);
+        if (session !== undefined) answer(session);
+        else
+          ask(tenants, { kind: 'RENEW', of: { organisationId, sessionId, features: [] } }).then(answer, fail);
+      }
+    } catch (error) {
+      for (const { fail } of batch) fail(error);
+    }
+  }
+
+  function ask(tenants: Tenants, asked: Asked): Promise<Answer> {
     return new Promise((answer, fail) => {
-      admission({ ...asked, answer, fail });
+      admission({ ...asked, tenants, answer, fail });
     });
   }
 
-  /** Only a logon is ever answered with a logon's refusals. */
-  async function askSession(kind: SessionRequest['kind'], of: OfSessionFeatures): Promise<SessionAnswer> {
-    return (await ask({ kind, of })) as SessionAnswer;
-  }
-
-  return {
-    logon: (logon) => ask({ kind: 'LOGON', logon }),
-    renewSession: (of) =>
-      new Promise((answer, fail) => {
-        renewal({ ...of, answer: answer as (answer: Answer) => void, fail });
-      }),
-    acquireFeatures: (of) => askSession('ACQUIRE', of),
-    releaseFeatures: (of) => askSession('RELEASE', of),
-    logoff: (of) => askSession('LOGOFF', { ...of, features: [] }),
-    // The others' requests of many actors are decided together; this one is somebody's own.
-    forceLogoff: (request, by) => forceLogoff({ ...services, by }, request),
+  return (own) => {
+    const tenants = tenantsOf(own.by?.actor ?? null);
+    /** Only a logon is ever answered with a logon's refusals. */
+    const askSession = async (kind: SessionRequest['kind'], of: OfSessionFeatures): Promise<SessionAnswer> =>
+      (await ask(tenants, { kind, of })) as SessionAnswer;
+    return {
+      logon: (logon) => ask(tenants, { kind: 'LOGON', logon }),
+      renewSession: (of) =>
+        new Promise((answer, fail) => {
+          renewal({ ...of, tenants, answer: answer as (answer: Answer) => void, fail });
+        }),
+      acquireFeatures: (of) => askSession('ACQUIRE', of),
+      releaseFeatures: (of) => askSession('RELEASE', of),
+      logoff: (of) => askSession('LOGOFF', { ...of, features: [] }),
+      forceLogoff: (request) => forceLogoff(own, request),
+    };
   };
+}
+
+/**
+ * A batch by whose its requests may be about, each part to be done within those tenants. Nearly all ask for what is
+ * their own organisation's: those go together, whatever the organisation. PostgreSQL looks at each row that a batch
+ * reads or writes; to compare it with a list of a thousand would take as long as admitting them. Whoever asks for
+ * another's has a part of their own, in which it is not there; a partner's requests have one for all its customers.
+ */
+function byTenants<Item extends { readonly tenants: Tenants }>(
+  batch: readonly Item[],
+  organisationIdOf: (item: Item) => OrganisationId,
+): readonly (readonly [Tenants, readonly Item[]])[] {
+  const parts = new Map<string, { readonly tenants: Tenants; readonly items: Item[] }>();
+  for (const item of batch) {
+    const { tenants } = item;
+    const organisationId = organisationIdOf(item);
+    const isOwn = tenants === 'ALL' || tenants.organisationId === organisationId;
+    const key = isOwn ? '' : JSON.stringify(tenants);
+    const part = parts.get(key);
+    if (part === undefined) parts.set(key, { tenants, items: [item] });
+    else part.items.push(item);
+  }
+  return [...parts].map(([key, { tenants, items }]) => [
+    key === '' ? ofThose(items.map(organisationIdOf)) : tenants,
+    items,
+  ]);
+}
+
+function ofThose(ids: readonly OrganisationId[]): Tenants {
+  const [organisationId] = ids;
+  return organisationId !== undefined && ids.every((id) => id === organisationId)
+    ? { organisationId, below: false }
+    : 'ALL';
 }
 
 function giveUp(waiting: readonly Waiting<unknown>[]): void {

@@ -547,7 +547,7 @@ mutation({
     }
     const request = await readForceLogoff(context, sessionId ?? null, userId ?? null, organisationId ?? '');
     if (isRefusal(request)) return request;
-    const ended = await context.sessions.forceLogoff(request, context.services.by);
+    const ended = await context.sessions.forceLogoff(request);
     if (isRefusal(ended)) return ended;
     return {
       sessions: ended.sessions.map((session) => ({ ...session, organisationId: request.organisationId })),

@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
 import { containing, keyset, type PageRequest } from '../database/page.ts';
 import type { User as Row } from '../database/tables.ts';
@@ -78,9 +78,11 @@ export async function countUsers(
   return count;
 }
 
+/** What is searched for is read through a view, on which PostgreSQL uses the index of the searched text. */
 function found(db: Database, organisationId: OrganisationId, { status, licence, search }: UserFilter) {
+  const users = sql.table(search === null ? 'user' : 'searchableUser').$castTo<Selectable<Row>>();
   return db
-    .selectFrom('user')
+    .selectFrom(users.as('user'))
     .where('organisationId', '=', organisationId)
     .where('status', 'in', status ?? ['PRE_ACTIVE', 'ACTIVE', 'SUSPENDED'])
     .$if(search !== null, (query) => query.where('searchText', 'like', containing(search ?? '')))

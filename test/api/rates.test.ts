@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRates, defaultRateLimits, type RateLimits } from '../../src/graphql/transports/rates.ts';
 import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { elapsedMilliseconds } from '../../src/kernel/clock.ts';
-import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { decodeId, newId, type OrganisationId } from '../../src/kernel/ids.ts';
 import { createOrganisation } from '../setup/given.ts';
 import { redisBinary, startRedis } from '../setup/redis.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
@@ -14,7 +14,7 @@ const log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} }
 const ratesOf = (limits: Partial<RateLimits>, redisUrl: string | null = null) =>
   createRates({ limits: { ...defaultRateLimits, ...limits }, redisUrl, log });
 
-const organisationId = 'one' as OrganisationId;
+const organisationId = newId<'Organisation'>();
 const wallboard = (credential: string, of = organisationId): Actor => ({
   ...operator,
   role: 'WALLBOARD',
@@ -56,7 +56,7 @@ describe('a rate', () => {
     const rates = ratesOf({ perKey: 0, perOrganisation: 10 });
     expect(await admitted(rates, wallboard('a'), 30)).toBe(30);
     expect(await admitted(rates, wallboard('b'), 40)).toBe(withBurst(10) - 30);
-    expect(await admitted(rates, wallboard('c', 'two' as OrganisationId), 1)).toBe(1);
+    expect(await admitted(rates, wallboard('c', newId<'Organisation'>()), 1)).toBe(1);
     expect(await rates.admit(wallboard('b'))).toMatchObject({
       message: expect.stringMatching(/^The keys of this organisation ask too much/) as string,
     });

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { createDatabase } from '../../src/database/database.ts';
 import { startEmbedded } from '../../src/database/embedded.ts';
 import { migrateToLatest } from '../../src/database/migrate.ts';
+import { within } from '../../src/database/wall.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import type { OrganisationId, UserId } from '../../src/kernel/ids.ts';
 import { createLines } from '../../src/kernel/lines.ts';
@@ -51,22 +52,23 @@ export async function run(): Promise<void> {
   const log = { error: console.error, warn: console.error, info() {}, debug() {} };
   const dataFolder = mkdtempSync(join(tmpdir(), 'seatkeeper-bench-'));
   const postgres = await startEmbedded({ dataFolder, log });
-  const { db, close, pool } = createDatabase({ ...postgres.connection, statement_timeout: 0 }, log);
-  const naive = new pg.Pool({ ...postgres.connection, max: 16 });
+  const { db, close, pool } = createDatabase({ ...postgres.owner, statement_timeout: 0 }, log);
+  const naive = new pg.Pool({ ...postgres.owner, max: 16 });
   const live = createLive({ poll: async () => new Map(), log });
   try {
     await migrateToLatest(db);
     await seed(pool);
     const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1000, maxWaiting: 1000 });
-    const sessions = createSessionCommands({
-      db,
+    const services = {
+      db: within(db, 'ALL'),
       clock: systemClock,
       live,
       catalogue: createCatalogue(db, systemClock),
       lines,
       log,
       by: null,
-    });
+    };
+    const sessions = createSessionCommands(services)(services);
     const logon = async (organisationId: OrganisationId, userId: UserId) => {
       const answer = await sessions.logon({
         ...{ organisationId, userId, licence: 'SUPERVISOR', device: 'desktop' },

@@ -77,7 +77,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
 async function prepareDatabase(dataFolder: string, options: ProductOptions): Promise<void> {
   progress('preparing a database');
   const postgres = await startEmbedded({ dataFolder, log });
-  const { db, pool, close } = createDatabase({ ...postgres.connection, statement_timeout: 0 }, log);
+  const { db, pool, close } = createDatabase({ ...postgres.owner, statement_timeout: 0 }, log);
   try {
     await migrateToLatest(db);
     await options.seed(pool);
@@ -93,10 +93,14 @@ async function prepareDatabase(dataFolder: string, options: ProductOptions): Pro
   }
 }
 
-/** Statements since they were last forgotten, without the sweeper's look for what is due, four times a second. */
+/**
+ * Statements since they were last forgotten, without the sweeper's look for what is due, four times a second, and
+ * without what begins and ends a transaction.
+ */
 export async function statementsOf(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query(`select coalesce(sum(calls), 0)::int as calls from pg_stat_statements
-    where query not like '%order by "next_due_at"%' and query not like '%pg_stat_statements%'`);
+    where query not like '%order by "next_due_at"%' and query not like '%pg_stat_statements%'
+      and query !~* '^(begin|commit|set local)'`);
   return rows[0].calls;
 }
 

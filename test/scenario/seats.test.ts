@@ -136,6 +136,7 @@ test('T1, T2: a clock that is moved eight centuries passes every month on the wa
   expect(data.organisation.billingPeriod.from).toBe('2009-11-01T02:30:00.000Z');
   await server.pool.query(`
     create table stretch (months integer);
+    grant insert on stretch to seatkeeper_runtime;
     create function note_stretch() returns trigger language plpgsql as
       'begin insert into stretch select count(*) from passed; return null; end';
     create trigger note_stretch after insert on billing_period referencing new table as passed

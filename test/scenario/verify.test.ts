@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seededRandom } from '../../src/cli/simulate/random.ts';
 import { createDatabase, type Database, patient } from '../../src/database/database.ts';
+import { within } from '../../src/database/wall.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
 import { repairOrganisation, surveyOrganisation } from '../../src/verification/commands.ts';
@@ -143,7 +144,7 @@ test.each(['SUSPENDED', 'DELETED'])(
 async function withDatabase<Answer>(work: (db: Database) => Promise<Answer>): Promise<Answer> {
   const { db, close } = createDatabase({ connectionString: server.databaseUrl, ...patient });
   try {
-    return await work(db);
+    return await work(within(db, 'ALL'));
   } finally {
     await close();
   }

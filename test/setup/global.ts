@@ -11,6 +11,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** A PostgreSQL for this run alone, with the database `template`, migrated. */
     postgres: { host: string; port: number; user: string; password: string };
+    /** As what the server works there. */
+    runtime: { user: string; password: string };
   }
 }
 
@@ -21,15 +23,17 @@ const silent = { error() {}, warn() {}, info() {}, debug() {} };
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'seatkeeper-test-'));
   const postgres = await startEmbedded({ dataFolder, log: silent, durable: false });
-  const { host, port, user, password } = postgres.connection;
-  const admin = new pg.Client({ ...postgres.connection });
+  const { host, port, user, password } = postgres.owner;
+  const admin = new pg.Client({ ...postgres.owner });
   await admin.connect();
   await admin.query(`create database ${template}`);
   await admin.end();
-  const { db, close } = createDatabase({ ...postgres.connection, database: template });
+  const { db, close } = createDatabase({ ...postgres.owner, database: template });
   await migrateToLatest(db);
   await close();
   project.provide('postgres', { host, port, user, password });
+  const { connection } = postgres;
+  project.provide('runtime', { user: connection.user, password: connection.password });
   return async () => {
     await postgres.stop();
     rmSync(dataFolder, { recursive: true, force: true });

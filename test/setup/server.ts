@@ -8,6 +8,7 @@ import { type Access, createAccess } from '../../src/access/authenticate.ts';
 import { createTokens, type TokenOptions } from '../../src/access/tokens.ts';
 import { type AppOptions, createApp } from '../../src/app.ts';
 import { createDatabase } from '../../src/database/database.ts';
+import { within } from '../../src/database/wall.ts';
 import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { type Clock, type Instant, instant, systemClock } from '../../src/kernel/clock.ts';
 import { createRates, defaultRateLimits } from '../../src/graphql/transports/rates.ts';
@@ -35,11 +36,13 @@ export interface TestServer {
   readonly url: string;
   readonly wsUrl: string;
   readonly key: string;
-  /** The database's, for another server beside this one. */
+  /** The database's, as its owner, for another server beside this one. */
   readonly connection: pg.PoolConfig;
-  /** For a process of its own on the same database. */
+  /** The same, as whom the server works. */
+  readonly runtime: pg.PoolConfig;
+  /** For a process of its own on the same database: as its owner. */
   readonly databaseUrl: string;
-  /** The server's own database, to look at what was written. */
+  /** The server's own database, as its owner, to look at what was written. */
   readonly pool: pg.Pool;
   /** What was logged, but for debugging. */
   readonly logged: readonly { readonly level: string; readonly message: string; readonly facts: object }[];
@@ -81,19 +84,17 @@ export async function startTestServer(
   } = {},
 ): Promise<TestServer> {
   const { openId, beside, ...appOptions } = options;
-  const { connection, drop } =
-    beside === undefined
-      ? await testDatabase()
-      : { connection: beside.connection, drop: () => Promise.resolve() };
+  const { connection, runtime, drop } =
+    beside === undefined ? await testDatabase() : { ...beside, drop: () => Promise.resolve() };
   const logged: { level: string; message: string; facts: object }[] = [];
   const lines: string[] = [];
   const write = (level: string) => (facts: object, message: string) => {
     // As it is now: what is logged may be changed afterwards.
     lines.push(`${level} ${message} ${textOf(facts)}`);
-    if (level === 'error' || level === 'warn') logged.push({ level, message, facts });
+    if (level !== 'debug') logged.push({ level, message, facts });
   };
   const log = { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
-  const database = createDatabase(connection, log);
+  const database = createDatabase(runtime, log);
   const { db, close } = database;
   const statements = new EventEmitter<{ sent: [text: string] }>();
   database.pool.on('connect', (client) => {
@@ -107,12 +108,13 @@ export async function startTestServer(
   const key = secret('operator-key-of-the-tests');
   secret(String(connection.password));
   const clock = options.clock ?? systemClock;
+  const system = within(db, 'ALL');
   const access = createAccess({
-    db,
+    db: system,
     log,
     clock,
     operatorKey: key,
-    verifyToken: openId === undefined ? null : createTokens({ ...openId, db, log, clock }),
+    verifyToken: openId === undefined ? null : createTokens({ ...openId, db: system, log, clock }),
   });
   const actors = new Map<string, Actor>();
   const proofs: Access = {
@@ -154,6 +156,7 @@ export async function startTestServer(
     wsUrl,
     key,
     connection,
+    runtime,
     databaseUrl,
     onStatement: (listener) => {
       statements.on('sent', listener);

@@ -1,0 +1,226 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { Actor } from '../../src/kernel/actor.ts';
+import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { buy, createOrganisation, createUser, logon } from '../setup/given.ts';
+import { startTestServer, type TestServer } from '../setup/server.ts';
+import { bareSocket, subscribeTo } from '../setup/socket.ts';
+
+/** What a tenant has. */
+type Things = Awaited<ReturnType<typeof furnish>>;
+
+let server: TestServer;
+let partner: string;
+let mine: Things;
+let strange: Things;
+
+beforeAll(async () => {
+  // The first wall removed: whatever is asked for is reached.
+  server = await startTestServer({ mayReach: () => true });
+  partner = await createOrganisation(server, { name: 'Partner' });
+  mine = await furnish('Mine', partner);
+  strange = await furnish('Strange');
+});
+afterAll(() => server.stop());
+
+async function furnish(name: string, parentId?: string) {
+  const organisation = await createOrganisation(server, { name, parentId, externalId: name.toLowerCase() });
+  const purchase = await buy(server, organisation, 'SUPERVISOR', { base: 9, concurrent: 1 });
+  const user = await createUser(server, organisation, 'margaret', ['SUPERVISOR']);
+  const refused = await createUser(server, organisation, 'refused', ['SUPERVISOR']);
+  const { session } = await logon(server, user, 'SUPERVISOR');
+  await logon(server, refused, 'SUPERVISOR');
+  const { data } = await server.query(
+    `query ($organisation: ID!, $user: ID!) {
+      node(id: $organisation) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } } }
+      user: node(id: $user) { ... on User { assignments { id } } }
+    }`,
+    { organisation, user },
+  );
+  return {
+    organisation,
+    purchase,
+    user,
+    session: session?.id ?? '',
+    assignment: data.user.assignments[0].id as string,
+    denial: data.node.denials.edges[0].node.id as string,
+    mapping: data.node.licenceMapping[0].id as string,
+  };
+}
+
+function uuidOf(organisation: string): OrganisationId {
+  const reference = decodeId(organisation);
+  if (reference?.type !== 'Organisation') throw new Error(`${organisation} is no organisation's id`);
+  return reference.organisationId;
+}
+
+function as(role: Actor['role'], organisation: string) {
+  return server.as({ role, organisationId: uuidOf(organisation), userId: null } as Actor);
+}
+
+const nodes = 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }';
+
+test('the second wall: no id of another tenant’s names anything, where the first is removed', async () => {
+  const ids = Object.values(strange);
+  for (const actor of [as('ADMINISTRATOR', mine.organisation), as('PARTNER', partner)]) {
+    const own = await actor.query(nodes, { ids: Object.values(mine) });
+    expect(own.data?.nodes.every((node: unknown) => node !== null)).toBe(true);
+    const { data } = await actor.query(nodes, { ids });
+    expect(data?.nodes).toEqual(ids.map(() => null));
+    const one = await actor.query(
+      'query ($id: ID!) { organisation(id: $id) { name users { totalCount } } }',
+      {
+        id: strange.organisation,
+      },
+    );
+    expect(one.data?.organisation).toBeNull();
+    const named = await actor.query('{ organisation(externalId: "strange") { name } }');
+    expect(named.data?.organisation).toBeNull();
+  }
+});
+
+test('the second wall: what is above and below is seen as the role has it', async () => {
+  const parent = `query ($id: ID!) { organisation(id: $id) { parent { name } } }`;
+  const administrator = as('ADMINISTRATOR', mine.organisation);
+  expect((await administrator.query(parent, { id: mine.organisation })).data?.organisation).toEqual({
+    parent: null,
+  });
+  expect((await as('PARTNER', partner).query(parent, { id: mine.organisation })).data?.organisation).toEqual({
+    parent: { name: 'Partner' },
+  });
+  // Of those who are no partner, what is below is another's too.
+  const above = as('ADMINISTRATOR', partner);
+  expect((await above.query(nodes, { ids: [mine.organisation] })).data?.nodes).toEqual([null]);
+});
+
+test('the second wall: a partner creates below itself, finds it, and repeats with a key', async () => {
+  const create = `mutation ($input: CreateOrganisationInput!) { createOrganisation(input: $input) {
+    __typename ... on CreateOrganisationPayload { organisation { id } } } }`;
+  const actor = as('PARTNER', partner);
+  const input = { name: 'New', parentId: mine.organisation, idempotencyKey: 'new' };
+  const [first, again] = [await actor.query(create, { input }), await actor.query(create, { input })];
+  const made = first.data?.createOrganisation.organisation.id;
+  expect(again.data?.createOrganisation.organisation.id).toBe(made);
+  expect((await actor.query(nodes, { ids: [made] })).data?.nodes).toEqual([{ id: made }]);
+});
+
+/** Every change, of another tenant's things. */
+const changes: readonly (readonly [name: string, input: (things: Things) => object])[] = [
+  ['updateOrganisation', ({ organisation }) => ({ organisationId: organisation, name: 'Taken' })],
+  ['advanceTestClock', ({ organisation }) => ({ organisationId: organisation, to: '2030-01-01T00:00:00Z' })],
+  ['createOrganisation', ({ organisation }) => ({ name: 'Under', parentId: organisation })],
+  [
+    'recordPurchase',
+    ({ organisation }) => ({ organisationId: organisation, licence: 'SUPERVISOR', base: 1 }),
+  ],
+  ['endPurchase', ({ purchase }) => ({ purchaseId: purchase })],
+  ['createUser', ({ organisation }) => ({ organisationId: organisation, username: 'mallory' })],
+  ['setUserStatus', ({ user }) => ({ userId: user, status: 'SUSPENDED' })],
+  ['assignLicence', ({ user }) => ({ userId: user, licence: 'RECORDING' })],
+  ['unassignLicence', ({ user }) => ({ userId: user, licence: 'SUPERVISOR' })],
+  ['logon', ({ user }) => ({ userId: user, licence: 'SUPERVISOR', device: 'other', idempotencyKey: 'k' })],
+  ['renewSession', ({ session }) => ({ sessionId: session })],
+  ['acquireFeatures', ({ session }) => ({ sessionId: session, features: ['RECORDING'] })],
+  ['releaseFeatures', ({ session }) => ({ sessionId: session, features: ['RECORDING'] })],
+  ['logoff', ({ session }) => ({ sessionId: session })],
+  ['forceLogoff', ({ session }) => ({ sessionId: session })],
+  ['forceLogoff', ({ user }) => ({ userId: user })],
+  ['forceLogoff', ({ organisation }) => ({ organisationId: organisation })],
+];
+
+/** All that the tenant's rows say. */
+async function rowsOf(organisation: string): Promise<string> {
+  const { rows: tables } = await server.pool.query<{ name: string }>(`
+    select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'organisation_id'
+    where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by 1`);
+  const parts = [
+    ...tables.map(({ name }) => `"${name}" t where organisation_id = $1`),
+    'organisation t where id = $1',
+  ];
+  const texts = await Promise.all(
+    parts.map(async (part) => {
+      const { rows } = await server.pool.query(`select t::text as row from ${part} order by 1`, [
+        uuidOf(organisation),
+      ]);
+      return [part, rows.map(({ row }) => row as string)];
+    }),
+  );
+  return JSON.stringify(texts, null, 1);
+}
+
+async function change(actor: { query: TestServer['query'] }, name: string, input: object): Promise<string> {
+  const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Input`;
+  const document = `mutation ($input: ${type}!) { ${name}(input: $input) { __typename } }`;
+  const { data, errors } = await actor.query(document, { input });
+  if (data?.[name] == null) throw new Error(`${name}: ${JSON.stringify(errors)}`);
+  return data[name].__typename;
+}
+
+test('the second wall: no change reaches another tenant, where the first is removed', async () => {
+  const before = await rowsOf(strange.organisation);
+  const actor = as('PARTNER', partner);
+  for (const [name, input] of changes) {
+    expect([name, await change(actor, name, input(strange))]).toEqual([name, 'NotFound']);
+  }
+  // All at once, beside those who ask for what is theirs: admission decides them together.
+  const owner = as('ADMINISTRATOR', strange.organisation);
+  const stranger = as('ADMINISTRATOR', mine.organisation);
+  const renewals = Array.from({ length: 20 }, (_, index) =>
+    change(index % 2 === 0 ? stranger : owner, 'renewSession', { sessionId: strange.session }),
+  );
+  const answers = await Promise.all(renewals);
+  expect(answers).toEqual(answers.map((_, index) => (index % 2 === 0 ? 'NotFound' : 'RenewSessionPayload')));
+  const logons = Array.from({ length: 20 }, (_, index) =>
+    change(index % 2 === 0 ? stranger : owner, 'logon', {
+      ...{ userId: strange.user, licence: 'SUPERVISOR', device: `device ${index}` },
+    }),
+  );
+  expect((await Promise.all(logons)).filter((answer) => answer === 'LogonPayload')).toHaveLength(10);
+  const { rows } = await server.pool.query(
+    `select count(*)::int as even from session where right(device, 1) in ('0', '2', '4', '6', '8')`,
+  );
+  expect(rows[0].even).toBe(0);
+  const changed = await rowsOf(strange.organisation);
+  expect(changed).not.toBe(before);
+  expect(changed).not.toContain('mallory');
+  expect(changed).not.toContain('Taken');
+});
+
+test('the second wall: no subscription shows another tenant’s figures, where the first is removed', async () => {
+  const { key } = as('ADMINISTRATOR', mine.organisation);
+  const { send, next, received } = await bareSocket(server, key);
+  expect((await next()).type).toBe('connection_ack');
+  send(
+    subscribeTo('own', 'subscription ($id: ID!) { usageChanged(organisationId: $id) { revision } }', {
+      id: mine.organisation,
+    }),
+  );
+  await vi.waitFor(() =>
+    expect(received).toContainEqual(expect.objectContaining({ id: 'own', type: 'next' })),
+  );
+  send(
+    subscribeTo('figures', 'subscription ($id: ID!) { usageChanged(organisationId: $id) { revision } }', {
+      id: strange.organisation,
+    }),
+  );
+  send(
+    subscribeTo('session', 'subscription ($id: ID!) { sessionChanged(sessionId: $id) { id } }', {
+      id: strange.session,
+    }),
+  );
+  for (const id of ['figures', 'session']) {
+    await vi.waitFor(() => expect(received.some((message) => message.id === id)).toBe(true));
+  }
+  await server.mutate('logoff', { sessionId: strange.session });
+  const shown = received.filter(
+    ({ id, payload }) => id !== 'own' && JSON.stringify(payload ?? '').includes('"data":{'),
+  );
+  expect(shown).toEqual([]);
+});
+
+test('without either wall all of it is seen: it was the second that held', async () => {
+  await server.pool.query('alter table organisation disable row level security');
+  const actor = as('ADMINISTRATOR', mine.organisation);
+  const { data } = await actor.query(nodes, { ids: [strange.organisation] });
+  await server.pool.query('alter table organisation enable row level security');
+  expect(data?.nodes).toEqual([{ id: strange.organisation }]);
+});
