@@ -474,7 +474,7 @@ describe('where the database is gone', () => {
     const { host = '', port = 0 } = server.connection;
     const proxy = await startProxy({ host, port });
     const cutOff = await startTestServer({
-      beside: { ...server, connection: { ...server.connection, host: '127.0.0.1', port: proxy.port } },
+      beside: { ...server, runtime: { ...server.runtime, host: '127.0.0.1', port: proxy.port } },
     });
     try {
       const { key } = await create({});
