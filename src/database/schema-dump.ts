@@ -58,9 +58,8 @@ export async function dumpSchema(db: Database): Promise<string> {
       group by t.name
       union all
       select 3, t.name, 4, format('alter table %I enable row level security;', t.name) || coalesce(E'\n' ||
-        string_agg(case when p.policyname is not null then
-          format('create policy %I on %I for %s using (%s)%s;', p.policyname, t.name, lower(p.cmd), p.qual,
-            ' with check (' || p.with_check || ')') end, E'\n' order by p.policyname), '')
+        string_agg(format('create policy %I on %I for %s using (%s)%s;', p.policyname, t.name, lower(p.cmd), p.qual,
+          ' with check (' || p.with_check || ')'), E'\n' order by p.policyname) filter (where p.policyname is not null), '')
       from tables t join pg_class c on c.oid = t.oid and c.relrowsecurity
       left join pg_policies p on p.schemaname = 'public' and p.tablename = t.name
       group by t.name
