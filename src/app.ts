@@ -175,14 +175,14 @@ export function createApp({
     };
   };
   /** Somebody came without a credential that is known: which one it was is never told. */
-  const onUnknown = (stream: object) =>
+  const onUnknown = (address: string) =>
     denials.record({
       ...whoOf(null),
       organisationId: nowhere,
       action: 'authenticate',
       outcome: 'UNAUTHENTICATED',
       subject: null,
-      remoteAddress: 'remoteAddress' in stream ? String(stream.remoteAddress) : null,
+      remoteAddress: address,
     });
   const graphql = createGraphql({
     schema,
@@ -271,8 +271,9 @@ export function createApp({
     const { authorization } = request.headers;
     const found = (actor: Actor | null) => {
       if (actor === null) {
-        if (authorization !== undefined) rates.failed(addressOf(request, proxies));
-        onUnknown(request.socket);
+        const address = addressOf(request, proxies);
+        if (authorization !== undefined) rates.failed(address);
+        onUnknown(address);
         const message =
           'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.';
         refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });

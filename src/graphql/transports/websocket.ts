@@ -22,7 +22,7 @@ export interface WebSocketOptions {
   /** Who `connection_init` comes from, and for how long. */
   readonly proofs: Proofs;
   /** Hears of each connection that nobody is known for. */
-  readonly onUnknown: (stream: Socket) => void;
+  readonly onUnknown: (address: string) => void;
   readonly newRequestId: () => string;
   /** Where a client is, as one party: whose wrong keys are counted together. */
   readonly addressOf: (request: IncomingMessage) => string;
@@ -157,7 +157,7 @@ export function createWebSockets({
       }
       if (extra.actor === null) {
         if (typeof given === 'string') rates.failed(extra.address);
-        onUnknown(extra.stream);
+        onUnknown(extra.address);
         // false closes with 4403 Forbidden.
         return false;
       }
