@@ -109,6 +109,13 @@ export interface App {
 
 /** Whose body was on its way for longer is asked again who they are. */
 const promptMilliseconds = 1000;
+/** No page of somebody else's shows this one in a frame, or learns of its address. */
+const pageHeaders = {
+  'content-type': 'text/html; charset=utf-8',
+  'content-security-policy': "frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+} as const;
 /** A database that says nothing for so long is as good as gone: a load balancer asks often. */
 const readyMilliseconds = 1000;
 /** How long a denied attempt waits to be written: so much of the audit log is lost in a crash. */
@@ -219,6 +226,7 @@ export function createApp({
   const stopForgetting = every(60 * 60 * 1000, () => purgeChallenges(system, clock.now()), log);
   const stopWriting = every(denialMilliseconds, denials.flush, log);
   let draining = false;
+  const migrated = sharedFor(readyMilliseconds, () => isMigrated(db));
 
   const listener: RequestListener = (request, response) => {
     const requestId = requestIdOf(request);
@@ -228,7 +236,7 @@ export function createApp({
       return;
     }
     if (pathname === '/readyz') {
-      void readiness(db, draining).then((reason) => {
+      void readiness(migrated, draining).then((reason) => {
         response
           .writeHead(reason === null ? 200 : 503, { 'content-type': 'application/json' })
           .end(JSON.stringify(reason === null ? { status: 'ready' } : { status: 'not ready', reason }));
@@ -242,9 +250,7 @@ export function createApp({
     }
     if (origins.greet(request, response)) return;
     if (page !== null && !isDownload && wantsPage(request)) {
-      response
-        .writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'x-request-id': requestId })
-        .end(page);
+      response.writeHead(200, { ...pageHeaders, 'x-request-id': requestId }).end(page);
       return;
     }
     if (isForgeable(request)) {
@@ -272,7 +278,7 @@ export function createApp({
     const found = (actor: Actor | null) => {
       if (actor === null) {
         const address = addressOf(request, proxies);
-        if (authorization !== undefined) rates.failed(address);
+        if (authorization !== undefined) rates.failed(address, authorization);
         onUnknown(address);
         const message =
           'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.';
@@ -321,6 +327,11 @@ export function createApp({
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
     });
     if (isAuditPath(pathOf(request))) {
+      // It does not outlive what its client showed.
+      response.once(
+        'close',
+        proofs.watch(asker, () => response.destroy()),
+      );
       void download(createContext({ actor: asker, requestId }), request, response, rates, log);
       return;
     }
@@ -471,12 +482,29 @@ function readBody(request: IncomingMessage, limit: number): Promise<Buffer | nul
   });
 }
 
+/** Asks once for all who ask within so long, be it anybody: without a key nobody is to keep the database busy. */
+function sharedFor<Answer>(milliseconds: number, ask: () => Promise<Answer>): () => Promise<Answer> {
+  let asked: Promise<Answer> | null = null;
+  return () => {
+    if (asked === null) {
+      asked = ask();
+      const forget = () => {
+        setTimeout(() => {
+          asked = null;
+        }, milliseconds).unref();
+      };
+      asked.then(forget, forget);
+    }
+    return asked;
+  };
+}
+
 /** Why the process cannot serve; null when it can. */
-async function readiness(db: Database, draining: boolean): Promise<string | null> {
+async function readiness(migrated: () => Promise<boolean>, draining: boolean): Promise<string | null> {
   if (draining) return 'The server is stopping.';
   try {
     const silent = delay(readyMilliseconds, 'silent' as const, { ref: false });
-    const answer = await Promise.race([isMigrated(db), silent]);
+    const answer = await Promise.race([migrated(), silent]);
     if (answer === 'silent') return 'The database does not answer.';
     return answer ? null : 'The database is not migrated.';
   } catch {

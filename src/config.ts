@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { keyRoles } from './access/domain.ts';
 import { isSafeUrl, type OpenId } from './access/tokens.ts';
 import { defaultDocumentLimits, type DocumentLimits } from './graphql/limits.ts';
 import { defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
@@ -169,7 +170,10 @@ const variables = z.object({
   OIDC_ORGANISATION_CLAIM: claim.default('organisation'),
   OIDC_USER_CLAIM: claim.default('sub'),
   OIDC_SCOPES_CLAIM: claim.optional(),
-  OIDC_OPERATOR_ROLE: z.string().optional(),
+  OIDC_OPERATOR_ROLE: z
+    .string()
+    .refine((value) => !keyRoles.some((role) => role === value))
+    .optional(),
   OIDC_MULTI_FACTOR_VALUES: list.default(['mfa', 'hwk']),
   WEBAUTHN_RP_ID: z.string().refine(isDomain).default('localhost'),
   WEBAUTHN_ORIGINS: z
@@ -223,7 +227,7 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   OIDC_ORGANISATION_CLAIM: 'the name of a claim',
   OIDC_USER_CLAIM: 'the name of a claim',
   OIDC_SCOPES_CLAIM: 'the name of a claim',
-  OIDC_OPERATOR_ROLE: 'a value of the role’s claim',
+  OIDC_OPERATOR_ROLE: 'a value of the role’s claim that is none of the other roles',
   OIDC_MULTI_FACTOR_VALUES: 'values of amr and acr, with commas between',
   WEBAUTHN_RP_ID:
     'a domain name like licences.example.com, or localhost, and no IP address (browsers use keys on none)',

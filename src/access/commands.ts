@@ -4,7 +4,7 @@ import { note } from '../audit/store.ts';
 import { inTransaction } from '../database/transaction.ts';
 import type { IdempotencyKeyReused } from '../idempotency/domain.ts';
 import { once } from '../idempotency/store.ts';
-import type { Actor } from '../kernel/actor.ts';
+import { type Actor, scopes } from '../kernel/actor.ts';
 import { type ApiKeyId, encodeOwnedId, newId, type OrganisationId } from '../kernel/ids.ts';
 import { type InvalidInput, isRefusal, type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
 import type { Services } from '../live/services.ts';
@@ -12,6 +12,7 @@ import { lockOrganisations } from '../organisation/store.ts';
 import { listUsers } from '../user/store.ts';
 import {
   type ApiKey,
+  decideBearer,
   decideKey,
   decideKind,
   decideScopes,
@@ -45,6 +46,8 @@ export async function createApiKey(
   const decided = decideScopes(actor, input.scopes);
   if (isRefusal(decided)) return decided;
   const wanted = { ...input, ...decided };
+  const bearer = decideBearer(actor, wanted);
+  if (bearer !== null) return bearer;
   const now = clock.now();
 
   let shown: string | null = null;
@@ -111,6 +114,8 @@ export async function revokeApiKey(
     if (apiKey === undefined) return notFound('API key');
     const forbidden = decideKind(actor, apiKey.role);
     if (forbidden !== null) return forbidden;
+    const beyond = decideScopes(actor, apiKey.scopes ?? scopes);
+    if (isRefusal(beyond)) return beyond;
     if (apiKey.revokedAt !== null) return apiKey;
     const revoked = { ...apiKey, revokedAt: clock.now() };
     await updateRevocation(trx, organisationId, id, revoked.revokedAt);

@@ -74,6 +74,23 @@ export function decideScopes(
   };
 }
 
+/**
+ * A person shows a second factor to change security keys. A key that is nobody's does without, and another's user is
+ * trusted with their first: so a person makes neither, where it could be used for that.
+ */
+export function decideBearer(
+  { userId: own }: Actor,
+  { role, scopes, userId }: Pick<WantedKey, 'role' | 'scopes' | 'userId'>,
+): Refusal<'FORBIDDEN'> | null {
+  const changesUsers = role !== 'WALLBOARD' && (scopes === null || scopes.includes('USERS'));
+  if (own === null || own === userId || !changesUsers) return null;
+  return {
+    code: 'FORBIDDEN',
+    message:
+      'A person makes a key of another, or of nobody, without the scope USERS only; name other scopes, or ask your platform.',
+  };
+}
+
 /** What else a new key must be. */
 export function decideKey({ role, scopes, userId, expiresAt }: WantedKey, now: Instant): InvalidInput | null {
   if (scopes?.length === 0) {

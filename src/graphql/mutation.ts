@@ -78,6 +78,9 @@ export function mutation<Input, Payload extends object>(options: {
           return forbidden(context.actor) as never;
         }
         const answer = await resolve(input, context, grant);
+        if (isRefusal(answer) && answer.code === 'FORBIDDEN') {
+          context.denied({ action: name, outcome: 'FORBIDDEN', subject: subjectOf(input as object) });
+        }
         // What was read before the change is not answered after it.
         context.scope = {};
         return toResult(answer) as never;

@@ -133,10 +133,11 @@ export async function eraseFromKeys(
     update idempotency_key set
       arguments = 'erased',
       outcome = case when outcome ? 'refusal' then '{"refusal": {"code": "ERASED", "message": ""}}' else outcome end
-    where organisation_id = ${organisationId} and scope = 'createUser'
-      and (outcome ->> 'id' = ${id}
+    where organisation_id = ${organisationId} and (
+      (scope = 'createUser' and (outcome ->> 'id' = ${id}
         or (outcome ? 'refusal' and exists (
-          select from unnest(${mentions}::text[]) mention where position(mention in arguments) > 0)))`.execute(
+          select from unnest(${mentions}::text[]) mention where position(mention in arguments) > 0))))
+      or (scope = 'createApiKey' and position(${JSON.stringify(['userId', id])} in arguments) > 0))`.execute(
     trx,
   );
 }

@@ -347,3 +347,27 @@ test('documents are kept as long as they are few and short', async () => {
   collect();
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(60_000_000);
 }, 30_000);
+
+test('who has not said who they are is heard for a little, and let go', async () => {
+  const client = await open(
+    server,
+    'GET /graphql HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n\r\n',
+  );
+  client.resume();
+  const end = endOf(client);
+  // A frame of nearly a megabyte, of which a part is still to come.
+  client.write(Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0, 15, 255, 255, 0, 0, 0, 0]));
+  client.write(Buffer.alloc(200_000));
+  await vi.waitFor(() => expect(end.destroyed).toBe(true), soon);
+  client.destroy();
+});
+
+test('whoever asks whether the server is ready, and however often, has the database asked once', async () => {
+  const texts: string[] = [];
+  const stop = server.onStatement((text) => texts.push(text));
+  const url = server.url.replace('/graphql', '/readyz');
+  const answers = await Promise.all(Array.from({ length: 100 }, async () => (await fetch(url)).status));
+  stop();
+  expect(new Set(answers)).toEqual(new Set([200]));
+  expect(texts.filter((text) => /kysely_migration/.test(text)).length).toBeLessThan(10);
+});

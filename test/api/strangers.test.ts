@@ -116,14 +116,14 @@ describe('who tries keys', () => {
     try {
       // What stands before the last address is the client’s own invention.
       for (const invented of ['1.1.1.1', '2.2.2.2']) {
-        expect((await ask(server, 'wrong', `${invented}, 192.0.2.1`)).status).toBe(401);
+        expect((await ask(server, `wrong-${invented}`, `${invented}, 192.0.2.1`)).status).toBe(401);
       }
       expect((await ask(server, server.key, '192.0.2.1')).status).toBe(429);
       expect((await ask(server, server.key, '192.0.2.2')).status).toBe(200);
 
       // An IPv6 network is one party.
       await ask(server, 'wrong', '2001:db8::1');
-      await ask(server, 'wrong', '2001:db8:0:0:ffff::2');
+      await ask(server, 'wrong-too', '2001:db8:0:0:ffff::2');
       expect((await ask(server, server.key, '2001:0db8::abcd')).status).toBe(429);
       expect((await ask(server, server.key, '2001:db8:0:1::1')).status).toBe(200);
     } finally {
@@ -134,7 +134,7 @@ describe('who tries keys', () => {
   it('cannot choose its address where no proxy is believed', async () => {
     const server = await startTestServer({ rates: ratesOf({ failuresPerMinute: 2 }) });
     try {
-      for (const invented of ['192.0.2.1', '192.0.2.2']) await ask(server, 'wrong', invented);
+      for (const invented of ['192.0.2.1', '192.0.2.2']) await ask(server, `wrong-${invented}`, invented);
       expect((await ask(server, server.key, '192.0.2.3')).status).toBe(429);
     } finally {
       await server.stop();
@@ -148,6 +148,28 @@ describe('who tries keys', () => {
         expect((await fetch(server.url, { method: 'POST' })).status).toBe(401);
       }
       expect((await ask(server, server.key)).status).toBe(200);
+    } finally {
+      await server.stop();
+    }
+  });
+});
+
+describe('a key that is out of date', () => {
+  it('counts once, however often its screen comes back; guesses count each', async () => {
+    const server = await startTestServer({ rates: ratesOf({ failuresPerMinute: 5 }) });
+    try {
+      const status = async (key: string) =>
+        (
+          await fetch(server.url, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+            body: JSON.stringify({ query: '{ __typename }' }),
+          })
+        ).status;
+      for (let times = 0; times < 20; times += 1) expect(await status('stale')).toBe(401);
+      expect(await status(server.key)).toBe(200);
+      for (let guess = 0; guess < 5; guess += 1) await status(`guess-${guess}`);
+      expect(await status(server.key)).toBe(429);
     } finally {
       await server.stop();
     }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { type ClaimMapping, readClaims, readKey, writeKey } from '../../src/access/domain.ts';
+import { type ClaimMapping, decideBearer, readClaims, readKey, writeKey } from '../../src/access/domain.ts';
 import { isSafeUrl } from '../../src/access/tokens.ts';
 import { readConfig } from '../../src/config.ts';
+import { operator } from '../../src/kernel/actor.ts';
 import { instant } from '../../src/kernel/clock.ts';
 import { newId } from '../../src/kernel/ids.ts';
 
@@ -92,4 +93,24 @@ describe('the configuration of access tokens', () => {
     expect(isSafeUrl('http://127.0.0.1.example')).toBe(false);
     expect(isSafeUrl('file:///etc/passwd')).toBe(false);
   });
+});
+
+test('a person makes no key by which a second factor could be gone round', () => {
+  const [organisationId, own, other] = [newId<'Organisation'>(), newId<'User'>(), newId<'User'>()];
+  const person = { ...operator, role: 'ADMINISTRATOR', organisationId, userId: own } as const;
+  const key = { role: 'ADMINISTRATOR', scopes: null, userId: null } as const;
+  expect(decideBearer(person, key)?.code).toBe('FORBIDDEN');
+  expect(decideBearer(person, { ...key, scopes: ['READ', 'USERS'] })?.code).toBe('FORBIDDEN');
+  expect(decideBearer(person, { ...key, role: 'AGENT', userId: other })?.code).toBe('FORBIDDEN');
+  expect(decideBearer(person, { ...key, scopes: ['READ', 'SESSIONS'] })).toBeNull();
+  expect(decideBearer(person, { ...key, role: 'AGENT', userId: own })).toBeNull();
+  expect(decideBearer(person, { ...key, role: 'WALLBOARD' })).toBeNull();
+  // A platform's own keys do what they may.
+  expect(decideBearer({ ...person, userId: null }, key)).toBeNull();
+});
+
+test('the value that makes an operator is none of the other roles', () => {
+  const oidc = { OIDC_ISSUER: 'https://id.example', OIDC_AUDIENCE: 'seats' };
+  expect(() => readConfig({ ...oidc, OIDC_OPERATOR_ROLE: 'AGENT' })).toThrow(/OIDC_OPERATOR_ROLE must be/);
+  expect(readConfig({ ...oidc, OIDC_OPERATOR_ROLE: 'root' }).openId?.operatorRole).toBe('root');
 });

@@ -144,7 +144,7 @@ test('L6, L8: a backend of PostgreSQL is killed under load: nothing is lost', as
       const [, ...children] = postgresPids();
       const backends = children.filter((pid) => {
         try {
-          return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('seatkeeper seatkeeper');
+          return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('seatkeeper_server seatkeeper');
         } catch {
           return false;
         }

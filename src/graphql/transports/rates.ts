@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { createClient } from '@redis/client';
@@ -46,8 +47,8 @@ export interface Rates {
   charge(actor: Actor, cost: number): Promise<RateLimited | null> | null;
   /** Why nobody at that address is listened to now; null: they are. */
   shutOut(address: string): RateLimited | null;
-  /** Somebody at that address showed a key that is none. */
-  failed(address: string): void;
+  /** Somebody at that address showed a key that is none. The same again is one that is out of date, not one that is guessed. */
+  failed(address: string, shown: string): void;
   close(): void;
 }
 
@@ -64,6 +65,8 @@ const costOfPoint = 1_000;
 /** What Redis has not counted by then is counted here. */
 const redisMilliseconds = 200;
 const failureSeconds = 60;
+/** Wrong keys that are known again; beyond them each counts. */
+const maxSeen = 10_000;
 
 export function createRates({ limits, redisUrl, log }: RatesOptions): Rates {
   const redis = redisUrl === null ? null : connect(redisUrl, log);
@@ -194,13 +197,20 @@ function connect(url: string, log: Log): RedisClient {
 function createStrangers(failuresPerMinute: number) {
   const failures = new RateLimiterMemory({ points: failuresPerMinute, duration: failureSeconds });
   const out = new Map<string, number>();
+  const seen = new Set<string>();
   return {
     waits: (address: string): number | null => {
       const until = out.size === 0 ? undefined : out.get(address);
       return until === undefined ? null : Math.max(1, Math.ceil((until - elapsedMilliseconds()) / 1000));
     },
-    failed: (address: string): void => {
+    failed: (address: string, shown: string): void => {
       if (failuresPerMinute === 0 || out.has(address)) return;
+      const name = hash('sha256', `${address} ${shown}`);
+      if (seen.has(name)) return;
+      if (seen.size < maxSeen) {
+        seen.add(name);
+        setTimeout(() => seen.delete(name), failureSeconds * 1000).unref();
+      }
       void failures.penalty(address).then(({ remainingPoints }) => {
         if (remainingPoints > 0) return;
         out.set(address, elapsedMilliseconds() + failureSeconds * 1000);

