@@ -2,10 +2,12 @@ import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 
 /** CommandComplete of a COMMIT, as PostgreSQL sends it. */
 const committed = Buffer.from([0x43, 0, 0, 0, 11, ...Buffer.from('COMMIT\0')]);
+/** Begins that of an INSERT: every read is a transaction as well, and is not meant. */
+const inserted = Buffer.from('INSERT 0 ');
 
 export interface CommitProxy {
   readonly port: number;
-  /** The next commit's answer does not arrive; `then` is called instead. */
+  /** The answer to the next commit of something new does not arrive; `then` is called instead. */
   arm(then: () => void): void;
   close(): void;
 }
@@ -26,14 +28,18 @@ export async function startCommitProxy(target: { host: string; port: number }): 
       });
     }
     client.pipe(database);
+    let isNew = false;
     database.on('data', (data) => {
-      if (onCommit !== null && data.includes(committed)) {
+      isNew ||= data.includes(inserted);
+      const isCommitted = data.includes(committed);
+      if (onCommit !== null && isNew && isCommitted) {
         const then = onCommit;
         onCommit = null;
         then();
         client.destroy();
         return;
       }
+      if (isCommitted) isNew = false;
       client.write(data);
     });
   });
