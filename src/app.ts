@@ -292,6 +292,12 @@ export function createApp({
     else actor.then(found, (error: unknown) => refuseUnproven(response, requestId, error, log));
   }
 
+  /** What takes long does not outlive what its client showed. */
+  function endWithProof(response: ServerResponse, actor: Actor): void {
+    const unwatch = proofs.watch(actor, () => response.destroy());
+    response.once('close', unwatch);
+  }
+
   function serve(request: IncomingMessage, response: ServerResponse, requestId: string, asker: Actor): void {
     if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
       const message = 'Send the request as it is: compressed bodies are not read.';
@@ -309,11 +315,8 @@ export function createApp({
       if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
       // The client left while its request was read.
       if (response.destroyed) return;
-      // Whatever else it is may be a stream, which does not outlive what its client showed.
-      response.once(
-        'close',
-        proofs.watch(actor, () => response.destroy()),
-      );
+      // Whatever else it is may be a stream.
+      endWithProof(response, actor);
       if (await eventStreams.answer(request, body, response, arrival)) return;
       await graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
     };
@@ -327,11 +330,7 @@ export function createApp({
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
     });
     if (isAuditPath(pathOf(request))) {
-      // It does not outlive what its client showed.
-      response.once(
-        'close',
-        proofs.watch(asker, () => response.destroy()),
-      );
+      endWithProof(response, asker);
       void download(createContext({ actor: asker, requestId }), request, response, rates, log);
       return;
     }

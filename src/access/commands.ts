@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
-import { nameOf, whoOf } from '../audit/domain.ts';
+import { doneBy, nameOf } from '../audit/domain.ts';
 import { note } from '../audit/store.ts';
 import { inTransaction } from '../database/transaction.ts';
 import type { IdempotencyKeyReused } from '../idempotency/domain.ts';
@@ -80,7 +80,7 @@ export async function createApiKey(
         shown = key;
         await note(trx, {
           organisationId,
-          ...{ ...whoOf(by), at: now, action: 'createApiKey', outcome: 'DONE' },
+          ...doneBy(by, now, 'createApiKey'),
           subject: encodeOwnedId('ApiKey', organisationId, apiKey.id),
           before: null,
           after: {
@@ -121,7 +121,7 @@ export async function revokeApiKey(
     await updateRevocation(trx, organisationId, id, revoked.revokedAt);
     await note(trx, {
       organisationId,
-      ...{ ...whoOf(by), at: revoked.revokedAt, action: 'revokeApiKey', outcome: 'DONE' },
+      ...doneBy(by, revoked.revokedAt, 'revokeApiKey'),
       subject: encodeOwnedId('ApiKey', organisationId, id),
       before: { revokedAt: null },
       after: { revokedAt: revoked.revokedAt },

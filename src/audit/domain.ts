@@ -56,6 +56,11 @@ export function whoOf(by: By | null): Who {
   };
 }
 
+/** What an entry says of a change that was made, beside the change. */
+export function doneBy(by: By | null, at: Instant, action: string) {
+  return { ...whoOf(by), at, action, outcome: 'DONE' };
+}
+
 /** JSON as PostgreSQL keeps it: whole numbers, and names by their digests. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 

@@ -1,5 +1,5 @@
 import { deleteBaseLicences, listDueBaseLicences } from '../assignment/store.ts';
-import { type Change, whoOf } from '../audit/domain.ts';
+import { type Change, doneBy } from '../audit/domain.ts';
 import { chain, saveLinks } from '../audit/store.ts';
 import { byOrganisation, type Of, type Span } from '../database/bulk.ts';
 import { hastened, inTransaction, type Transaction } from '../database/transaction.ts';
@@ -442,11 +442,8 @@ function notedIn({ by, clock }: Services, name: string, open: ReadonlyMap<Organi
   return [...open].flatMap(([organisationId, { ledger }]) =>
     ledger.changes.map((change) => ({
       ...change,
-      ...whoOf(by),
+      ...doneBy(by, clock.now(), name),
       organisationId,
-      at: clock.now(),
-      action: name,
-      outcome: 'DONE',
     })),
   );
 }

@@ -1,4 +1,4 @@
-import { type Change, differing, whoOf } from '../audit/domain.ts';
+import { type Change, differing, doneBy } from '../audit/domain.ts';
 import { note } from '../audit/store.ts';
 import { inTransaction, type Transaction } from '../database/transaction.ts';
 import type { IdempotencyKeyReused } from '../idempotency/domain.ts';
@@ -106,8 +106,7 @@ async function noteCreation(
       parentId: parentId === null ? null : encodeOrganisationId(parentId),
     },
   };
-  const told = { ...whoOf(by), at: clock.now(), action: 'createOrganisation', outcome: 'DONE' };
-  await note(trx, { organisationId: id, ...change, ...told });
+  await note(trx, { organisationId: id, ...change, ...doneBy(by, clock.now(), 'createOrganisation') });
 }
 
 export interface UpdateOrganisation {

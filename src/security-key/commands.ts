@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type UserDeleted, userDeleted } from '../assignment/domain.ts';
-import { whoOf } from '../audit/domain.ts';
+import { doneBy } from '../audit/domain.ts';
 import { note } from '../audit/store.ts';
 import { inTransaction, type Transaction } from '../database/transaction.ts';
 import type { Actor } from '../kernel/actor.ts';
@@ -279,7 +279,7 @@ async function noteKey(
   const isGone = action === 'removeSecurityKey';
   await note(trx, {
     organisationId,
-    ...{ ...whoOf(by), at: clock.now(), action, outcome: 'DONE' },
+    ...doneBy(by, clock.now(), action),
     subject: encodeOwnedId('SecurityKey', organisationId, id),
     before: isGone ? facts : null,
     after: isGone ? null : facts,
