@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { By, Role } from '../kernel/actor.ts';
 import { type Instant, latest, plusSeconds } from '../kernel/clock.ts';
-import { nowhere, type OrganisationId, type UserId } from '../kernel/ids.ts';
+import type { OrganisationId, UserId } from '../kernel/ids.ts';
 
 /** What a command says of a change, to be written with it. */
 export interface Change {
@@ -305,19 +305,34 @@ export interface AttemptLimits {
   readonly quietSeconds: number;
   /** So many different attempts of one credential; further ones are counted without what they were made on. */
   readonly maxOfCredential: number;
-  /** So many in all; further ones are counted without who made them. */
+  /** So many of one organisation's credentials together; further ones are counted without who made them. */
+  readonly maxOfOrganisation: number;
+  /** So many in all, before organisations are kept to `sureOfOrganisation`. */
   readonly max: number;
+  /** So many of an organisation, whatever all the others do. */
+  readonly sureOfOrganisation: number;
 }
 
-export const attemptLimits: AttemptLimits = { quietSeconds: 600, maxOfCredential: 100, max: 10_000 };
+export const attemptLimits: AttemptLimits = {
+  quietSeconds: 600,
+  maxOfCredential: 100,
+  maxOfOrganisation: 1000,
+  max: 10_000,
+  sureOfOrganisation: 100,
+};
 
 interface Counted {
   last: Attempts;
   writtenAt: Instant | null;
-  readonly by: string;
+  /** What it takes room of; none: it is the sum of what found no room. */
+  readonly rooms: readonly string[];
 }
 
-/** Counts denied attempts, so that a flood of them is a few entries. It takes no more memory than its limits say. */
+/**
+ * Counts denied attempts, so that a flood of them is a few entries. None is lost: what finds no room is summed under its
+ * credential, else under its organisation, by action and outcome. Of those sums there are no more than the API has
+ * fields, so an organisation takes no more memory than its limits say, and nothing of another's.
+ */
 export function createAttemptCounter(limits: AttemptLimits = attemptLimits): {
   readonly count: (attempt: Attempt, at: Instant) => void;
   /** What is to be written now. */
@@ -326,44 +341,50 @@ export function createAttemptCounter(limits: AttemptLimits = attemptLimits): {
   readonly written: (attempts: readonly Attempts[], now: Instant) => void;
 } {
   const known = new Map<string, Counted>();
-  const perCredential = new Map<string, number>();
+  /** How many of those that are known are a credential's, and an organisation's. */
+  const taken = new Map<string, number>();
+  const takenOf = (room: string) => taken.get(room) ?? 0;
 
-  function find(attempt: Attempt): { readonly key: string; readonly by: string; readonly told: Attempt } {
-    const by = JSON.stringify([attempt.organisationId, attempt.credential]);
-    const all = keyOf(attempt);
-    if (known.has(all)) return { key: all, by, told: attempt };
-    if (known.size >= limits.max) {
-      const told = { ...attempt, ...nobody, subject: null };
-      return { key: keyOf(told), by: '', told };
+  /** As what an attempt is counted. */
+  function find(attempt: Attempt): { readonly told: Attempt; readonly rooms: readonly string[] } {
+    const { organisationId } = attempt;
+    const ofCredential = JSON.stringify([organisationId, attempt.credential]);
+    const rooms = [ofCredential, organisationId];
+    const room = known.size < limits.max ? limits.maxOfOrganisation : limits.sureOfOrganisation;
+    const hasRoom = takenOf(organisationId) < room;
+    if (known.has(keyOf(attempt)) || (hasRoom && takenOf(ofCredential) < limits.maxOfCredential)) {
+      return { told: attempt, rooms };
     }
-    if ((perCredential.get(by) ?? 0) < limits.maxOfCredential) return { key: all, by, told: attempt };
-    const told = { ...attempt, subject: null, remoteAddress: null };
-    return { key: keyOf(told), by, told };
+    const unspecific = { ...attempt, subject: null, remoteAddress: null };
+    if (known.has(keyOf(unspecific)) || hasRoom) return { told: unspecific, rooms };
+    return { told: { ...unspecific, ...whoOf(null) }, rooms: [] };
   }
 
   return {
     count: (attempt, at) => {
-      const { key, by, told } = find(attempt);
+      const { told, rooms } = find(attempt);
+      const key = keyOf(told);
       const counted = known.get(key);
       if (counted === undefined) {
-        known.set(key, { last: { ...told, at, attempts: 1 }, writtenAt: null, by });
-        perCredential.set(by, (perCredential.get(by) ?? 0) + 1);
+        known.set(key, { last: { ...told, at, attempts: 1 }, writtenAt: null, rooms });
+        for (const room of rooms) taken.set(room, takenOf(room) + 1);
       } else {
         counted.last = { ...told, at, attempts: counted.last.attempts + 1 };
       }
     },
     due: (now) => {
       const due: Attempts[] = [];
-      for (const [key, { last, writtenAt, by }] of known) {
+      for (const [key, { last, writtenAt, rooms }] of known) {
         if (writtenAt !== null && plusSeconds(writtenAt, limits.quietSeconds) > now) continue;
         if (last.attempts > 0) {
           due.push(last);
           continue;
         }
         known.delete(key);
-        const left = (perCredential.get(by) ?? 1) - 1;
-        if (left === 0) perCredential.delete(by);
-        else perCredential.set(by, left);
+        for (const room of rooms) {
+          if (takenOf(room) > 1) taken.set(room, takenOf(room) - 1);
+          else taken.delete(room);
+        }
       }
       return due;
     },
@@ -377,11 +398,6 @@ export function createAttemptCounter(limits: AttemptLimits = attemptLimits): {
     },
   };
 }
-
-const nobody = {
-  organisationId: nowhere,
-  ...{ role: null, credential: null, userId: null, requestId: null, remoteAddress: null },
-} as const;
 
 function keyOf({ organisationId, credential, action, outcome, subject, remoteAddress }: Attempt): string {
   return JSON.stringify([organisationId, credential, action, outcome, subject, remoteAddress]);

@@ -447,7 +447,10 @@ describe('denied attempts', () => {
 });
 
 describe('a flood', () => {
-  const limits = { ...attemptLimits, maxOfCredential: 3, max: 5 };
+  const limits = {
+    ...attemptLimits,
+    ...{ maxOfCredential: 3, maxOfOrganisation: 5, max: 12, sureOfOrganisation: 2 },
+  };
   const attempt = (given: Partial<Attempt>): Attempt => ({
     organisationId: '00000000-0000-7000-8000-000000000001' as OrganisationId,
     ...{ role: 'AGENT', credential: 'key', userId: null, requestId: null, remoteAddress: null },
@@ -487,12 +490,37 @@ describe('a flood', () => {
       ['x2', 1],
       [null, 997],
     ]);
-    for (let count = 0; count < 1000; count += 1)
-      counter.count(attempt({ credential: `key${count}` }), start);
-    const all = counter.due(start);
-    expect(all).toHaveLength(6);
-    expect(all.at(-1)).toMatchObject({ organisationId: nowhere, credential: null, attempts: 999 });
-    expect(all.reduce((sum, { attempts }) => sum + attempts, 0)).toBe(2000);
+  });
+
+  test('by an organisation’s many keys is summed under it, and touches nothing that is told of another', () => {
+    const counter = createAttemptCounter(limits);
+    const [first, ...others] = [1, 2, 3, 4, 5].map((digit) => `of ${digit}` as OrganisationId);
+    const flood = (organisationId: OrganisationId) => {
+      for (let count = 0; count < 1000; count += 1)
+        counter.count(attempt({ organisationId, credential: `key${count}`, requestId: `${count}` }), start);
+    };
+    const toldOf = (organisationId: OrganisationId) =>
+      counter
+        .due(start)
+        .filter((one) => one.organisationId === organisationId)
+        .map(({ credential, subject, requestId, attempts }) => [credential, subject, requestId, attempts]);
+    if (first === undefined) throw new Error('There is none');
+    flood(first);
+    expect(toldOf(first)).toEqual([
+      ...['key0', 'key1', 'key2', 'key3', 'key4'].map((key, index) => [key, 'x', `${index}`, 1]),
+      [null, null, null, 995],
+    ]);
+    // One that fills all there is: the others still have what is surely theirs, and lose nothing of the rest.
+    for (const other of others) flood(other);
+    for (const other of others) {
+      const told = toldOf(other);
+      expect(told.slice(0, 2)).toEqual([
+        ['key0', 'x', '0', 1],
+        ['key1', 'x', '1', 1],
+      ]);
+      expect(told.reduce((sum, [, , , attempts]) => sum + Number(attempts), 0)).toBe(1000);
+    }
+    expect(toldOf(first).at(-1)).toEqual([null, null, null, 995]);
   });
 
   test('that is over is forgotten', () => {
