@@ -1,6 +1,6 @@
 import { type Instant, plusSeconds } from '../kernel/clock.ts';
 import type { DenialId, LicenceCode, SessionId, UserId } from '../kernel/ids.ts';
-import type { Refusal } from '../kernel/refusal.ts';
+import { type InvalidInput, invalidInput, type Refusal } from '../kernel/refusal.ts';
 import { type Catalogue, inCatalogueOrder, isFeature, type Licence } from '../licence/domain.ts';
 import {
   type AdmittedAs,
@@ -83,7 +83,12 @@ export type LogonRefusal =
   | SecondFactorRequired
   | DeviceInUse
   | NoSeatAvailable
-  | NoChannelAvailable;
+  | NoChannelAvailable
+  /** Of `device`: the user has too many. */
+  | InvalidInput;
+
+/** On how many devices a user can be logged on at once: seats bound users, not devices, and one user could fill a table. */
+export const maxSessionsOfUser = 50;
 
 export interface Logon {
   readonly kind: 'LOGON';
@@ -290,7 +295,7 @@ function decideLogon(desk: Desk, logon: Logon, terms: Terms, now: Instant): Answ
   return session;
 }
 
-/** L1, in its order: before any seat is touched. */
+/** L1, in its order, and last the limit of devices: before any seat is touched. */
 function checkLogon(
   holder: Holder,
   { licence, secondFactorShown }: Logon,
@@ -320,6 +325,12 @@ function checkLogon(
       code: 'DEVICE_IN_USE',
       message: `The device is logged on with ${present.licence}; log that off, or use another device.`,
     };
+  }
+  if (present === undefined && holder.sessions.filter(isLive).length >= maxSessionsOfUser) {
+    return invalidInput(
+      'device',
+      `The user is logged on with ${maxSessionsOfUser} devices, and no more are possible; log one off, or use one of them.`,
+    );
   }
   return null;
 }

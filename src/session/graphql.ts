@@ -382,7 +382,8 @@ const LogonInput = builder.inputType('LogonInput', {
     device: t.string({
       required: true,
       validate: text,
-      description: 'A name of the device. Logging on again from it returns the same session.',
+      description:
+        'A name of the device. Logging on again from it returns the same session. A user is logged on with 50 at most.',
     }),
     features: t.stringList({
       validate: codes,

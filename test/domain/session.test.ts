@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
 import { plusSeconds } from '../../src/kernel/clock.ts';
-import { type Answer, endSessions, loseFeature, type Session } from '../../src/session/domain.ts';
+import {
+  type Answer,
+  endSessions,
+  loseFeature,
+  maxSessionsOfUser,
+  type Session,
+} from '../../src/session/domain.ts';
 import { concurrentUsage, contingencyUsage } from '../../src/usage/domain.ts';
 import { at, books, code, decide, holder, logon, pool, pools } from './given.ts';
 
@@ -159,6 +165,41 @@ test('L6: logging on again from a device renews the same session, and decides wh
     features: [{ licence: 'AGENT_CALLS' }, { licence: 'AGENT_EMAIL', admittedAs: 'CONCURRENT' }],
   });
   expect(inUse(again, 'INBOUND_AGENT')).toBe(1);
+});
+
+test('L5, L6: a device too many is refused and takes nothing, while those that are logged on go on', () => {
+  const [user, other] = [holder(['INBOUND_AGENT', 'AGENT_CALLS']), holder(agent)];
+  const on = (device: number) => logon(user, 'INBOUND_AGENT', { device: `device ${device}` });
+  const devices = Array.from({ length: maxSessionsOfUser }, (_, index) => on(index));
+  const full = decide(books(plenty, user, other), now, ...devices);
+  const { answers, denials, history, holders } = decide(
+    full,
+    now,
+    on(maxSessionsOfUser),
+    on(0),
+    logon(other),
+  );
+  expect(answers[0]).toMatchObject({
+    code: 'INVALID_INPUT',
+    field: 'device',
+    message: expect.stringContaining('50 devices'),
+  });
+  expect(answers.slice(1).map(session)).toHaveLength(2);
+  expect(denials).toMatchObject([{ userId: user.userId, licence: 'INBOUND_AGENT', code: 'INVALID_INPUT' }]);
+  expect(history.filter(({ seat }) => seat?.userId === user.userId)).toEqual([]);
+  expect(holders.get(user.userId)?.sessions).toHaveLength(maxSessionsOfUser);
+  // Only what is live counts: one logged off makes room for one.
+  const off = {
+    kind: 'LOGOFF',
+    userId: user.userId,
+    sessionId: session(full.answers[0]).id,
+    features: [],
+  } as const;
+  const again = decide(full, now, off, on(maxSessionsOfUser), on(0));
+  expect([session(again.answers[1]).device, refusal(again.answers[2])]).toEqual([
+    'device 50',
+    'INVALID_INPUT',
+  ]);
 });
 
 test('L7: features come and go during a session, and only a renewal renews', () => {
