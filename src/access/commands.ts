@@ -13,6 +13,7 @@ import { listUsers } from '../user/store.ts';
 import {
   type ApiKey,
   decideBearer,
+  decideEnd,
   decideKey,
   decideKind,
   decideScopes,
@@ -45,7 +46,9 @@ export async function createApiKey(
   if (forbidden !== null) return forbidden;
   const decided = decideScopes(actor, input.scopes);
   if (isRefusal(decided)) return decided;
-  const wanted = { ...input, ...decided };
+  const end = decideEnd(actor, input.expiresAt);
+  if (isRefusal(end)) return end;
+  const wanted = { ...input, ...decided, ...end };
   const bearer = decideBearer(actor, wanted);
   if (bearer !== null) return bearer;
   const now = clock.now();

@@ -75,6 +75,26 @@ export function decideScopes(
 }
 
 /**
+ * The end of a new key: the one asked for, else its maker's, where that is a key; never a later one. Whoever has a key for
+ * a day must not have made themselves one for ever by then. An access token's end is none of its keys': administrators sign
+ * in for minutes, and make keys for years.
+ */
+export function decideEnd(
+  maker: Actor,
+  wanted: Instant | null,
+): { readonly expiresAt: Instant | null } | InvalidInput {
+  const last = keyOf(maker) === null ? null : maker.expiresAt;
+  if (last === null) return { expiresAt: wanted };
+  if (wanted === null) return { expiresAt: last };
+  return wanted <= last
+    ? { expiresAt: wanted }
+    : invalidInput(
+        'expiresAt',
+        `A key ends no later than the key that makes it, at ${last.toISOString()}; name an earlier instant, or use a key that lasts longer.`,
+      );
+}
+
+/**
  * A person shows a second factor to change security keys. A key that is nobody's does without, and another's user is
  * trusted with their first: so a person makes neither, where it could be used for that.
  */

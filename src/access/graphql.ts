@@ -172,7 +172,8 @@ const CreateApiKeyInput = builder.inputType('CreateApiKeyInput', {
     }),
     expiresAt: t.field({
       type: 'DateTime',
-      description: 'From when on it is worth nothing; without an end if nothing is said.',
+      description:
+        'From when on it is worth nothing; without an end if nothing is said. Made by a key that has an end, it has that one, or an earlier one that is said.',
     }),
     userId: t.id({
       description:

@@ -302,6 +302,27 @@ describe('nobody makes a key that can do more than they can', () => {
     });
   });
 
+  test('nor one that outlasts the key that makes it; an access token’s end is none of its keys’', async () => {
+    const ends = '2090-01-01T00:00:00.000Z';
+    const { key } = await create({ role: 'ADMINISTRATOR', expiresAt: ends });
+    const byKey = async (more = '') => {
+      const { answer } = await ask(
+        key,
+        `mutation { createApiKey(input: { organisationId: "${organisation}", name: "Its own", role: WALLBOARD ${more} })
+          { ... on UserError { code } ... on InvalidInput { field } ... on CreateApiKeyPayload { apiKey { expiresAt } } } }`,
+      );
+      return answer.data.createApiKey;
+    };
+    expect(await byKey()).toEqual({ apiKey: { expiresAt: ends } });
+    expect(await byKey(`expiresAt: "${ends}"`)).toEqual({ apiKey: { expiresAt: ends } });
+    expect(await byKey('expiresAt: "2090-01-01T00:00:00.001Z"')).toEqual({
+      code: 'INVALID_INPUT',
+      field: 'expiresAt',
+    });
+    const token = become('ADMINISTRATOR', { credential: 'issuer|ada', expiresAt: new Date(ends) });
+    expect((await create({}, token)).apiKey.expiresAt).toBeNull();
+  });
+
   test('nor takes one away that they could not have made', async () => {
     const { key, apiKey } = await create({ role: 'PARTNER' });
     const { data } = await revoke(apiKey.id, become('ADMINISTRATOR'));
