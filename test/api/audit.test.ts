@@ -377,12 +377,26 @@ describe('denied attempts', () => {
     const mine = await createOrganisation(server, { name: 'Mine' });
     const strange = await createOrganisation(server, { name: 'Strange', externalId: 'strange' });
     const administrator = as('ADMINISTRATOR', mine, { credential: 'key-7' });
+    const partnersKey = await server.mutate(
+      'createApiKey',
+      { organisationId: mine, name: 'Theirs', role: 'PARTNER' },
+      '... on CreateApiKeyPayload { apiKey { id } }',
+    );
     const input = { organisationId: strange, username: 'eve' };
     await administrator.query(
       'mutation ($input: CreateUserInput!) { createUser(input: $input) { __typename } }',
       { input },
     );
     await administrator.query('query ($id: ID!) { node(id: $id) { id } }', { id: strange });
+    // May be asked for, and is forbidden by what the command finds: before its transaction, and in it.
+    await administrator.query(
+      'mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) { __typename } }',
+      { input: { organisationId: mine, name: 'Mine', role: 'PARTNER' } },
+    );
+    await administrator.query(
+      'mutation ($input: RevokeApiKeyInput!) { revokeApiKey(input: $input) { __typename } }',
+      { input: { keyId: partnersKey.apiKey.id } },
+    );
     // Of an external id nobody behind the walls can say whether it is somebody's.
     await administrator.query('{ organisation(externalId: "strange") { id } }');
     await administrator.query('{ organisation(externalId: "nowhere") { id } }');
@@ -408,6 +422,8 @@ describe('denied attempts', () => {
         [
           `key-7 createUser NOT_FOUND ${strange} 1`,
           `key-7 Query.node NOT_FOUND ${strange} 1`,
+          `key-7 createApiKey FORBIDDEN ${mine} 1`,
+          `key-7 revokeApiKey FORBIDDEN ${partnersKey.apiKey.id} 1`,
           `key-8 updateOrganisation FORBIDDEN ${mine} 1`,
           'key-9 Organisation.users FORBIDDEN  1',
         ].toSorted(),

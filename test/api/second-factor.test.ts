@@ -4,7 +4,8 @@ import { decodeId, type OrganisationId, type UserId } from '../../src/kernel/ids
 import type { Actor } from '../../src/kernel/actor.ts';
 import { type Authenticator, createAuthenticator, type Lies } from '../setup/authenticator.ts';
 import { buy, createOrganisation, createUser, mapping, setStatus } from '../setup/given.ts';
-import { handMovedClock, startTestServer, type TestServer } from '../setup/server.ts';
+import { secret } from '../setup/secrets.ts';
+import { type GraphqlAnswer, handMovedClock, startTestServer, type TestServer } from '../setup/server.ts';
 
 const start = '2026-06-01T09:00:00.000Z';
 const clock = handMovedClock(start);
@@ -47,6 +48,21 @@ function idsOf(userId: string): { readonly organisationId: OrganisationId; reado
 /** The person that a user is, asking for themselves. */
 function person(userId: string, given: Partial<Pick<Actor, 'role' | 'userId' | 'multiFactorAt'>> = {}): Ask {
   return server.as({ role: 'AGENT', ...idsOf(userId), ...given } as Actor);
+}
+
+/** Whoever has an API key. */
+function holding(key: string): Ask {
+  secret(key);
+  return {
+    query: async (query, variables = {}) => {
+      const response = await fetch(server.url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+        body: JSON.stringify({ query, variables }),
+      });
+      return (await response.json()) as GraphqlAnswer;
+    },
+  };
 }
 
 async function firm(...names: readonly string[]) {
@@ -342,6 +358,45 @@ describe('a logon', () => {
         field: 'secondFactor',
       });
     }
+  });
+
+  test('L1: a key that a person made without a second factor is none, and leads to none', async () => {
+    const { organisationId, users } = await firm('margaret', 'grace');
+    const [margaret = '', grace = ''] = users;
+    await enrol(margaret, createAuthenticator());
+    const administrator = person(margaret, { role: 'ADMINISTRATOR' });
+    const mint = async (as: Ask, input: object) => {
+      const { data } = await as.query(
+        `mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) {
+          ... on UserError { code } ... on CreateApiKeyPayload { key } } }`,
+        { input: { organisationId, name: 'Key', ...input } },
+      );
+      return data.createApiKey;
+    };
+    const scopes = ['KEYS', 'SESSIONS'];
+    const minted = [
+      await mint(administrator, { role: 'ADMINISTRATOR', userId: margaret }),
+      await mint(administrator, { role: 'AGENT', userId: margaret }),
+      await mint(administrator, { role: 'AGENT', userId: grace, scopes: ['SESSIONS'] }),
+      await mint(administrator, { role: 'ADMINISTRATOR', scopes }),
+    ].map(({ key }) => holding(key));
+    for (const [index, as] of minted.entries()) {
+      for (const userId of [margaret, grace]) {
+        // An agent's key is of one user.
+        const isStrange = (index === 1 && userId === grace) || (index === 2 && userId === margaret);
+        expect([index, userId, (await logon(userId, {}, as)).code]).toEqual([
+          ...[index, userId, isStrange ? 'NOT_FOUND' : 'SECOND_FACTOR_REQUIRED'],
+        ]);
+      }
+    }
+    // Nor is one enrolled by it, which would then vouch; nor a key made that enrols one.
+    const [own, , , machine] = minted;
+    if (own === undefined || machine === undefined) throw new Error('There is none');
+    expect((await enrol(margaret, createAuthenticator(), own)).code).toBe('SECOND_FACTOR_REQUIRED');
+    expect((await enrol(grace, createAuthenticator(), own)).code).toBe('SECOND_FACTOR_REQUIRED');
+    expect(await mint(machine, { role: 'ADMINISTRATOR', scopes: ['USERS'] })).toEqual({ code: 'FORBIDDEN' });
+    expect(await mint(own, { role: 'ADMINISTRATOR', scopes: ['USERS'] })).toEqual({ code: 'FORBIDDEN' });
+    expect(await sessions(organisationId)).toBe(0);
   });
 
   test('L1, L6: a logon again from its device shows a second factor again', async () => {
