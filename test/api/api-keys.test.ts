@@ -397,20 +397,34 @@ describe('live connections end', () => {
     kept.socket.terminate();
   });
 
-  test('when the user of their key is suspended, or deleted', async () => {
-    for (const [role, status] of [
+  test('when the user of their key is suspended, or deleted, whatever they wait for', async () => {
+    const leaving = [
       ['AGENT', 'SUSPENDED'],
       ['SUPERVISOR', 'DELETED'],
       ['ADMINISTRATOR', 'SUSPENDED'],
-    ] as const) {
-      const person = await createUser(server, organisation, `person-${role}`, []);
-      const { key } = await create({ role, userId: person });
-      const connection = await bareSocket(other, key);
-      expect((await connection.next()).type).toBe('connection_ack');
-      await setStatus(server, person, status);
-      await expectEnd([connection], []);
-      expect((await ask(key, names, other)).status).toBe(401);
-    }
+    ] as const;
+    const opened = await Promise.all(
+      leaving.map(async ([role, status]) => {
+        const person = await createUser(server, organisation, `person-${role}`, []);
+        const { key } = await create({ role, userId: person });
+        const idle = await bareSocket(other, key);
+        expect((await idle.next()).type).toBe('connection_ack');
+        // An agent sees no figures.
+        const isAgent = role === 'AGENT';
+        const connections = isAgent ? [idle] : [idle, await watchAt(other, key)];
+        return { key, person, status, connections, streams: isAgent ? [] : [await streamAt(other, key)] };
+      }),
+    );
+    for (const { person, status } of opened) await setStatus(server, person, status);
+    const connections = opened.flatMap((each) => each.connections);
+    await expectEnd(
+      connections,
+      opened.flatMap(({ streams }) => streams),
+    );
+    for (const { key } of opened) expect((await ask(key, names, other)).status).toBe(401);
+    const before = connections.map(({ received }) => received.length);
+    await buy(server, organisation, 'VIEW', { base: 1 });
+    expect(connections.map(({ received }) => received.length)).toEqual(before);
   });
 
   test('when their key expires, at its instant', async () => {
