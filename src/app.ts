@@ -20,7 +20,14 @@ import type { Context } from './graphql/context.ts';
 import { presentError, wentWrong } from './graphql/errors.ts';
 import { defaultDocumentLimits, type DocumentLimits } from './graphql/limits.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
-import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
+import {
+  answerPlainly,
+  type Arrival,
+  createGraphql,
+  refuse,
+  refuseConnection,
+  wantsPage,
+} from './graphql/transports/http.ts';
 import { createConnections, defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 import { createOrigins, isForgeable } from './graphql/transports/origins.ts';
 import {
@@ -330,8 +337,7 @@ export function createApp({
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
     });
     if (isAuditPath(pathOf(request))) {
-      endWithProof(response, asker);
-      void download(createContext({ actor: asker, requestId }), request, response, rates, log);
+      void download(request, response, requestId, asker);
       return;
     }
     readBody(request, maxBodyBytes).then(
@@ -357,6 +363,46 @@ export function createApp({
       // The client went away in the middle of its request.
       () => response.destroy(),
     );
+  }
+
+  /** Streams a file, as one of its caller’s connections. */
+  async function download(
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    actor: Actor,
+  ): Promise<void> {
+    const admitted = rates.admit(actor);
+    const limited = admitted === null ? null : await admitted;
+    if (limited !== null) {
+      refuseForNow(response, limited, requestId);
+      return;
+    }
+    // The client left meanwhile.
+    if (response.destroyed) return;
+    const leave = connections.enterKnown(actor);
+    if (leave === null) {
+      refuseConnection(response, requestId);
+      return;
+    }
+    response.once('close', leave);
+    endWithProof(response, actor);
+    // A socket’s own watch looks at how much the system holds still; a database that is slow is not the client’s fault.
+    response.setTimeout(limits.stalledMilliseconds, () => {
+      if (response.writableLength > 0) response.destroy();
+    });
+    try {
+      const refused = await downloadAudit(createContext({ actor, requestId }), request, response);
+      if (refused !== null) refuse(response, refused.status, { ...refused.refusal, requestId });
+    } catch (error) {
+      // Half a file must not look like a whole one.
+      if (!response.headersSent) {
+        refuseUnproven(response, requestId, error, log);
+        return;
+      }
+      response.destroy();
+      if (!isClientGone(error)) log.error({ err: error, requestId }, 'a download broke off');
+    }
   }
 
   const server = createServer(
@@ -415,33 +461,6 @@ function refuseUnproven(response: ServerResponse, requestId: string, error: unkn
   }
   response.setHeader('retry-after', String(retryAfterSeconds));
   refuse(response, 503, { code, message, requestId, retryAfterSeconds: Number(retryAfterSeconds) });
-}
-
-async function download(
-  context: Context,
-  request: IncomingMessage,
-  response: ServerResponse,
-  rates: Rates,
-  log: Log,
-): Promise<void> {
-  const { requestId, actor } = context;
-  try {
-    const limited = await rates.admit(actor);
-    if (limited !== null) {
-      refuseForNow(response, limited, requestId);
-      return;
-    }
-    const refused = await downloadAudit(context, request, response);
-    if (refused !== null) refuse(response, refused.status, { ...refused.refusal, requestId });
-  } catch (error) {
-    // Half a file must not look like a whole one.
-    if (!response.headersSent) {
-      refuseUnproven(response, requestId, error, log);
-      return;
-    }
-    response.destroy();
-    if (!isClientGone(error)) log.error({ err: error, requestId }, 'a download broke off');
-  }
 }
 
 function isClientGone(error: unknown): boolean {
