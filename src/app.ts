@@ -19,8 +19,16 @@ import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
 import { presentError, wentWrong } from './graphql/errors.ts';
 import { defaultDocumentLimits, type DocumentLimits } from './graphql/limits.ts';
+import { type BodyLimits, createBodies, defaultBodyLimits, readBody } from './graphql/transports/bodies.ts';
 import { graphiqlPage } from './graphql/transports/graphiql.ts';
-import { answerPlainly, type Arrival, createGraphql, refuse, wantsPage } from './graphql/transports/http.ts';
+import {
+  answerPlainly,
+  type Arrival,
+  createGraphql,
+  refuse,
+  refuseConnection,
+  wantsPage,
+} from './graphql/transports/http.ts';
 import { createConnections, defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 import { createOrigins, isForgeable } from './graphql/transports/origins.ts';
 import {
@@ -82,8 +90,8 @@ export interface AppOptions {
   readonly documents?: TrustedDocuments;
   /** Who may ask how much; without it by each server’s own count. The app closes it. */
   readonly rates?: Rates;
-  /** Of one request over HTTP. */
-  readonly maxBodyBytes?: number;
+  /** What a request over HTTP may cost before it is read. */
+  readonly bodyLimits?: BodyLimits;
   /** Of pages from elsewhere that may use the API, as browsers write them. */
   readonly allowedOrigins?: readonly string[];
   /** Whether browsers are shown GraphiQL. */
@@ -107,6 +115,8 @@ export interface App {
   readonly stop: () => Promise<void>;
 }
 
+/** Within which the head of a request is there: nobody is known before. */
+const headMilliseconds = 10_000;
 /** Whose body was on its way for longer is asked again who they are. */
 const promptMilliseconds = 1000;
 /** No page of somebody else's shows this one in a frame, or learns of its address. */
@@ -134,7 +144,7 @@ export function createApp({
   documentLimits = defaultDocumentLimits,
   documents = createTrustedDocuments('off', new Map()),
   rates = createRates({ limits: defaultRateLimits, redisUrl: null, log }),
-  maxBodyBytes = 1024 * 1024,
+  bodyLimits = defaultBodyLimits,
   allowedOrigins = [],
   graphiql = true,
   proxies = 0,
@@ -201,6 +211,7 @@ export function createApp({
   });
   const sharing = createSharing(createGroups({ log, maxEventsPerSecond: limits.maxEventsPerSecond }), log);
   const connections = createConnections(limits);
+  const enterBody = createBodies(bodyLimits);
   const webSockets = createWebSockets({
     graphql,
     sharing,
@@ -264,7 +275,7 @@ export function createApp({
       refuseForNow(response, shutOut, requestId);
       return;
     }
-    identify(request, response, requestId, (actor) => serve(request, response, requestId, actor));
+    identify(request, response, requestId, (actor) => void serve(request, response, requestId, actor));
   };
 
   /** Goes on with who asks; where that is nobody, or cannot be found out now, the request is answered. */
@@ -298,28 +309,18 @@ export function createApp({
     response.once('close', unwatch);
   }
 
-  function serve(request: IncomingMessage, response: ServerResponse, requestId: string, asker: Actor): void {
+  /** Admits a request by its head, and only then reads its body: what is refused costs no more than that. */
+  async function serve(
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    asker: Actor,
+  ): Promise<void> {
     if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') {
       const message = 'Send the request as it is: compressed bodies are not read.';
       refuse(response, 415, { code: 'BAD_REQUEST', message, requestId });
       return;
     }
-    const answer = async (body: Buffer, actor: Actor) => {
-      const arrival = { actor, requestId };
-      const admitted = rates.admit(actor);
-      const limited = admitted === null ? null : await admitted;
-      if (limited !== null) {
-        refuseForNow(response, limited, requestId);
-        return;
-      }
-      if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
-      // The client left while its request was read.
-      if (response.destroyed) return;
-      // Whatever else it is may be a stream.
-      endWithProof(response, actor);
-      if (await eventStreams.answer(request, body, response, arrival)) return;
-      await graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
-    };
     response.setHeader('x-request-id', requestId);
     // Else a client that keeps its connection busy would be cut off in the middle of a request in the end.
     if (draining) response.setHeader('connection', 'close');
@@ -329,38 +330,102 @@ export function createApp({
       const milliseconds = clock.now().getTime() - started.getTime();
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
     });
-    if (isAuditPath(pathOf(request))) {
-      endWithProof(response, asker);
-      void download(createContext({ actor: asker, requestId }), request, response, rates, log);
+    const admitted = rates.admit(asker);
+    const limited = admitted === null ? null : await admitted;
+    if (limited !== null) {
+      refuseForNow(response, limited, requestId);
       return;
     }
-    readBody(request, maxBodyBytes).then(
-      (body) => {
-        if (body === null) {
-          response.setHeader('connection', 'close');
-          const message = `A request is at most ${maxBodyBytes} bytes.`;
-          refuse(response, 413, { code: 'BAD_REQUEST', message, requestId });
-          return;
-        }
-        const goOn = (actor: Actor) => {
-          answer(body, actor).catch((error: unknown) => {
-            log.error({ err: error, requestId }, 'could not answer');
-            const failure = { code: 'INTERNAL_SERVER_ERROR', message: wentWrong(requestId), requestId };
-            if (response.headersSent) response.destroy();
-            else refuse(response, 500, failure);
-          });
-        };
-        // What was shown at the head of a request may be worth nothing when its end arrives.
-        if (elapsedMilliseconds() - began < promptMilliseconds) goOn(asker);
-        else identify(request, response, requestId, goOn);
-      },
-      // The client went away in the middle of its request.
-      () => response.destroy(),
-    );
+    // The client left meanwhile.
+    if (response.destroyed) return;
+    if (isAuditPath(pathOf(request))) {
+      await download(request, response, { actor: asker, requestId });
+      return;
+    }
+    const leave = enterBody(request, asker);
+    if (leave === null) {
+      refuseForNow(response, tooManyBodies, requestId);
+      return;
+    }
+    const body = await readBody(request, bodyLimits.maxBytes);
+    leave();
+    if (body === 'GONE') {
+      response.destroy();
+      return;
+    }
+    if (body === 'TOO_LARGE') {
+      response.setHeader('connection', 'close');
+      const message = `A request is at most ${bodyLimits.maxBytes} bytes.`;
+      refuse(response, 413, { code: 'BAD_REQUEST', message, requestId });
+      return;
+    }
+    const goOn = (actor: Actor) => void answer(request, body, response, { actor, requestId });
+    // What was shown at the head of a request may be worth nothing when its end arrives.
+    if (elapsedMilliseconds() - began < promptMilliseconds) goOn(asker);
+    else identify(request, response, requestId, goOn);
+  }
+
+  async function answer(
+    request: IncomingMessage,
+    body: Buffer,
+    response: ServerResponse,
+    arrival: Arrival,
+  ): Promise<void> {
+    const { requestId } = arrival;
+    try {
+      if (await answerPlainly(graphql, request, body, response, arrival, log)) return;
+      // The client left while its request was read.
+      if (response.destroyed) return;
+      // Whatever else it is may be a stream.
+      endWithProof(response, arrival.actor);
+      if (await eventStreams.answer(request, body, response, arrival)) return;
+      await graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
+    } catch (error) {
+      log.error({ err: error, requestId }, 'could not answer');
+      const failure = { code: 'INTERNAL_SERVER_ERROR', message: wentWrong(requestId), requestId };
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500, failure);
+    }
+  }
+
+  /** Streams a file, as one of its caller’s connections. */
+  async function download(
+    request: IncomingMessage,
+    response: ServerResponse,
+    arrival: Arrival,
+  ): Promise<void> {
+    const { actor, requestId } = arrival;
+    const leave = connections.enterKnown(actor);
+    if (leave === null) {
+      refuseConnection(response, requestId);
+      return;
+    }
+    response.once('close', leave);
+    endWithProof(response, actor);
+    // A socket’s own watch looks at how much the system holds still; a database that is slow is not the client’s fault.
+    response.setTimeout(limits.stalledMilliseconds, () => {
+      if (response.writableLength > 0) response.destroy();
+    });
+    try {
+      const refused = await downloadAudit(createContext(arrival), request, response);
+      if (refused !== null) refuse(response, refused.status, { ...refused.refusal, requestId });
+    } catch (error) {
+      // Half a file must not look like a whole one.
+      if (!response.headersSent) {
+        refuseUnproven(response, requestId, error, log);
+        return;
+      }
+      response.destroy();
+      if (!isClientGone(error)) log.error({ err: error, requestId }, 'a download broke off');
+    }
   }
 
   const server = createServer(
     {
+      // Node looks for those who let it wait twice a minute, unless it is told how often.
+      requestTimeout: bodyLimits.milliseconds,
+      headersTimeout: Math.min(headMilliseconds, bodyLimits.milliseconds),
+      connectionsCheckingInterval: bodyLimits.milliseconds / 15,
       // An offer of another protocol, such as h2c, may be left alone, and the request is answered.
       shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
     },
@@ -405,6 +470,12 @@ function refuseForNow(response: ServerResponse, limited: RateLimited, requestId:
   refuse(response, 429, { ...limited, requestId });
 }
 
+const tooManyBodies: RateLimited = {
+  code: 'RATE_LIMITED',
+  message: 'Too many requests of this key, or of its organisation, are on their way; try again in 1 s.',
+  retryAfterSeconds: 1,
+};
+
 /** It cannot be found out now: that says nothing about whether they may. */
 function refuseUnproven(response: ServerResponse, requestId: string, error: unknown, log: Log): void {
   const { message, extensions } = presentError(error, 'BAD_REQUEST', requestId, log);
@@ -415,33 +486,6 @@ function refuseUnproven(response: ServerResponse, requestId: string, error: unkn
   }
   response.setHeader('retry-after', String(retryAfterSeconds));
   refuse(response, 503, { code, message, requestId, retryAfterSeconds: Number(retryAfterSeconds) });
-}
-
-async function download(
-  context: Context,
-  request: IncomingMessage,
-  response: ServerResponse,
-  rates: Rates,
-  log: Log,
-): Promise<void> {
-  const { requestId, actor } = context;
-  try {
-    const limited = await rates.admit(actor);
-    if (limited !== null) {
-      refuseForNow(response, limited, requestId);
-      return;
-    }
-    const refused = await downloadAudit(context, request, response);
-    if (refused !== null) refuse(response, refused.status, { ...refused.refusal, requestId });
-  } catch (error) {
-    // Half a file must not look like a whole one.
-    if (!response.headersSent) {
-      refuseUnproven(response, requestId, error, log);
-      return;
-    }
-    response.destroy();
-    if (!isClientGone(error)) log.error({ err: error, requestId }, 'a download broke off');
-  }
 }
 
 function isClientGone(error: unknown): boolean {
@@ -457,28 +501,6 @@ function requestIdOf({ headers }: IncomingMessage): string {
 /** As it was sent: no client's address is worth a thrown URL error. */
 function pathOf({ url = '/' }: IncomingMessage): string {
   return url.split('?', 1)[0] ?? url;
-}
-
-/** A request's body, whole; null when it is larger than the limit. */
-function readBody(request: IncomingMessage, limit: number): Promise<Buffer | null> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      if (bytes > limit) {
-        request.pause();
-        resolve(null);
-      } else {
-        chunks.push(chunk);
-      }
-    });
-    request.once('end', () => resolve(Buffer.concat(chunks)));
-    request.once('error', reject);
-    // While it was found out who asks, nobody listened.
-    if (request.destroyed) reject(new Error('The client went away'));
-    request.once('close', () => reject(new Error('The client went away')));
-  });
 }
 
 /** Asks once for all who ask within so long, be it anybody: without a key nobody is to keep the database busy. */

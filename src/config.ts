@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { keyRoles } from './access/domain.ts';
 import { isSafeUrl, type OpenId } from './access/tokens.ts';
 import { defaultDocumentLimits, type DocumentLimits } from './graphql/limits.ts';
+import { type BodyLimits, defaultBodyLimits } from './graphql/transports/bodies.ts';
 import { defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 import { defaultRateLimits, type RateLimits } from './graphql/transports/rates.ts';
 import { createTrustedDocuments, type Trust, type TrustedDocuments } from './graphql/transports/trusted.ts';
@@ -32,8 +33,7 @@ export interface Config {
   readonly limits: LiveLimits;
   readonly documentLimits: DocumentLimits;
   readonly rateLimits: RateLimits;
-  /** Of one request over HTTP. */
-  readonly maxBodyBytes: number;
+  readonly bodyLimits: BodyLimits;
   /** As browsers write them, like `https://wall.example`. */
   readonly allowedOrigins: readonly string[];
   /** How many stand before the server, whose `x-forwarded-for` is believed. */
@@ -132,6 +132,11 @@ const variables = z.object({
   LIVE_MAX_SUBSCRIPTIONS: wholeNumber(1, 1_000_000, defaultLimits.maxSubscriptions),
   LIVE_MAX_CONNECTIONS: wholeNumber(1, 1_000_000, defaultLimits.maxConnections),
   LIVE_MAX_CONNECTIONS_PER_KEY: wholeNumber(1, 1_000_000, defaultLimits.maxConnectionsPerKey),
+  LIVE_MAX_CONNECTIONS_PER_ORGANISATION: wholeNumber(
+    1,
+    1_000_000,
+    defaultLimits.maxConnectionsPerOrganisation,
+  ),
   LIVE_MAX_MESSAGE_BYTES: wholeNumber(1024, 100_000_000, defaultLimits.maxMessageBytes),
   LIVE_INIT_SECONDS: wholeNumber(1, 3600, defaultLimits.initMilliseconds / 1000),
   LIVE_STREAM_SECONDS: wholeNumber(10, 86_400, defaultLimits.streamMilliseconds / 1000),
@@ -142,7 +147,10 @@ const variables = z.object({
   LIMIT_DIRECTIVES: wholeNumber(0, 1_000_000, defaultDocumentLimits.directives),
   LIMIT_DIRECTIVES_IN_ONE_PLACE: wholeNumber(0, 1000, defaultDocumentLimits.directivesInOnePlace),
   LIMIT_COST: wholeNumber(1, 999_999_999, defaultDocumentLimits.cost),
-  LIMIT_BODY_BYTES: wholeNumber(1024, 100_000_000, 1024 * 1024),
+  LIMIT_BODY_BYTES: wholeNumber(1024, 100_000_000, defaultBodyLimits.maxBytes),
+  LIMIT_BODIES_PER_KEY: wholeNumber(1, 1_000_000, defaultBodyLimits.maxPerKey),
+  LIMIT_BODIES_PER_ORGANISATION: wholeNumber(1, 1_000_000, defaultBodyLimits.maxPerOrganisation),
+  LIMIT_REQUEST_SECONDS: wholeNumber(1, 3600, defaultBodyLimits.milliseconds / 1000),
   RATE_LIMIT_PER_KEY: wholeNumber(0, 1_000_000, defaultRateLimits.perKey),
   RATE_LIMIT_PER_ORGANISATION: wholeNumber(0, 1_000_000, defaultRateLimits.perOrganisation),
   RATE_LIMIT_PER_OPERATOR_KEY: wholeNumber(0, 1_000_000, defaultRateLimits.perOperatorKey),
@@ -198,6 +206,7 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   LIVE_MAX_SUBSCRIPTIONS: 'a whole number from 1 to 1000000',
   LIVE_MAX_CONNECTIONS: 'a whole number from 1 to 1000000',
   LIVE_MAX_CONNECTIONS_PER_KEY: 'a whole number from 1 to 1000000',
+  LIVE_MAX_CONNECTIONS_PER_ORGANISATION: 'a whole number from 1 to 1000000',
   LIVE_MAX_MESSAGE_BYTES: 'a whole number of bytes from 1024 to 100000000',
   LIVE_INIT_SECONDS: 'a whole number of seconds from 1 to 3600',
   LIVE_STREAM_SECONDS: 'a whole number of seconds from 10 to 86400',
@@ -209,6 +218,9 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   LIMIT_DIRECTIVES_IN_ONE_PLACE: 'a whole number from 0 to 1000',
   LIMIT_COST: 'a whole number from 1 to 999999999',
   LIMIT_BODY_BYTES: 'a whole number of bytes from 1024 to 100000000',
+  LIMIT_BODIES_PER_KEY: 'a whole number from 1 to 1000000',
+  LIMIT_BODIES_PER_ORGANISATION: 'a whole number from 1 to 1000000',
+  LIMIT_REQUEST_SECONDS: 'a whole number of seconds from 1 to 3600',
   RATE_LIMIT_PER_KEY: 'a whole number from 0 (no limit) to 1000000',
   RATE_LIMIT_PER_ORGANISATION: 'a whole number from 0 (no limit) to 1000000',
   RATE_LIMIT_PER_OPERATOR_KEY: 'a whole number from 0 (no limit) to 1000000',
@@ -284,6 +296,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       maxSubscriptions: values.LIVE_MAX_SUBSCRIPTIONS,
       maxConnections: values.LIVE_MAX_CONNECTIONS,
       maxConnectionsPerKey: values.LIVE_MAX_CONNECTIONS_PER_KEY,
+      maxConnectionsPerOrganisation: values.LIVE_MAX_CONNECTIONS_PER_ORGANISATION,
       maxMessageBytes: values.LIVE_MAX_MESSAGE_BYTES,
       initMilliseconds: values.LIVE_INIT_SECONDS * 1000,
       streamMilliseconds: values.LIVE_STREAM_SECONDS * 1000,
@@ -303,7 +316,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       perOperatorKey: values.RATE_LIMIT_PER_OPERATOR_KEY,
       failuresPerMinute: values.RATE_LIMIT_WRONG_KEYS,
     },
-    maxBodyBytes: values.LIMIT_BODY_BYTES,
+    bodyLimits: {
+      maxBytes: values.LIMIT_BODY_BYTES,
+      maxPerKey: values.LIMIT_BODIES_PER_KEY,
+      maxPerOrganisation: values.LIMIT_BODIES_PER_ORGANISATION,
+      milliseconds: values.LIMIT_REQUEST_SECONDS * 1000,
+    },
     allowedOrigins: values.ALLOWED_ORIGINS,
     proxies: values.TRUSTED_PROXIES,
     graphiql: values.SEATKEEPER_GRAPHIQL === 'on',

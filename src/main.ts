@@ -86,7 +86,7 @@ async function start(config: Config, log: Logger) {
     bus,
     limits: config.limits,
     documentLimits: config.documentLimits,
-    maxBodyBytes: config.maxBodyBytes,
+    bodyLimits: config.bodyLimits,
     allowedOrigins: config.allowedOrigins,
     proxies: config.proxies,
     graphiql: config.graphiql,

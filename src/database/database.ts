@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import type { Instant } from '../kernel/clock.ts';
@@ -24,6 +25,9 @@ const limits = {
 
 /** For migrations and for what reads whole tables: as long as it takes. */
 export const patient = { statement_timeout: 0, lock_timeout: 60_000 } as const;
+
+/** A database that has not answered a goodbye by then is gone itself. */
+const goodbyeMilliseconds = 1000;
 
 /** A statement that was executed this often is prepared on each connection, so that it is parsed and planned once. */
 const prepareAfter = 5;
@@ -91,6 +95,7 @@ export function createDatabase(
 ): {
   db: Database;
   pool: pg.Pool;
+  /** Waits for what is under way, and until the database has let go of every connection. */
   close(): Promise<void>;
 } {
   const types: pg.CustomTypesConfig = {
@@ -103,16 +108,27 @@ export function createDatabase(
   // An 'error' event that nobody listens to ends the process. The pool listens to its idle clients only.
   pool.on('error', lost);
   const nameOf = createPrepared();
+  const goodbyes = new Set<Promise<void>>();
   const silenceMilliseconds = config.statement_timeout ?? limits.statement_timeout;
   pool.on('connect', (client) => {
     client.on('error', lost);
+    const goodbye = new Promise<void>((gone) => {
+      client.once('end', () => gone());
+    });
+    goodbyes.add(goodbye);
+    void goodbye.then(() => goodbyes.delete(goodbye));
     const isBusy = prepareRepeated(client, nameOf);
     if (silenceMilliseconds !== 0 && silenceMilliseconds !== false) {
       giveUpWhenSilent(client, isBusy, silenceMilliseconds + 1000);
     }
   });
   const db = new Kysely<DB>({ dialect: new PostgresDialect({ pool }), plugins: [new CamelCasePlugin()] });
-  return { db, pool, close: () => db.destroy() };
+  const close = async () => {
+    await db.destroy();
+    // The pool is done when it has sent its goodbyes. A PostgreSQL that stops before it has read one answers with an error.
+    await Promise.race([Promise.all(goodbyes), delay(goodbyeMilliseconds, undefined, { ref: false })]);
+  };
+  return { db, pool, close };
 }
 
 /** What time it is at the database: the clock that all servers on it share. */

@@ -74,6 +74,29 @@ describe.for(transports)('over %s', ([, send]) => {
   });
 });
 
+describe.for(['application/json', 'text/event-stream'])('with `only`, asked for %s', (accept) => {
+  const form = new FormData();
+  form.set('operations', JSON.stringify({ query: '{ __typename }' }));
+  form.set('map', '{}');
+  const query = encodeURIComponent('{ __typename }');
+  it.for<[string, string, { readonly body: BodyInit; readonly 'content-type'?: string } | null]>([
+    ['a form', '', { body: new URLSearchParams({ query: '{ __typename }' }) }],
+    ['a multipart form', '', { body: form }],
+    ['a bare document', '', { body: '{ __typename }', 'content-type': 'application/graphql' }],
+    ['an address', `?query=${query}`, null],
+  ])('another document is refused in %s too', async ([, address, sent]) => {
+    const { body, ...headers } = sent ?? {};
+    const response = await fetch(only.url + address, {
+      method: sent === null ? 'GET' : 'POST',
+      headers: { accept, authorization: `Bearer ${only.key}`, ...headers },
+      ...(body === undefined ? {} : { body }),
+    });
+    const text = await response.text();
+    expect(text).toContain('TRUSTED_DOCUMENTS_ONLY');
+    expect(text).not.toContain('"Query"');
+  });
+});
+
 it('by GET the id stands in the address, also for EventSource', async () => {
   const ask = async (accept: string) => {
     const response = await fetch(`${only.url}?documentId=${encodeURIComponent(id)}`, {

@@ -1,10 +1,10 @@
-import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { defaultDocumentLimits } from '../../src/graphql/limits.ts';
 import { defaultLimits, type LiveLimits } from '../../src/graphql/transports/limits.ts';
+import { endOf, open } from '../setup/connection.ts';
 import { buy, createOrganisation } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 import { bareSocket, type BareSocket, subscribeTo } from '../setup/socket.ts';
@@ -34,19 +34,6 @@ async function limited(limits: Partial<LiveLimits>): Promise<TestServer> {
 afterEach(async () => {
   await Promise.all(others.splice(0).map((other) => other.stop()));
 });
-
-/** The server's ends of all connections, by the port at the client's end. */
-const ends = new Map<number, Socket>();
-diagnostics.subscribe('net.server.socket', (message) => {
-  const { socket } = message as { readonly socket: Socket };
-  const { remotePort = 0 } = socket;
-  ends.set(remotePort, socket);
-});
-function endOf(client: Socket): Socket {
-  const end = ends.get(client.localPort ?? 0);
-  if (end === undefined) throw new Error('The server has no such connection');
-  return end;
-}
 
 /** What ws keeps to itself: the connection below a WebSocket. */
 const below = ({ socket }: BareSocket) => (socket as unknown as { readonly _socket: Socket })._socket;
@@ -85,14 +72,6 @@ function request(of: TestServer, body: string, headers: Record<string, string> =
   };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
   return `POST /graphql HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
-}
-
-async function open(of: TestServer, text: string): Promise<Socket> {
-  const client = connect({ port: Number(new URL(of.url).port), host: '127.0.0.1', allowHalfOpen: true });
-  client.on('error', () => {});
-  await once(client, 'connect');
-  client.write(text);
-  return client;
 }
 
 const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;

@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { ConfigError, readConfig } from '../../src/config.ts';
+import { defaultBodyLimits } from '../../src/graphql/transports/bodies.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 import { protocol } from '../setup/socket.ts';
 
@@ -208,7 +209,7 @@ describe('a body', () => {
   });
 
   it('is as long as it is configured to be', async () => {
-    const small = await startTestServer({ maxBodyBytes: 2_000 });
+    const small = await startTestServer({ bodyLimits: { ...defaultBodyLimits, maxBytes: 2_000 } });
     const padded = (bytes: number) => query.padEnd(bytes, ' ');
     try {
       expect((await send(small, 'POST', json(small), padded(2_000))).status).toBe(200);

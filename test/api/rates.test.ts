@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parse } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createMeasure, defaultDocumentLimits } from '../../src/graphql/limits.ts';
 import { createRates, defaultRateLimits, type RateLimits } from '../../src/graphql/transports/rates.ts';
 import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { elapsedMilliseconds } from '../../src/kernel/clock.ts';
 import { decodeId, newId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { schema } from '../../src/schema.ts';
 import { createOrganisation } from '../setup/given.ts';
 import { redisBinary, startRedis } from '../setup/redis.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
@@ -73,6 +76,18 @@ describe('a rate', () => {
     expect(await rates.charge(wallboard('a'), 9_000)).toBeNull();
     expect(await admitted(rates, wallboard('a'), 100)).toBe(withBurst(10) - 9);
     expect(await rates.charge(wallboard('b'), 250_000)).toBeNull();
+  });
+
+  it('counts about a point for each mutation of a document, and one for a mutation by itself', async () => {
+    const logoffs = (count: number) =>
+      Array.from({ length: count }, (_, n) => `a${n}: logoff(input: { sessionId: "x" }) { __typename }`);
+    const measure = createMeasure(schema, defaultDocumentLimits);
+    const costOf = (count: number) =>
+      measure.costOf(parse(`mutation { ${logoffs(count).join(' ')} }`), null, null).requested;
+    const rates = ratesOf({ perKey: 1_000 });
+    expect(rates.charge(wallboard('a'), costOf(1))).toBeNull();
+    await rates.charge(wallboard('a'), costOf(200));
+    expect(await admitted(rates, wallboard('a'), 6_000)).toBe(withBurst(1_000) - 180);
   });
 
   describe.skipIf(redisBinary === null)('in Redis', () => {

@@ -78,7 +78,7 @@ describe('the embedded database', () => {
     const postgres = postgresPid(data.folder);
     server.child.kill('SIGINT');
     expect(await server.exited).toBe(0);
-    expect(server.output.err).not.toMatch(/"level":[56]0/);
+    expect(server.output.err).not.toMatch(/"level":[456]0/);
     expect(isAlive(postgres)).toBe(false);
   });
 

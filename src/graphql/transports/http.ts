@@ -289,6 +289,13 @@ export function refuse(
   response.end(JSON.stringify({ errors: [{ message, extensions }] }));
 }
 
+/** Of what takes long, there are as many as there may be. */
+export function refuseConnection(response: ServerResponse, requestId: string): void {
+  const message = 'There are too many connections; try again later.';
+  response.setHeader('retry-after', '5');
+  refuse(response, 503, { code: 'TOO_MANY_CONNECTIONS', message, requestId, retryAfterSeconds: 5 });
+}
+
 export function wantsPage(request: IncomingMessage): boolean {
   return request.method === 'GET' && (request.headers.accept ?? '').includes('text/html');
 }

@@ -41,7 +41,7 @@ export interface RateLimited {
 }
 
 export interface Rates {
-  /** Counts an operation before it is read. @returns null, at once or in time: it may go on */
+  /** Counts an operation before it is read, over HTTP before its body is. @returns null, at once or in time: it may go on */
   admit(actor: Actor): Promise<RateLimited | null> | null;
   /** Counts what an operation costs beyond that, before any resolver runs. */
   charge(actor: Actor, cost: number): Promise<RateLimited | null> | null;

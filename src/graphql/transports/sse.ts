@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ExecutionResult, OperationTypeNode } from 'graphql';
 import type { Log } from '../../kernel/log.ts';
 import type { SharedEvent } from '../../live/groups.ts';
-import { type Arrival, asPayload, type Graphql, readPayload, refuse } from './http.ts';
+import { type Arrival, asPayload, type Graphql, readPayload, refuse, refuseConnection } from './http.ts';
 import type { Connections, LiveLimits } from './limits.ts';
 import { type Payload, prepare } from './operation.ts';
 import { createOutlet } from './outlet.ts';
@@ -69,13 +69,9 @@ export function createEventStreams({
         refuse(response, 503, { code: 'UNAVAILABLE', message, requestId, retryAfterSeconds: 1 });
         return true;
       }
-      const leave = connections.enter();
-      const leaveCaller = leave === null ? null : connections.enterAs(actor);
-      if (leave === null || leaveCaller === null) {
-        leave?.();
-        const message = 'There are too many connections; try again later.';
-        response.setHeader('retry-after', '5');
-        refuse(response, 503, { code: 'TOO_MANY_CONNECTIONS', message, requestId, retryAfterSeconds: 5 });
+      const leave = connections.enterKnown(actor);
+      if (leave === null) {
+        refuseConnection(response, requestId);
         return true;
       }
 
@@ -124,7 +120,6 @@ export function createEventStreams({
         open.delete(response);
         membership.leave();
         outlet.close();
-        leaveCaller();
         leave();
       });
       try {
