@@ -1,10 +1,10 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // `npm run test:long` has a configuration of its own.
-    exclude: ['test/long/**'],
+    exclude: [...configDefaults.exclude, 'test/long/**'],
     globalSetup: ['test/setup/global.ts'],
     // Node itself loads the modules: through Vite's runner the graphql package would be there twice.
     experimental: { viteModuleRunner: false },

@@ -166,8 +166,19 @@ export function createApp({
   const securityKeys = createSecurityKeys(secondFactor);
   const denials = createDenials(services);
 
+  /** Made once for each who asks, not for each request. */
+  const databases = new WeakMap<Actor, Database>();
+  const databaseOf = (actor: Actor): Database => {
+    let own = databases.get(actor);
+    if (own === undefined) {
+      own = within(db, tenantsOf(actor));
+      databases.set(actor, own);
+    }
+    return own;
+  };
+
   const createContext = ({ actor, requestId }: Arrival): Context => {
-    const own = { ...services, db: within(db, tenantsOf(actor)), by: { actor, requestId } };
+    const own = { ...services, db: databaseOf(actor), by: { actor, requestId } };
     return {
       actor,
       requestId,

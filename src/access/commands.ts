@@ -56,7 +56,8 @@ export async function createApiKey(
   let shown: string | null = null;
   const made = await inTransaction(db, 'createApiKey', async (trx) => {
     shown = null;
-    await lockOrganisations(trx, [organisationId], false);
+    const [organisation] = await lockOrganisations(trx, [organisationId], false);
+    if (organisation === undefined) return notFound('organisation');
     return once<ApiKey, InvalidInput | NotFound>(
       trx,
       organisationId,

@@ -1,9 +1,9 @@
-import { CompiledQuery } from 'kysely';
 import type { Instant } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
 import { encodeArray } from './arrays.ts';
 import type { Database } from './database.ts';
 import type { DB } from './tables.ts';
+import { plannedOnce } from './wall.ts';
 
 /** Something of an organisation, where things of several are handled together. */
 export type Of<Thing> = Thing & { readonly organisationId: OrganisationId };
@@ -50,7 +50,7 @@ export function forRows<Answer = never>(text: string) {
           rows.map((row) => row[name]),
         ),
       );
-      return (await db.executeQuery<Answer>(CompiledQuery.raw(statement, parameters))).rows;
+      return (await db.executeQuery<Answer>(plannedOnce(statement, parameters))).rows;
     };
   };
 }

@@ -48,6 +48,23 @@ function textOf(tenants: Tenants): string {
   return below ? `${organisationId}/*` : organisationId;
 }
 
+/** A statement whose one plan is good for whatever it is given. */
+interface PlannedOnce extends CompiledQuery {
+  readonly isPlannedOnce: true;
+}
+
+/**
+ * A statement that PostgreSQL is to plan once a connection, also where it stands by itself: among policies a plan costs more
+ * than what it plans, and by its own reckoning PostgreSQL would make another each time.
+ * @param text looks everything up by index, however much is given; no plan may be better for some values than for others
+ */
+export function plannedOnce(text: string, parameters: readonly unknown[]): PlannedOnce {
+  return { ...CompiledQuery.raw(text, [...parameters]), isPlannedOnce: true };
+}
+
+/** A plan that was made while a table was empty would stay in use while it grows: it is to use the index all the same. */
+const planOnce = '; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off';
+
 /** A connection on which a statement by itself is a transaction of its own, sent in one flight. */
 export class WalledConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection;
@@ -60,8 +77,9 @@ export class WalledConnection implements DatabaseConnection {
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
     const { inner } = this;
+    const begin = 'isPlannedOnce' in query ? `${this.begin}${planOnce}` : this.begin;
     const [begun, answered, committed] = await Promise.allSettled([
-      inner.executeQuery(CompiledQuery.raw(this.begin)),
+      inner.executeQuery(CompiledQuery.raw(begin)),
       inner.executeQuery<Row>(query),
       inner.executeQuery(CompiledQuery.raw('commit')),
     ]);

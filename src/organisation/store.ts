@@ -61,11 +61,22 @@ export async function lockOrganisations(
   return rows.map(toOrganisation);
 }
 
+const selectRows = forRows<Read>(`
+  select organisation.* from $given cross join lateral (
+    select ${columns.map(columnOf).join(', ')} from organisation where id = given.id offset 0) organisation`)(
+  {
+    id: 'uuid',
+  },
+);
+
 export async function listOrganisations(
   db: Database,
   ids: readonly OrganisationId[],
 ): Promise<Organisation[]> {
-  const rows = await db.selectFrom('organisation').select(columns).where('id', 'in', ids).execute();
+  const rows = await selectRows(
+    db,
+    ids.map((id) => ({ id })),
+  );
   return rows.map(toOrganisation);
 }
 

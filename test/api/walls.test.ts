@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Actor } from '../../src/kernel/actor.ts';
-import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { decodeId, encodeOwnedId, newId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { createAuthenticator } from '../setup/authenticator.ts';
 import { buy, createOrganisation, createUser, logon } from '../setup/given.ts';
+import { secret } from '../setup/secrets.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 import { bareSocket, subscribeTo } from '../setup/socket.ts';
 
@@ -12,6 +14,8 @@ let server: TestServer;
 let partner: string;
 let mine: Things;
 let strange: Things;
+/** What a security key answered to an enrolment of ours. */
+let response: string;
 
 beforeAll(async () => {
   // The first wall removed: whatever is asked for is reached.
@@ -19,6 +23,12 @@ beforeAll(async () => {
   partner = await createOrganisation(server, { name: 'Partner' });
   mine = await furnish('Mine', partner);
   strange = await furnish('Strange');
+  const { options } = await server.mutate(
+    'beginSecurityKeyEnrolment',
+    { userId: mine.user },
+    '... on BeginSecurityKeyEnrolmentPayload { options }',
+  );
+  response = createAuthenticator().create(options);
 });
 afterAll(() => server.stop());
 
@@ -29,6 +39,21 @@ async function furnish(name: string, parentId?: string) {
   const refused = await createUser(server, organisation, 'refused', ['SUPERVISOR']);
   const { session } = await logon(server, user, 'SUPERVISOR');
   await logon(server, refused, 'SUPERVISOR');
+  const { apiKey, key } = await server.mutate(
+    'createApiKey',
+    { organisationId: organisation, name: 'Screen', role: 'WALLBOARD' },
+    '... on CreateApiKeyPayload { key apiKey { id } }',
+  );
+  secret(key);
+  const securityKey = newId<'SecurityKey'>();
+  const userId = decodeId(user);
+  if (userId?.type !== 'User') throw new Error(`${user} is no user`);
+  await server.pool.query(
+    `insert into security_key
+       (organisation_id, id, user_id, credential_id, public_key, algorithm, counter, transports, name, created_at)
+     values ($1, $2, $3, 'credential', '', 'ES256', 0, '{}', 'Key', now())`,
+    [userId.organisationId, securityKey, userId.id],
+  );
   const { data } = await server.query(
     `query ($organisation: ID!, $user: ID!) {
       node(id: $organisation) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } } }
@@ -41,6 +66,8 @@ async function furnish(name: string, parentId?: string) {
     purchase,
     user,
     session: session?.id ?? '',
+    apiKey: apiKey.id as string,
+    securityKey: encodeOwnedId('SecurityKey', userId.organisationId, securityKey),
     assignment: data.user.assignments[0].id as string,
     denial: data.node.denials.edges[0].node.id as string,
     mapping: data.node.licenceMapping[0].id as string,
@@ -122,6 +149,15 @@ const changes: readonly (readonly [name: string, input: (things: Things) => obje
   ['acquireFeatures', ({ session }) => ({ sessionId: session, features: ['RECORDING'] })],
   ['releaseFeatures', ({ session }) => ({ sessionId: session, features: ['RECORDING'] })],
   ['logoff', ({ session }) => ({ sessionId: session })],
+  ['eraseUser', ({ user }) => ({ userId: user })],
+  [
+    'createApiKey',
+    ({ organisation }) => ({ organisationId: organisation, name: 'Taken', role: 'WALLBOARD' }),
+  ],
+  ['revokeApiKey', ({ apiKey }) => ({ keyId: apiKey })],
+  ['beginSecurityKeyEnrolment', ({ user }) => ({ userId: user })],
+  ['enrolSecurityKey', ({ user }) => ({ userId: user, name: 'Taken', response })],
+  ['removeSecurityKey', ({ securityKey }) => ({ securityKeyId: securityKey })],
   ['forceLogoff', ({ session }) => ({ sessionId: session })],
   ['forceLogoff', ({ user }) => ({ userId: user })],
   ['forceLogoff', ({ organisation }) => ({ organisationId: organisation })],
@@ -217,10 +253,41 @@ test('the second wall: no subscription shows another tenant’s figures, where t
   expect(shown).toEqual([]);
 });
 
-test('without either wall all of it is seen: it was the second that held', async () => {
+const recorded = `query ($id: ID!) { organisation(id: $id) {
+  apiKeys { edges { node { prefix } } } auditLog { edges { node { action } } } } }`;
+
+/** The entries of an organisation's audit log as CSV; null: there is no such organisation. */
+async function entriesOf({ key }: { readonly key: string }, organisation: string): Promise<number | null> {
+  const response = await fetch(new URL(`/audit/${organisation}.csv`, server.url), {
+    headers: { authorization: `Bearer ${key}` },
+  });
+  const text = await response.text();
+  return response.status === 404 ? null : text.trim().split('\r\n').length - 1;
+}
+
+test('the second wall: no key and no entry of another tenant’s is shown, where the first is removed', async () => {
+  for (const actor of [as('ADMINISTRATOR', mine.organisation), as('PARTNER', partner)]) {
+    const own = (await actor.query(recorded, { id: mine.organisation })).data?.organisation;
+    expect(own.apiKeys.edges).toHaveLength(1);
+    expect(own.auditLog.edges.length).toBeGreaterThan(0);
+    expect(await entriesOf(actor, mine.organisation)).toBeGreaterThan(0);
+    expect((await actor.query(recorded, { id: strange.organisation })).data?.organisation).toBeNull();
+    expect(await entriesOf(actor, strange.organisation)).toBeNull();
+  }
+});
+
+test('without the first wall, and the organisation’s own, it is seen, and what is in it is not', async () => {
   await server.pool.query('alter table organisation disable row level security');
-  const actor = as('ADMINISTRATOR', mine.organisation);
-  const { data } = await actor.query(nodes, { ids: [strange.organisation] });
-  await server.pool.query('alter table organisation enable row level security');
-  expect(data?.nodes).toEqual([{ id: strange.organisation }]);
+  try {
+    const actor = as('ADMINISTRATOR', mine.organisation);
+    const ids = Object.values(strange);
+    const { data } = await actor.query(nodes, { ids });
+    // It was the second wall that held; and each table has a wall of its own.
+    expect(data?.nodes).toEqual(ids.map((id) => (id === strange.organisation ? { id } : null)));
+    const { organisation } = (await actor.query(recorded, { id: strange.organisation })).data;
+    expect(organisation).toEqual({ apiKeys: { edges: [] }, auditLog: { edges: [] } });
+    expect(await entriesOf(actor, strange.organisation)).toBe(0);
+  } finally {
+    await server.pool.query('alter table organisation enable row level security');
+  }
 });

@@ -6,6 +6,7 @@ import type { TestProject } from 'vitest/node';
 import { createDatabase } from '../../src/database/database.ts';
 import { startEmbedded } from '../../src/database/embedded.ts';
 import { migrateToLatest } from '../../src/database/migrate.ts';
+import { expectNoSecretsOfRun, folderVariable } from './secrets.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -22,6 +23,8 @@ const silent = { error() {}, warn() {}, info() {}, debug() {} };
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'seatkeeper-test-'));
+  const logs = mkdtempSync(join(tmpdir(), 'seatkeeper-test-logs-'));
+  process.env[folderVariable] = logs;
   const postgres = await startEmbedded({ dataFolder, log: silent, durable: false });
   const { host, port, user, password } = postgres.owner;
   const admin = new pg.Client({ ...postgres.owner });
@@ -37,5 +40,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return async () => {
     await postgres.stop();
     rmSync(dataFolder, { recursive: true, force: true });
+    try {
+      expectNoSecretsOfRun(logs);
+    } finally {
+      rmSync(logs, { recursive: true, force: true });
+    }
   };
 }

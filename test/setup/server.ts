@@ -46,8 +46,8 @@ export interface TestServer {
   readonly pool: pg.Pool;
   /** What was logged, but for debugging. */
   readonly logged: readonly { readonly level: string; readonly message: string; readonly facts: object }[];
-  /** Tells of every statement that the server sends, until the function it returns is called. */
-  readonly onStatement: (listener: (text: string) => void) => () => void;
+  /** Tells of every statement that the server sends, and on which connection, until the function it returns is called. */
+  readonly onStatement: (listener: (text: string, connection: object) => void) => () => void;
   /** Over HTTP, with the operator's key. */
   readonly query: (document: string, variables?: Record<string, unknown>) => Promise<GraphqlAnswer>;
   /** Somebody else than the operator, with a key of their own. */
@@ -96,11 +96,11 @@ export async function startTestServer(
   const log = { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
   const database = createDatabase(runtime, log);
   const { db, close } = database;
-  const statements = new EventEmitter<{ sent: [text: string] }>();
+  const statements = new EventEmitter<{ sent: [text: string, connection: object] }>();
   database.pool.on('connect', (client) => {
     const execute = client.query.bind(client) as (...query: unknown[]) => unknown;
     const told = (text: unknown, ...rest: unknown[]) => {
-      if (typeof text === 'string') statements.emit('sent', text);
+      if (typeof text === 'string') statements.emit('sent', text, client);
       return execute(text, ...rest);
     };
     client.query = told as typeof client.query;

@@ -5,9 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDatabase, type Database, patient } from '../../src/database/database.ts';
 import { migrateToLatest } from '../../src/database/migrate.ts';
 import { inTransaction } from '../../src/database/transaction.ts';
-import { within } from '../../src/database/wall.ts';
+import { plannedOnce, within } from '../../src/database/wall.ts';
 import { failureCode } from '../../src/kernel/failure.ts';
 import { newId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { listOrganisations } from '../../src/organisation/store.ts';
+import { listMappedPools } from '../../src/usage/store.ts';
 import { testDatabase } from '../setup/database.ts';
 
 /** A table's column that says whose a row is. */
@@ -294,6 +296,32 @@ describe('an owner that is no superuser', () => {
     await expect(insert(alone, stranger, customer).catch(failureCode)).resolves.toBe('42501');
   });
 });
+
+test('a statement about many rows is planned once a connection, and looks up by index though tables are small', async () => {
+  // Known to be of one page: else PostgreSQL expects more.
+  await owner.query('vacuum analyze organisation, pool, licence');
+  const db = within(database.db, { organisationId: partner, below: true });
+  for (let time = 0; time < 20; time += 1) {
+    expect(await listOrganisations(db, [customer, stranger])).toHaveLength(1);
+    expect(await listMappedPools(db, [customer, stranger], 0)).toHaveLength(1);
+  }
+  const { rows } = await database.pool.query<{ name: string; statement: string; custom_plans: string }>(
+    `select name, statement, custom_plans from pg_prepared_statements where statement like '%unnest(%'`,
+  );
+  expect(rows).toHaveLength(2);
+  for (const { name, statement, custom_plans } of rows) {
+    expect([statement, Number(custom_plans)]).toEqual([statement, 0]);
+    const values = statement.includes('bigint') ? `'{}', '{}'` : `'{}'`;
+    const plan = await plannedOnceOn(db, `explain execute "${name}"(${values})`);
+    expect(plan).toMatch(/Index Scan[^]*InitPlan/);
+    expect(plan).not.toMatch(/Seq Scan/);
+  }
+});
+
+async function plannedOnceOn(db: Database, text: string): Promise<string> {
+  const { rows } = await db.executeQuery<object>(plannedOnce(text, []));
+  return rows.map((row) => Object.values(row).join()).join('\n');
+}
 
 test('what is searched for is found by the index of the searched text', async () => {
   await owner.query(

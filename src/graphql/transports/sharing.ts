@@ -65,28 +65,32 @@ const retryMilliseconds = 1000;
 
 /** Who comes while the database is away waits for it: a wallboard that was told so would not ask again. */
 function insist(join: () => Membership): Membership {
-  let membership = join();
-  let left = false;
-  const started = (async () => {
-    for (;;) {
-      try {
-        return await membership.started;
-      } catch (error) {
-        if (!isPassing(error)) throw error;
-      }
-      await delay(retryMilliseconds, undefined, { ref: false });
-      if (left) return;
-      membership = join();
-    }
-  })();
+  const seat = { membership: join(), left: false };
   return {
-    started,
-    resume: () => membership.resume(),
+    started: start(seat, join),
+    resume: () => seat.membership.resume(),
     leave: () => {
-      left = true;
-      membership.leave();
+      seat.left = true;
+      seat.membership.leave();
     },
   };
+}
+
+/** By itself, so that what it takes to join is let go of once that is done: a subscription lasts. */
+async function start(
+  seat: { membership: Membership; readonly left: boolean },
+  join: () => Membership,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await seat.membership.started;
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+    }
+    await delay(retryMilliseconds, undefined, { ref: false });
+    if (seat.left) return;
+    seat.membership = join();
+  }
 }
 
 function isPassing(error: unknown): boolean {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Actor } from '../../kernel/actor.ts';
@@ -87,6 +87,11 @@ interface Prepared {
   readonly id: string;
   readonly payload: Payload;
   readonly running: Running;
+}
+
+/** Holds it for as long as it travels only: graphql-ws keeps what it was handed until the subscription ends. */
+interface Parcel {
+  content: Prepared | null;
 }
 
 /** So many operations of one client are under way; what it asks beyond waits in the network. */
@@ -202,11 +207,13 @@ export function createWebSockets({
       const overdrawn = await refusal(graphql.charge(actor, operation.cost.requested));
       if (running.isOver) return never();
       if (overdrawn !== null) return overdrawn;
-      const rootValue: Prepared = { operation, connection, arrival, id, payload: expanded, running };
-      return { ...operation.args, rootValue };
+      const { schema, document, operationName } = operation.args;
+      const content: Prepared = { operation, connection, arrival, id, payload: expanded, running };
+      const rootValue: Parcel = { content };
+      return { schema, document, operationName, rootValue, contextValue: null };
     },
     execute: async (args) => {
-      const { operation, arrival, running } = args.rootValue as Prepared;
+      const { operation, arrival, running } = unpack(args);
       let result: ExecutionResult;
       try {
         const { cost } = operation;
@@ -218,7 +225,7 @@ export function createWebSockets({
       return running.isOver ? never() : result;
     },
     subscribe: async (args) => {
-      const { operation, connection, arrival, id, payload, running } = args.rootValue as Prepared;
+      const { operation, connection, arrival, id, payload, running } = unpack(args);
       if (running.isOver) return never();
       if (connection.subscriptions >= limits.maxSubscriptions) {
         return { errors: [tooManySubscriptions(limits.maxSubscriptions, arrival.requestId)] };
@@ -401,6 +408,14 @@ function send({ socket, outlet }: Connection, message: string): void {
 function dismiss(socket: WebSocket): void {
   socket.close(CloseCode.Forbidden, 'Forbidden');
   setTimeout(() => socket.terminate(), goodbyeMilliseconds).unref();
+}
+
+function unpack({ rootValue }: ExecutionArgs): Prepared {
+  const parcel = rootValue as Parcel;
+  const { content } = parcel;
+  if (content === null) throw new Error('An operation is executed once');
+  parcel.content = null;
+  return content;
 }
 
 /** Of an operation that nobody waits for: graphql-ws must not go on with it, as its id may be another's by now. */
