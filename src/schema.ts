@@ -7,6 +7,7 @@ import './organisation/graphql.ts';
 import './purchase/graphql.ts';
 import './security-key/graphql.ts';
 import './session/graphql.ts';
+import './tree/graphql.ts';
 import './usage/graphql.ts';
 import './user/graphql.ts';
 import { guard } from './graphql/access.ts';

@@ -201,6 +201,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Organisation.purchases': ofOrganisation('field: purchases { edges { node { base } } }'),
   'Organisation.denials': ofOrganisation('field: denials { edges { node { code } } }'),
   'Organisation.history': ofOrganisation('field: history { edges { node { inUse } } }'),
+  'Organisation.tree': ofOrganisation('field: tree { organisations }'),
   'Organisation.apiKeys': ofOrganisation('field: apiKeys { edges { node { prefix } } }'),
   'User.securityKeys': read(
     'query ($id: ID!) { node(id: $id) { __typename ... on User { field: securityKeys { name } } } }',
