@@ -1,4 +1,5 @@
 import './access/graphql.ts';
+import './allotment/graphql.ts';
 import './assignment/graphql.ts';
 import './audit/graphql.ts';
 import './graphql/node.ts';
