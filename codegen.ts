@@ -57,6 +57,7 @@ async function tableTypes(pool: pg.Pool): Promise<string> {
 /** The columns that hold ids, and what each names. */
 const ids: Readonly<Record<string, string>> = {
   ...columns('organisation_id', 'OrganisationId', [
+    'allotment',
     'api_key',
     'assignment',
     'audit_entry',
@@ -65,6 +66,8 @@ const ids: Readonly<Record<string, string>> = {
     'base_licence',
     'billing_period',
     'denial',
+    'department',
+    'department_member',
     'erased_user',
     'history',
     'hold',
@@ -80,6 +83,7 @@ const ids: Readonly<Record<string, string>> = {
     'user_status_interval',
   ]),
   ...columns('licence', 'LicenceCode', [
+    'allotment',
     'assignment',
     'base_licence',
     'denial',
@@ -96,6 +100,7 @@ const ids: Readonly<Record<string, string>> = {
     'audit_entry',
     'audit_name',
     'denial',
+    'department_member',
     'erased_user',
     'history',
     'hold',
@@ -104,6 +109,7 @@ const ids: Readonly<Record<string, string>> = {
     'session',
     'user_status_interval',
   ]),
+  ...columns('department_id', 'DepartmentId', ['allotment', 'department_member']),
   ...columns('session_id', 'SessionId', ['history', 'session_feature']),
   'licence.code': 'LicenceCode',
   'organisation.id': 'OrganisationId',
@@ -119,6 +125,7 @@ const ids: Readonly<Record<string, string>> = {
   'denial.id': 'DenialId',
   'api_key.id': 'ApiKeyId',
   'security_key.id': 'SecurityKeyId',
+  'department.id': 'DepartmentId',
 };
 
 function columns(column: string, brand: string, tables: readonly string[]): Record<string, string> {

@@ -24,6 +24,33 @@ create type unavailable_reason as enum ('NOT_ASSIGNED', 'NOT_PURCHASED', 'NO_SEA
 
 create type user_status as enum ('PRE_ACTIVE', 'ACTIVE', 'SUSPENDED', 'DELETED');
 
+create table allotment (
+  organisation_id uuid not null,
+  licence text collate "C" not null,
+  department_id uuid not null,
+  reserved integer not null,
+  maximum integer,
+  in_use integer not null
+);
+
+alter table allotment add constraint allotment_check CHECK ((maximum >= reserved));
+alter table allotment add constraint allotment_check1 CHECK (((reserved > 0) OR (maximum IS NOT NULL)));
+alter table allotment add constraint allotment_in_use_check CHECK ((in_use >= 0));
+alter table allotment add constraint allotment_reserved_check CHECK ((reserved >= 0));
+alter table allotment add constraint allotment_organisation_id_department_id_fkey FOREIGN KEY (organisation_id, department_id) REFERENCES department(organisation_id, id);
+alter table allotment add constraint allotment_organisation_id_licence_fkey FOREIGN KEY (organisation_id, licence) REFERENCES pool(organisation_id, licence);
+alter table allotment add constraint allotment_pkey PRIMARY KEY (organisation_id, licence, department_id);
+
+comment on column allotment.maximum is 'null: as many as there are';
+comment on column allotment.in_use is 'the holds of the department''s members';
+
+alter table allotment enable row level security;
+create policy tenant on allotment for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = allotment.organisation_id)))));
+
+grant delete, insert, select, update on allotment to seatkeeper_runtime;
+
 create table api_key (
   organisation_id uuid not null,
   id uuid not null,
@@ -241,6 +268,45 @@ create policy tenant on denial for all using ((( SELECT sees_every_tenant() AS s
   WHERE (below.id = denial.organisation_id)))));
 
 grant insert, select on denial to seatkeeper_runtime;
+
+create table department (
+  organisation_id uuid not null,
+  id uuid not null,
+  name text not null
+);
+
+alter table department add constraint department_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table department add constraint department_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE UNIQUE INDEX department_name ON public.department USING btree (organisation_id, lower(name));
+
+alter table department enable row level security;
+create policy tenant on department for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = department.organisation_id)))));
+
+grant delete, insert, select, update on department to seatkeeper_runtime;
+
+create table department_member (
+  organisation_id uuid not null,
+  user_id uuid not null,
+  department_id uuid not null
+);
+
+alter table department_member add constraint department_member_organisation_id_department_id_fkey FOREIGN KEY (organisation_id, department_id) REFERENCES department(organisation_id, id);
+alter table department_member add constraint department_member_organisation_id_user_id_fkey FOREIGN KEY (organisation_id, user_id) REFERENCES "user"(organisation_id, id);
+alter table department_member add constraint department_member_pkey PRIMARY KEY (organisation_id, user_id);
+
+CREATE INDEX department_member_department ON public.department_member USING btree (organisation_id, department_id);
+
+comment on table department_member is 'a user is in one department or in none';
+
+alter table department_member enable row level security;
+create policy tenant on department_member for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = department_member.organisation_id)))));
+
+grant delete, insert, select, update on department_member to seatkeeper_runtime;
 
 create table erased_user (
   organisation_id uuid not null,

@@ -1,4 +1,5 @@
 import './access/graphql.ts';
+import './allotment/graphql.ts';
 import './assignment/graphql.ts';
 import './audit/graphql.ts';
 import './graphql/node.ts';
@@ -7,6 +8,7 @@ import './organisation/graphql.ts';
 import './purchase/graphql.ts';
 import './security-key/graphql.ts';
 import './session/graphql.ts';
+import './tree/graphql.ts';
 import './usage/graphql.ts';
 import './user/graphql.ts';
 import { guard } from './graphql/access.ts';

@@ -8,6 +8,7 @@ import type {
   AssignmentId,
   BaseLicenceId,
   DenialId,
+  DepartmentId,
   LicenceCode,
   OrganisationId,
   PurchaseId,
@@ -57,6 +58,21 @@ export type UnavailableReason =
   'ALLOTMENT_FULL' | 'CONTINGENCY_CAPPED' | 'NO_SEAT_AVAILABLE' | 'NOT_ASSIGNED' | 'NOT_PURCHASED';
 
 export type UserStatus = 'ACTIVE' | 'DELETED' | 'PRE_ACTIVE' | 'SUSPENDED';
+
+export interface Allotment {
+  departmentId: DepartmentId;
+  /**
+   * the holds of the department's members
+   */
+  inUse: number;
+  licence: LicenceCode;
+  /**
+   * null: as many as there are
+   */
+  maximum: number | null;
+  organisationId: OrganisationId;
+  reserved: number;
+}
 
 export interface ApiKey {
   createdAt: Timestamp;
@@ -166,6 +182,18 @@ export interface Denial {
   code: string;
   id: DenialId;
   licence: LicenceCode;
+  organisationId: OrganisationId;
+  userId: UserId;
+}
+
+export interface Department {
+  id: DepartmentId;
+  name: string;
+  organisationId: OrganisationId;
+}
+
+export interface DepartmentMember {
+  departmentId: DepartmentId;
   organisationId: OrganisationId;
   userId: UserId;
 }
@@ -399,6 +427,7 @@ export interface UserStatusInterval {
 }
 
 export interface DB {
+  allotment: Allotment;
   apiKey: ApiKey;
   assignment: Assignment;
   auditEntry: AuditEntry;
@@ -407,6 +436,8 @@ export interface DB {
   baseLicence: BaseLicence;
   billingPeriod: BillingPeriod;
   denial: Denial;
+  department: Department;
+  departmentMember: DepartmentMember;
   erasedUser: ErasedUser;
   history: History;
   hold: Hold;

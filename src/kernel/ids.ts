@@ -16,6 +16,7 @@ export type SessionId = Id<'Session'>;
 export type DenialId = Id<'Denial'>;
 export type ApiKeyId = Id<'ApiKey'>;
 export type SecurityKeyId = Id<'SecurityKey'>;
+export type DepartmentId = Id<'Department'>;
 
 /** A licence's code in the catalogue, such as `INBOUND_AGENT`. */
 export type LicenceCode = string & { readonly [brand]: 'Licence' };
@@ -61,6 +62,7 @@ const prefixes = {
   Denial: 'den',
   ApiKey: 'key',
   SecurityKey: 'sec',
+  Department: 'dep',
 } as const;
 
 const licencePrefix = 'lic';

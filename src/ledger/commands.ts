@@ -1,3 +1,4 @@
+import { saveAllotments } from '../allotment/store.ts';
 import { deleteBaseLicences, listDueBaseLicences } from '../assignment/store.ts';
 import { type Change, doneBy } from '../audit/domain.ts';
 import { chain, saveLinks } from '../audit/store.ts';
@@ -470,6 +471,12 @@ function changesOf(open: OpenLedger, sessionsOnly: boolean) {
     figuresChanged,
     sessions,
     pools: pools.map((pool) => ({ ...pool, revision })),
+    allotments: pools.flatMap(({ licence, allotments }) => {
+      const known = open.pools.get(licence)?.allotments;
+      return allotments
+        .filter((allotment) => known?.includes(allotment) !== true)
+        .map((allotment) => ({ organisationId, licence, ...allotment }));
+    }),
     holders: { organisationId, before: open.holders, after: ledger.holders, at: ledger.now },
     history: ledger.history.map((entry) => ({ organisationId, ...entry })),
     denials: ledger.denials.map((denial) => ({ organisationId, ...denial })),
@@ -497,6 +504,10 @@ function save(trx: Transaction, saved: readonly Changes[]): Promise<unknown>[] {
     savePools(
       trx,
       saved.flatMap(({ pools }) => pools),
+    ),
+    saveAllotments(
+      trx,
+      saved.flatMap(({ allotments }) => allotments),
     ),
     insertHistory(
       trx,

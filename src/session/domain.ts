@@ -1,5 +1,6 @@
+import { type AllotmentFull, availableTo, countAllotted } from '../allotment/domain.ts';
 import { type Instant, plusSeconds } from '../kernel/clock.ts';
-import type { DenialId, LicenceCode, SessionId, UserId } from '../kernel/ids.ts';
+import type { DenialId, DepartmentId, LicenceCode, SessionId, UserId } from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, type Refusal } from '../kernel/refusal.ts';
 import { type Catalogue, inCatalogueOrder, isFeature, type Licence } from '../licence/domain.ts';
 import {
@@ -49,11 +50,13 @@ export interface Holder {
   readonly userId: UserId;
   readonly status: UserStatus;
   readonly assigned: ReadonlySet<LicenceCode>;
+  /** null: in none. */
+  readonly departmentId: DepartmentId | null;
   /** The live sessions; those that a decision ended stay in the list, with `endedAt`. */
   readonly sessions: readonly Session[];
 }
 
-/** A refused logon, or a feature that was answered NOT_PURCHASED or NO_SEAT_AVAILABLE (L5). */
+/** A refused logon, or a feature that was answered NOT_PURCHASED, NO_SEAT_AVAILABLE or ALLOTMENT_FULL (L5). */
 export interface Denial {
   readonly id: DenialId;
   readonly userId: UserId;
@@ -83,6 +86,7 @@ export type LogonRefusal =
   | SecondFactorRequired
   | DeviceInUse
   | NoSeatAvailable
+  | AllotmentFull
   | NoChannelAvailable
   /** Of `device`: the user has too many. */
   | InvalidInput;
@@ -262,9 +266,9 @@ function decideLogon(desk: Desk, logon: Logon, terms: Terms, now: Instant): Answ
   }
 
   const seat = decideSeat(desk, holder, licence);
-  if (seat === null) {
-    deny(desk, userId, licence.code, 'NO_SEAT_AVAILABLE', terms, now);
-    return noSeatAvailable(licence);
+  if (isWant(seat)) {
+    deny(desk, userId, licence.code, seat, terms, now);
+    return seat === 'ALLOTMENT_FULL' ? allotmentFull(licence, holder) : noSeatAvailable(licence);
   }
 
   const decisions = decideFeatures(desk, holder, logon.features ?? [...holder.assigned], terms);
@@ -335,11 +339,23 @@ function checkLogon(
   return null;
 }
 
-/** L2: what a seat of the licence would be for this user, or null when there is none; joining one's own hold is always possible. */
-function decideSeat(desk: Desk, holder: Holder, licence: Licence): AdmittedAs | null {
+/** Why there is no seat: none is free, or none that the user's department may take. */
+type Want = 'NO_SEAT_AVAILABLE' | 'ALLOTMENT_FULL';
+
+function isWant(seat: AdmittedAs | Want): seat is Want {
+  return seat === 'NO_SEAT_AVAILABLE' || seat === 'ALLOTMENT_FULL';
+}
+
+/** L2: what a seat of the licence would be for this user, or why there is none; joining one's own hold is always possible. */
+function decideSeat(desk: Desk, holder: Holder, licence: Licence): AdmittedAs | Want {
   const own = holdsOf(holder).get(licence.code);
   if (own !== undefined) return own;
-  return licence.seatModel === 'FIXED' ? 'FIXED' : freeSeat(poolOf(desk.tally, licence.code));
+  if (licence.seatModel === 'FIXED') return 'FIXED';
+  const pool = poolOf(desk.tally, licence.code);
+  const seat = freeSeat(pool);
+  if (seat === null) return 'NO_SEAT_AVAILABLE';
+  if (pool.allotments.length === 0) return seat;
+  return availableTo(pool, holder.departmentId) > 0 ? seat : 'ALLOTMENT_FULL';
 }
 
 /** L3: each feature by itself, in catalogue order. Codes of other categories are left out: the user has licence types too. */
@@ -359,9 +375,9 @@ function decideFeatures(
       });
       if (!holder.assigned.has(feature.code)) return unavailable('NOT_ASSIGNED');
       const seat = decideSeat(desk, holder, feature);
-      if (seat !== null) return { licence: feature.code, admittedAs: seat, unavailableReason: null };
+      if (!isWant(seat)) return { licence: feature.code, admittedAs: seat, unavailableReason: null };
       const { concurrentTotal, contingencyTotal } = poolOf(desk.tally, feature.code);
-      return unavailable(concurrentTotal + contingencyTotal === 0 ? 'NOT_PURCHASED' : 'NO_SEAT_AVAILABLE');
+      return unavailable(concurrentTotal + contingencyTotal === 0 ? 'NOT_PURCHASED' : seat);
     });
 }
 
@@ -412,16 +428,26 @@ function occupyFeatures(desk: Desk, session: Session, decisions: readonly Sessio
 
 /** Takes a seat, or joins the user's own hold. To be called before the session that uses it stands among the holder's. */
 function occupy(desk: Desk, session: Session, licence: LicenceCode, admittedAs: AdmittedAs): void {
-  const joins = holdsOf(holderOf(desk, session.userId)).has(licence);
-  if (!joins) changePool(desk.tally, licence, { inUse: poolOf(desk.tally, licence).inUse + 1 });
+  const holder = holderOf(desk, session.userId);
+  const joins = holdsOf(holder).has(licence);
+  if (!joins) countSeat(desk, holder, licence, 1);
   recordSeat(desk, 'ACQUIRED', session, licence, admittedAs, !joins);
 }
 
 /** Frees a seat unless another session of the user uses it (L9). To be called after the session ceased to use it. */
 function vacate(desk: Desk, session: Session, licence: LicenceCode, admittedAs: AdmittedAs): void {
-  const remains = holdsOf(holderOf(desk, session.userId)).has(licence);
-  if (!remains) changePool(desk.tally, licence, { inUse: poolOf(desk.tally, licence).inUse - 1 });
+  const holder = holderOf(desk, session.userId);
+  const remains = holdsOf(holder).has(licence);
+  if (!remains) countSeat(desk, holder, licence, -1);
   recordSeat(desk, 'RELEASED', session, licence, admittedAs, !remains);
+}
+
+function countSeat(desk: Desk, { departmentId }: Holder, licence: LicenceCode, change: 1 | -1): void {
+  const pool = poolOf(desk.tally, licence);
+  changePool(desk.tally, licence, {
+    inUse: pool.inUse + change,
+    ...countAllotted(pool, departmentId, change),
+  });
 }
 
 function recordSeat(
@@ -493,6 +519,15 @@ export function noSeatAvailable({ code, name }: Licence): NoSeatAvailable {
   return {
     code: 'NO_SEAT_AVAILABLE',
     message: `Every seat of ${name} is in use, contingency included; try again when someone has logged off.`,
+    licence: code,
+  };
+}
+
+function allotmentFull({ code, name }: Licence, { departmentId }: Holder): AllotmentFull {
+  const whose = departmentId === null ? 'users without a department' : 'the user’s department';
+  return {
+    code: 'ALLOTMENT_FULL',
+    message: `No seat of ${name} is left for ${whose}: its maximum is reached, or the free ones are reserved for others. Try again when someone has logged off, or change the allotments.`,
     licence: code,
   };
 }

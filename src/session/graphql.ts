@@ -1,3 +1,4 @@
+import type { AllotmentFull } from '../allotment/domain.ts';
 import { builder } from '../graphql/builder.ts';
 import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
 import type { Context } from '../graphql/context.ts';
@@ -340,6 +341,18 @@ const NoSeatAvailableError = builder.objectRef<NoSeatAvailable>('NoSeatAvailable
     }),
   }),
 });
+const AllotmentFullError = builder.objectRef<AllotmentFull>('AllotmentFull').implement({
+  interfaces: ['UserError'],
+  description:
+    'A seat is free, but not for this user: the department is at its maximum, or the free ones are reserved for others.',
+  fields: (t) => ({
+    licence: t.field({
+      type: 'Licence',
+      description: 'Of which licence.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+  }),
+});
 const NoChannelAvailableError = builder.objectRef<NoChannelAvailable>('NoChannelAvailable').implement({
   interfaces: ['UserError'],
   description: 'The licence needs at least one channel, and this logon was granted none.',
@@ -414,6 +427,7 @@ mutation({
     'SecondFactorRequired',
     DeviceInUseError,
     NoSeatAvailableError,
+    AllotmentFullError,
     NoChannelAvailableError,
     IdempotencyKeyReused,
   ],

@@ -5,7 +5,7 @@ import { keyset, type PageRequest } from '../database/page.ts';
 import type { Session as SessionRow } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
-import type { LicenceCode, OrganisationId, SessionId, UserId } from '../kernel/ids.ts';
+import type { DepartmentId, LicenceCode, OrganisationId, SessionId, UserId } from '../kernel/ids.ts';
 import type { AdmittedAs } from '../usage/domain.ts';
 import type { UserStatus } from '../user/domain.ts';
 import { type Denial, type Holder, holdsOf, type Session, type SessionFeature } from './domain.ts';
@@ -195,11 +195,19 @@ const named = `$given cross join lateral (
       where organisation_id = given.organisation_id and id = given.session_id)) as user_id offset 0) named`;
 
 const selectUsers = forRows<
-  Of<{ id: UserId; status: UserStatus; assigned: string; sessionId: SessionId | null }>
+  Of<{
+    id: UserId;
+    status: UserStatus;
+    assigned: string;
+    departmentId: DepartmentId | null;
+    sessionId: SessionId | null;
+  }>
 >(`
   select u.*, given.session_id, coalesce((
     select string_agg(a.licence, ' ') from assignment a
-    where a.organisation_id = u.organisation_id and a.user_id = u.id and a.removed_at is null), '') as assigned
+    where a.organisation_id = u.organisation_id and a.user_id = u.id and a.removed_at is null), '') as assigned, (
+    select m.department_id from department_member m
+    where m.organisation_id = u.organisation_id and m.user_id = u.id) as department_id
   from ${named} cross join lateral (
     select organisation_id, id, status from "user"
     where organisation_id = given.organisation_id and id = named.user_id offset 0) u`)(nameColumns);
@@ -238,7 +246,7 @@ export async function lockHolders(
     OrganisationId,
     { readonly holders: Map<UserId, Holder>; readonly owners: Map<SessionId, UserId> }
   >();
-  for (const { organisationId, id, status, assigned, sessionId } of users) {
+  for (const { organisationId, id, status, assigned, departmentId, sessionId } of users) {
     let own = answer.get(organisationId);
     if (own === undefined) answer.set(organisationId, (own = { holders: new Map(), owners: new Map() }));
     if (sessionId !== null) own.owners.set(sessionId, id);
@@ -246,6 +254,7 @@ export async function lockHolders(
     own.holders.set(id, {
       userId: id,
       status,
+      departmentId,
       assigned: new Set((assigned === '' ? [] : assigned.split(' ')) as LicenceCode[]),
       sessions: [...(sessionsOf.get(`${organisationId}/${id}`)?.values() ?? [])],
     });

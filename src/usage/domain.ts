@@ -1,3 +1,4 @@
+import type { Allotment } from '../allotment/domain.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode, SessionId, UserId } from '../kernel/ids.ts';
 
@@ -26,6 +27,8 @@ export interface Pool {
   readonly holders: number;
   /** Purchases ever recorded: past, present and future (C6). */
   readonly purchases: number;
+  /** What departments have of the shared seats; those without an allotment are missing. */
+  readonly allotments: readonly Allotment[];
 }
 
 export function emptyPool(licence: LicenceCode): Pool {
@@ -42,6 +45,7 @@ export function emptyPool(licence: LicenceCode): Pool {
     locked: 0,
     holders: 0,
     purchases: 0,
+    allotments: [],
   };
 }
 

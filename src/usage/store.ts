@@ -7,12 +7,22 @@ import type { Transaction } from '../database/transaction.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { HistoryEntry, Pool } from './domain.ts';
 
-function toPool({ organisationId: _, revision: __, ...pool }: Selectable<Row>): Pool {
-  return pool;
+/** null: the licence is not allotted. */
+type Read = Selectable<Row> & { readonly allotments: Pool['allotments'] | null };
+
+function toPool({ organisationId: _, revision: __, allotments, ...pool }: Read): Pool {
+  return { ...pool, allotments: allotments ?? [] };
 }
 
-const selectPools = forRows<Selectable<Row>>(`
-  select pool.* from $given cross join lateral (
+/** An organisation's allotments, by licence: looked up once an organisation, not once a pool. */
+const allotted = `cross join lateral (
+    select jsonb_object_agg(licence, departments) as departments from (
+      select licence, jsonb_agg(jsonb_build_object('departmentId', department_id, 'reserved', reserved,
+        'maximum', maximum, 'inUse', in_use) order by department_id) as departments
+      from allotment where organisation_id = given.organisation_id group by licence) licences offset 0) allotted`;
+
+const selectPools = forRows<Read>(`
+  select pool.*, allotted.departments -> pool.licence as allotments from $given ${allotted} cross join lateral (
     select * from pool where organisation_id = given.organisation_id offset 0) pool`)({
   organisationId: 'uuid',
 });
@@ -40,7 +50,7 @@ export interface MappedPool {
   readonly activeInBillingPeriod: number;
 }
 
-type MappedRow = Selectable<Row> & {
+type MappedRow = Read & {
   readonly rowRevision: number;
   readonly activeUsers: number;
   readonly activeInBillingPeriod: number;
@@ -48,8 +58,9 @@ type MappedRow = Selectable<Row> & {
 
 const selectMapped = (which: string) => `
   select pool.*, organisation.active_users, organisation.active_in_billing_period,
-    greatest(pool.revision, organisation.rows_revision) as row_revision
-  from $given
+    greatest(pool.revision, organisation.rows_revision) as row_revision,
+    allotted.departments -> pool.licence as allotments
+  from $given ${allotted}
   join organisation on organisation.id = given.organisation_id
   cross join lateral (select * from pool where pool.organisation_id = given.organisation_id offset 0) pool
   join licence on licence.code = pool.licence
@@ -93,7 +104,12 @@ export async function listMappedPools(
 }
 
 /** What admission alone changes of a pool. */
-export const useKeys = ['inUse', 'maxUsed', 'maxUsedAt'] as const satisfies readonly (keyof Pool)[];
+export const useKeys = [
+  'inUse',
+  'maxUsed',
+  'maxUsedAt',
+  'allotments',
+] as const satisfies readonly (keyof Pool)[];
 
 const updateUse = forRows(`
   update pool set

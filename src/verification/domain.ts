@@ -33,6 +33,7 @@ export const checks = {
   purchases: 'purchases ever recorded (C6)',
   missingHolds: 'holds that the live sessions imply and that are missing (L9)',
   strayHolds: 'holds that no live session uses (L9)',
+  wrongAllotments: 'allotments that count other seats than their departments’ members hold',
   activeUsers: 'active users, by their status (U2)',
   activeInBillingPeriod: 'users active in the billing period, by their status’ history (U2)',
   nextDueAt: 'when something next falls due, at the latest (T3)',
@@ -55,7 +56,13 @@ export interface LicenceFigures {
 
 export type LicenceCheck = Exclude<
   Check,
-  'activeUsers' | 'activeInBillingPeriod' | 'nextDueAt' | 'strayRows' | 'missingHolds' | 'strayHolds'
+  | 'activeUsers'
+  | 'activeInBillingPeriod'
+  | 'nextDueAt'
+  | 'strayRows'
+  | 'missingHolds'
+  | 'strayHolds'
+  | 'wrongAllotments'
 >;
 
 /** Those of `OrganisationFigures`; stray rows are counted apart. */

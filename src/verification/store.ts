@@ -66,6 +66,7 @@ export async function readOrganisationFigures(
     reallyDueAt: Instant;
     missingHolds: number;
     strayHolds: number;
+    wrongAllotments: number;
   }>`
     with implied as (${holdsImplied(organisationId)}),
       held as (select user_id, licence from hold where organisation_id = ${organisationId})
@@ -79,7 +80,11 @@ export async function readOrganisationFigures(
         (select min(until) from purchase where organisation_id = o.id and until > o.settled_at),
         (select min(period_until) from base_licence where organisation_id = o.id and holder_id is null)) as really_due_at,
       (select count(*) from (table implied except table held) missing) as missing_holds,
-      (select count(*) from (table held except table implied) stray) as stray_holds
+      (select count(*) from (table held except table implied) stray) as stray_holds,
+      (select count(*) from allotment a where a.organisation_id = o.id and a.in_use <> (
+        select count(*) from implied join department_member m
+          on m.organisation_id = a.organisation_id and m.user_id = implied.user_id
+        where implied.licence = a.licence and m.department_id = a.department_id)) as wrong_allotments
     from organisation o where o.id = ${organisationId}`.execute(trx);
   const [row] = rows;
   if (row === undefined) return null;
@@ -90,6 +95,7 @@ export async function readOrganisationFigures(
       nextDueAt: row.nextDueAt,
       missingHolds: 0,
       strayHolds: 0,
+      wrongAllotments: 0,
     },
     recomputed: {
       activeUsers: row.reallyActive,
@@ -97,6 +103,7 @@ export async function readOrganisationFigures(
       nextDueAt: row.reallyDueAt,
       missingHolds: row.missingHolds,
       strayHolds: row.strayHolds,
+      wrongAllotments: row.wrongAllotments,
     },
   };
 }
@@ -404,6 +411,12 @@ export async function mend(
       where s.organisation_id = ${organisationId} and s.ended_at is null and f.admitted_as is not null) implied
     group by 2, 3, 4
     on conflict do nothing`.execute(trx);
+  await sql`
+    update allotment a set in_use = (
+      select count(*) from (${holdsImplied(organisationId)}) implied join department_member m
+        on m.organisation_id = a.organisation_id and m.user_id = implied.user_id
+      where implied.licence = a.licence and m.department_id = a.department_id)
+    where a.organisation_id = ${organisationId}`.execute(trx);
   const { rows } = await sql<{ revision: number }>`
     update organisation o set
       ${

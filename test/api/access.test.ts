@@ -27,6 +27,7 @@ interface Things {
   readonly apiKey: string;
   readonly securityKey: string;
   readonly colleagueSecurityKey: string;
+  readonly department: string;
   readonly externalId: string;
 }
 
@@ -89,6 +90,7 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
     apiKey: made.apiKey.id,
     securityKey: await plantSecurityKey(user),
     colleagueSecurityKey: await plantSecurityKey(colleague),
+    department: await plantDepartment(organisation),
     externalId: input.externalId,
   };
 }
@@ -103,6 +105,13 @@ async function plantSecurityKey(user: string): Promise<string> {
     [organisationId, userId],
   );
   return encodeOwnedId('SecurityKey', organisationId, userId);
+}
+
+/** @returns the id of a department of the organisation, which is there again if it was removed */
+async function plantDepartment(organisation: string): Promise<string> {
+  const id = organisationOf(organisation);
+  await server.pool.query(`insert into department values ($1, $1, 'Sales') on conflict do nothing`, [id]);
+  return encodeOwnedId('Department', id, id);
 }
 
 /** An id of the same type whose organisation does not exist. */
@@ -194,6 +203,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   SecurityKey: node(({ securityKey, colleagueSecurityKey }, isOwn) =>
     isOwn ? securityKey : colleagueSecurityKey,
   ),
+  Department: node(({ department }) => department),
   'Organisation.activeUsers': ofOrganisation('field: activeUsers'),
   'Organisation.activeInBillingPeriod': ofOrganisation('field: activeInBillingPeriod'),
   'Organisation.licenceMapping': ofOrganisation('field: licenceMapping { holders }'),
@@ -202,12 +212,32 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Organisation.purchases': ofOrganisation('field: purchases { edges { node { base } } }'),
   'Organisation.denials': ofOrganisation('field: denials { edges { node { code } } }'),
   'Organisation.history': ofOrganisation('field: history { edges { node { inUse } } }'),
+  'Organisation.departments': ofOrganisation('field: departments { name }'),
+  'Organisation.tree': ofOrganisation('field: tree { organisations }'),
   'Organisation.apiKeys': ofOrganisation('field: apiKeys { edges { node { prefix } } }'),
   'User.securityKeys': read(
     'query ($id: ID!) { node(id: $id) { __typename ... on User { field: securityKeys { name } } } }',
     ({ user, colleague }, isOwn) => ({ id: isOwn ? user : colleague }),
   ),
   'Organisation.auditLog': ofOrganisation('field: auditLog { edges { node { action } } }'),
+  'Mutation.createDepartment': change('createDepartment', ({ organisation }) => ({
+    organisationId: organisation,
+    name: 'Service',
+  })),
+  'Mutation.renameDepartment': change('renameDepartment', ({ department }) => ({
+    departmentId: department,
+    name: 'Sale',
+  })),
+  'Mutation.removeDepartment': change('removeDepartment', ({ department }) => ({ departmentId: department })),
+  'Mutation.setDepartment': change('setDepartment', ({ user, department }) => ({
+    userId: user,
+    departmentId: department,
+  })),
+  'Mutation.setAllotment': change('setAllotment', ({ department }) => ({
+    departmentId: department,
+    licence: 'SUPERVISOR',
+    maximum: 5,
+  })),
   'Mutation.createOrganisation': change('createOrganisation', ({ organisation }) => ({
     name: 'Child',
     parentId: organisation,
@@ -289,8 +319,10 @@ async function ask(
   isOwn: boolean,
 ) {
   const { document, variables } = asked[place](things, isOwn);
-  if (place.includes('SecurityKey') && things !== missing)
-    await plantSecurityKey(isOwn ? things.user : things.colleague);
+  if (things !== missing) {
+    if (place.includes('SecurityKey')) await plantSecurityKey(isOwn ? things.user : things.colleague);
+    if (/Department|Allotment/.test(place)) await plantDepartment(things.organisation);
+  }
   if (!place.startsWith('Subscription.')) return as.query(document, { ...variables });
   const { send, next, socket } = await bareSocket({ wsUrl: server.wsUrl, key: as.key });
   expect((await next()).type).toBe('connection_ack');

@@ -220,6 +220,12 @@ describe('changes', () => {
       'releaseFeatures',
       'logoff',
       'beginSecurityKeyEnrolment',
+      // Tried in test/scenario/allotment.test.ts, beside what they do.
+      'createDepartment',
+      'renameDepartment',
+      'removeDepartment',
+      'setDepartment',
+      'setAllotment',
     ];
     const mutations = Object.keys(access).flatMap((place) => /^Mutation\.(.*)/.exec(place)?.[1] ?? []);
     expect([...new Set(log.map(({ action }) => action)), ...ownHistory].toSorted()).toEqual(

@@ -56,7 +56,13 @@ export function pools(...list: Pool[]): ReadonlyMap<LicenceCode, Pool> {
 }
 
 export function holder(assigned: readonly string[], status: Holder['status'] = 'ACTIVE'): Holder {
-  return { userId: newId<'User'>(), status, assigned: new Set(assigned.map(code)), sessions: [] };
+  return {
+    userId: newId<'User'>(),
+    status,
+    departmentId: null,
+    assigned: new Set(assigned.map(code)),
+    sessions: [],
+  };
 }
 
 export function books(seats: ReadonlyMap<LicenceCode, Pool>, ...holders: Holder[]): Books {

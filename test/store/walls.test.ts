@@ -81,6 +81,9 @@ const rowsOfEach = `
     an as (insert into audit_name select organisation_id, sha256('2'), id, null, 'Ada' from o),
     eu as (insert into erased_user select organisation_id, id, now() from o),
     c as (insert into pool select organisation_id, 'SUPERVISOR', 0, 0, 0, 0, 0, null, 0, 0, 0, 0, 0, 1 from o),
+    dp as (insert into department select organisation_id, thing, 'Sales' from o),
+    dm as (insert into department_member select organisation_id, id, thing from o),
+    al as (insert into allotment select organisation_id, 'SUPERVISOR', thing, 1, null, 0 from o),
     q as (insert into purchase select organisation_id, thing, 'SUPERVISOR', 1, 0, 0, now(), null, null, now() from o)
   insert into repair (organisation_id, at, findings) select organisation_id, now(), '[]' from o`;
 

@@ -1,0 +1,126 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Allotment, availableTo, decideAllotment } from '../../src/allotment/domain.ts';
+import { type DepartmentId, newId } from '../../src/kernel/ids.ts';
+import { plusSeconds } from '../../src/kernel/clock.ts';
+import { type Books, holdsOf } from '../../src/session/domain.ts';
+import { freeSeat } from '../../src/usage/domain.ts';
+import { at, books, code, decide, holder, logon, pool, pools } from './given.ts';
+
+const [sales, service] = [newId<'Department'>(), newId<'Department'>()];
+
+function allotment(departmentId: DepartmentId, figures: Partial<Allotment>): Allotment {
+  return { departmentId, reserved: 0, maximum: null, inUse: 0, ...figures };
+}
+
+test('what others have reserved and not taken is not available', () => {
+  const seats = pool('SUPERVISOR', {
+    concurrentTotal: 4,
+    contingencyTotal: 1,
+    inUse: 1,
+    allotments: [allotment(sales, { reserved: 3, inUse: 1 }), allotment(service, { maximum: 2 })],
+  });
+  expect(availableTo(seats, sales)).toBe(4);
+  expect(availableTo(seats, service)).toBe(2);
+  expect(availableTo(seats, null)).toBe(2);
+});
+
+test('where fewer seats are left than are reserved, only those who have not taken theirs take what there is', () => {
+  const seats = pool('SUPERVISOR', {
+    concurrentTotal: 2,
+    inUse: 1,
+    allotments: [allotment(sales, { reserved: 3, inUse: 1 }), allotment(service, { reserved: 2 })],
+  });
+  expect([sales, service, null].map((department) => availableTo(seats, department))).toEqual([1, 1, 0]);
+});
+
+test('no more can be reserved than there are seats, and a maximum is no less than what is reserved', () => {
+  const seats = pool('SUPERVISOR', {
+    concurrentTotal: 4,
+    contingencyTotal: 1,
+    allotments: [allotment(sales, { reserved: 3 })],
+  });
+  const decided = (reserved: number, maximum: number | null = null, departmentId = service) =>
+    decideAllotment(seats, { departmentId, reserved, maximum })?.field ?? null;
+  expect(decided(2)).toBeNull();
+  expect(decided(3)).toBe('reserved');
+  expect(decided(5, null, sales)).toBeNull();
+  expect(decided(-1)).toBe('reserved');
+  expect(decided(2, 1)).toBe('maximum');
+  expect(decided(0, 0)).toBeNull();
+});
+
+const departments = [sales, service, null];
+const users = Array.from({ length: 9 }, (_, index) => ({
+  ...holder(['SUPERVISOR']),
+  departmentId: departments[index % 3] ?? null,
+}));
+
+const part = fc.record({ reserved: fc.nat(3), extra: fc.option(fc.nat(3)) });
+const step = fc.record({ user: fc.nat(8), kind: fc.constantFrom('ON' as const, 'OFF' as const) });
+
+test('L2: never above a maximum; what is reserved is there; nothing is refused that a free seat does not explain', () => {
+  fc.assert(
+    fc.property(
+      fc.nat(6),
+      fc.nat(3),
+      part,
+      part,
+      fc.array(step, { maxLength: 40 }),
+      (most, reserve, one, two, steps) => {
+        const total = most + reserve;
+        const reserved = [
+          Math.min(one.reserved, total),
+          Math.min(two.reserved, total - Math.min(one.reserved, total)),
+        ];
+        const parts = [one, two].map(({ extra }, index) =>
+          allotment(departments[index] as DepartmentId, {
+            reserved: reserved[index] ?? 0,
+            maximum: extra === null ? null : (reserved[index] ?? 0) + extra,
+          }),
+        );
+        let state: Books = books(
+          pools(pool('SUPERVISOR', { concurrentTotal: most, contingencyTotal: reserve, allotments: parts })),
+          ...users,
+        );
+        const supervisors = () => state.pools.get(code('SUPERVISOR')) ?? pool('SUPERVISOR');
+        for (const [index, { user, kind }] of steps.entries()) {
+          const who = users[user] ?? holder([]);
+          const before = supervisors();
+          const held = state.holders.get(who.userId);
+          const session = held?.sessions.find(({ endedAt }) => endedAt === null);
+          const now = plusSeconds(at('2026-01-01'), index);
+          if (kind === 'OFF') {
+            if (session !== undefined) {
+              state = decide(state, now, {
+                kind: 'LOGOFF',
+                userId: who.userId,
+                sessionId: session.id,
+                features: [],
+              });
+            }
+          } else {
+            const available = availableTo(before, who.departmentId);
+            const done = decide(state, now, logon(who, 'SUPERVISOR'));
+            const [answer] = done.answers;
+            const refusal = answer !== null && answer !== undefined && 'code' in answer ? answer.code : null;
+            if (session !== undefined) expect(refusal).toBeNull();
+            else if (freeSeat(before) === null) expect(refusal).toBe('NO_SEAT_AVAILABLE');
+            else expect(refusal).toBe(available === 0 ? 'ALLOTMENT_FULL' : null);
+            state = done;
+          }
+          const after = supervisors();
+          for (const { departmentId, maximum, inUse, reserved: kept } of after.allotments) {
+            const members = [...state.holders.values()].filter(
+              (member) => member.departmentId === departmentId && holdsOf(member).size > 0,
+            );
+            expect(inUse).toBe(members.length);
+            expect(inUse).toBeLessThanOrEqual(maximum ?? inUse);
+            expect(availableTo(after, departmentId)).toBeGreaterThanOrEqual(kept - inUse);
+          }
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
