@@ -64,6 +64,7 @@ const ids: Readonly<Record<string, string>> = {
     'audit_name',
     'base_licence',
     'billing_period',
+    'contract_option',
     'denial',
     'erased_user',
     'history',

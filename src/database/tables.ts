@@ -161,6 +161,11 @@ export interface BillingPeriod {
   until: Timestamp;
 }
 
+export interface ContractOption {
+  minimumPeakMinutes: Generated<number>;
+  organisationId: OrganisationId;
+}
+
 export interface Denial {
   at: Timestamp;
   code: string;
@@ -406,6 +411,7 @@ export interface DB {
   auditName: AuditName;
   baseLicence: BaseLicence;
   billingPeriod: BillingPeriod;
+  contractOption: ContractOption;
   denial: Denial;
   erasedUser: ErasedUser;
   history: History;

@@ -78,6 +78,7 @@ const rowsOfEach = `
     ah as (insert into audit_head select organisation_id, 1, now(), sha256('1') from o),
     an as (insert into audit_name select organisation_id, sha256('2'), id, null, 'Ada' from o),
     eu as (insert into erased_user select organisation_id, id, now() from o),
+    co as (insert into contract_option select organisation_id, 5 from o),
     c as (insert into pool select organisation_id, 'SUPERVISOR', 0, 0, 0, 0, 0, null, 0, 0, 0, 0, 0, 1 from o),
     q as (insert into purchase select organisation_id, thing, 'SUPERVISOR', 1, 0, 0, now(), null, null, now() from o)
   insert into repair (organisation_id, at, findings) select organisation_id, now(), '[]' from o`;
