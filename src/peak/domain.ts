@@ -1,5 +1,11 @@
 import { type Instant, isSameInstant } from '../kernel/clock.ts';
-import type { LicenceCode, SessionId, UserId } from '../kernel/ids.ts';
+import {
+  encodeOwnedId,
+  type LicenceCode,
+  type OrganisationId,
+  type SessionId,
+  type UserId,
+} from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import { type InvalidInput, invalidInput } from '../kernel/refusal.ts';
 import { contingencyUsed, type HistoryEvent, type SeatFigures } from '../usage/domain.ts';
@@ -101,7 +107,12 @@ export function explainPeak(
 ): PeakExplanation {
   const opening = openPeriod(before, changes[0] ?? null, from);
   const states = [
-    { used: opening.used, at: from, id: opening.edgeId, cause: opening.cause },
+    {
+      used: opening.used,
+      at: from,
+      id: opening.cause === 'CARRIED_OVER' ? null : opening.edgeId,
+      cause: opening.cause,
+    },
     ...changes
       .filter(({ id }) => id !== opening.edgeId)
       .map((change) => ({
@@ -215,4 +226,29 @@ export interface Peak extends PeakExplanation {
   /** Users that held a seat then, concurrent ones included; 0 while `maxUsed` is 0. */
   readonly inUse: number;
   readonly seat: PeakSeat | null;
+}
+
+/** A peak as plain JSON, to be kept as the evidence of a bill when the history itself is gone. */
+export type PeakEvidence = ReturnType<typeof evidenceOf>;
+
+/** Instants are RFC 3339, in UTC; persons are named by their ids alone, so that erasing one leaves it whole. */
+export function evidenceOf(organisationId: OrganisationId, peak: Peak) {
+  const { licence, explained, maxUsed, maxUsedAt, cause, seat, inUse, instants, instantCount, levels } = peak;
+  return {
+    licence,
+    from: explained.from.toISOString(),
+    until: explained.until.toISOString(),
+    maxUsed,
+    maxUsedAt: maxUsedAt?.toISOString() ?? null,
+    inUse,
+    cause,
+    userId: seat === null ? null : encodeOwnedId('User', organisationId, seat.userId),
+    sessionId: seat === null ? null : encodeOwnedId('Session', organisationId, seat.sessionId),
+    episodes: instants.map(({ from, until }) => ({
+      from: from.toISOString(),
+      until: until?.toISOString() ?? null,
+    })),
+    episodeCount: instantCount,
+    levels: levels.map(({ level, milliseconds }) => ({ level, milliseconds })),
+  };
 }

@@ -27,8 +27,8 @@ export interface Kept {
 
 const seconds = fc.constantFrom(0, 0, 0.001, 30, 90);
 const step = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('LOGON' as const), user: fc.nat(4) }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('LOGOFF' as const), user: fc.nat(4) }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('LOGON' as const), user: fc.nat(2) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('LOGOFF' as const), user: fc.nat(2) }) },
   {
     weight: 2,
     arbitrary: fc.record({
@@ -48,10 +48,10 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('PASS' as const), seconds }) },
   // To just before the edge, to the edge, or to just after it; leases end before, there or after.
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('TO_EDGE' as const),
-      seconds: fc.constantFrom(-90, -30, -0.001, 0, 0, 60),
+      seconds: fc.constantFrom(-90, -30, -30, -0.001, 0, 0, 0, 60),
     }),
   },
 );
@@ -61,11 +61,11 @@ type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
 export const licence = code('SUPERVISOR');
 
 export function live(plan: readonly Step[]): Life {
-  const users = Array.from({ length: 5 }, () => holder(['SUPERVISOR']));
+  const users = Array.from({ length: 3 }, () => holder(['SUPERVISOR']));
   const history: (HistoryEntry & { id: number })[] = [];
   const periods: (Period & Kept)[] = [];
   const purchases: Purchase[] = [];
-  let state: Books = books(pools(pool('SUPERVISOR', { concurrentTotal: 0 })), ...users);
+  let state: Books = books(pools(pool('SUPERVISOR', { contingencyTotal: 2 })), ...users);
   let company: Organisation = organisation('2026-01-31T23:50:00.000Z');
 
   const record = (entries: readonly HistoryEntry[]) => {

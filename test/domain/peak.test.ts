@@ -90,6 +90,8 @@ test('T3: what time took at the edge is part of how the period begins; a request
   const lease: SeatChange = { ...change, kind: 'RELEASED', maxUsed: 2 };
   const logoff: SeatChange = { ...change, kind: 'RELEASED', maxUsed: 3 };
   const sold: SeatChange = { ...change, kind: 'TOTALS_CHANGED', inUse: 4, concurrentTotal: 0, maxUsed: 4 };
+  const logon: SeatChange = { ...change, kind: 'ACQUIRED', inUse: 5, maxUsed: 4 };
+  expect(explainPeak(before, [logon], period)).toMatchObject({ maxUsed: 4, cause: 'ACQUIRED', causeId: 7 });
   expect(explainPeak(before, [lease], period)).toMatchObject({ maxUsed: 2, cause: 'CARRIED_OVER' });
   expect(explainPeak(before, [logoff], period)).toMatchObject({ maxUsed: 3, cause: 'CARRIED_OVER' });
   expect(explainPeak(before, [sold], period)).toMatchObject({
