@@ -168,7 +168,7 @@ export function levelsOf(lasted: ReadonlyMap<number, number>): Level[] {
     .filter(([level]) => level > 0)
     .sort(([one], [other]) => other - one)
     .map(([level, exactly]) => ({ level, milliseconds: (milliseconds += exactly) }))
-    .reverse();
+    .toReversed();
 }
 
 /** For how many milliseconds at least so many contingency seats were in use. @param level 1 or more */
