@@ -65,6 +65,7 @@ const ids: Readonly<Record<string, string>> = {
     'audit_name',
     'base_licence',
     'billing_period',
+    'contract_option',
     'denial',
     'department',
     'department_member',

@@ -177,6 +177,11 @@ export interface BillingPeriod {
   until: Timestamp;
 }
 
+export interface ContractOption {
+  minimumPeakMinutes: Generated<number>;
+  organisationId: OrganisationId;
+}
+
 export interface Denial {
   at: Timestamp;
   code: string;
@@ -435,6 +440,7 @@ export interface DB {
   auditName: AuditName;
   baseLicence: BaseLicence;
   billingPeriod: BillingPeriod;
+  contractOption: ContractOption;
   denial: Denial;
   department: Department;
   departmentMember: DepartmentMember;

@@ -80,6 +80,7 @@ const rowsOfEach = `
     ah as (insert into audit_head select organisation_id, 1, now(), sha256('1') from o),
     an as (insert into audit_name select organisation_id, sha256('2'), id, null, 'Ada' from o),
     eu as (insert into erased_user select organisation_id, id, now() from o),
+    co as (insert into contract_option select organisation_id, 5 from o),
     c as (insert into pool select organisation_id, 'SUPERVISOR', 0, 0, 0, 0, 0, null, 0, 0, 0, 0, 0, 1 from o),
     dp as (insert into department select organisation_id, thing, 'Sales' from o),
     dm as (insert into department_member select organisation_id, id, thing from o),
