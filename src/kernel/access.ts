@@ -61,6 +61,8 @@ export const access = {
   'Organisation.purchases': reading(supervision),
   'Organisation.denials': reading(supervision),
   'Organisation.history': reading(figures),
+  'Organisation.denialReport': reading(figures),
+  'Organisation.rightSizing': reading(administration),
   'Organisation.apiKeys': keys(administration),
   'User.securityKeys': reading(attendance),
   'Organisation.auditLog': reading(administration),
