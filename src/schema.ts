@@ -1,7 +1,9 @@
 import './access/graphql.ts';
+import './advice/graphql.ts';
 import './allotment/graphql.ts';
 import './assignment/graphql.ts';
 import './audit/graphql.ts';
+import './demand/graphql.ts';
 import './graphql/node.ts';
 import './licence/graphql.ts';
 import './organisation/graphql.ts';

@@ -68,6 +68,8 @@ export const access = {
   'PeakUsage.holders': reading(supervision),
   'PeakUsage.causedBy': reading(supervision),
   'Organisation.contractOptions': reading(administration),
+  'Organisation.denialReport': reading(figures),
+  'Organisation.rightSizing': reading(administration),
   'Organisation.apiKeys': keys(administration),
   'User.securityKeys': reading(attendance),
   'Organisation.auditLog': reading(administration),

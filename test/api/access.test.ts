@@ -222,6 +222,10 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
     'field: peakUsage(licence: "SUPERVISOR") { field: causedBy { kind } }',
   ),
   'Organisation.contractOptions': ofOrganisation('field: contractOptions { minimumPeakMinutes }'),
+  'Organisation.denialReport': ofOrganisation(
+    'field: denialReport(from: "2026-01-01T00:00:00Z", until: "2026-06-01T00:00:00Z") { licences { denials } }',
+  ),
+  'Organisation.rightSizing': ofOrganisation('field: rightSizing { licence { code } }'),
   'Organisation.apiKeys': ofOrganisation('field: apiKeys { edges { node { prefix } } }'),
   'User.securityKeys': read(
     'query ($id: ID!) { node(id: $id) { __typename ... on User { field: securityKeys { name } } } }',

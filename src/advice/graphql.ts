@@ -1,0 +1,274 @@
+import type { DemandLevel, MonthlyDemand } from '../demand/domain.ts';
+import { listClosedPeriods, listDemand } from '../demand/store.ts';
+import { builder } from '../graphql/builder.ts';
+import { costs } from '../graphql/cost.ts';
+import { codedError } from '../graphql/errors.ts';
+import { codes, text } from '../graphql/input.ts';
+import { invalidInput, isRefusal } from '../kernel/refusal.ts';
+import type { Licence } from '../licence/domain.ts';
+import { nowOf } from '../organisation/domain.ts';
+import { emptyPool } from '../usage/domain.ts';
+import { listPools } from '../usage/store.ts';
+import {
+  type Advice,
+  advise,
+  type Costing,
+  decideFees,
+  decideProposal,
+  equalFees,
+  maxMonths,
+} from './domain.ts';
+
+interface RightSizing extends Advice {
+  readonly licence: Licence;
+  readonly months: readonly MonthlyDemand[];
+}
+
+declare module '../graphql/builder.ts' {
+  interface Objects {
+    RightSizing: RightSizing;
+    MonthlyDemand: MonthlyDemand;
+    DemandLevel: DemandLevel;
+    SeatCosting: Costing;
+    SeatFees: Advice['fees'];
+  }
+}
+
+builder.objectType('SeatFees', {
+  description: 'What one seat costs for one month, in minor units such as cents.',
+  fields: (t) => ({
+    concurrent: t.expose('concurrent', {
+      type: 'SafeInt',
+      description: 'A concurrent seat, whether used or not.',
+    }),
+    contingency: t.expose('contingency', {
+      type: 'SafeInt',
+      description: 'A contingency seat, in a month in which it was used.',
+    }),
+  }),
+});
+
+builder.objectType('DemandLevel', {
+  description: 'A number of seats, and what a month had of it.',
+  fields: (t) => ({
+    seats: t.exposeInt('seats', { description: 'So many were in use or wanted in vain, together.' }),
+    milliseconds: t.expose('milliseconds', { type: 'SafeInt', description: 'For how long, in all.' }),
+    arrivals: t.exposeInt('arrivals', {
+      description: 'How many users came with whom it was so many: with fewer seats they are refused.',
+    }),
+  }),
+});
+
+builder.objectType('MonthlyDemand', {
+  description: 'The seats of a licence that were wanted in a billing period, exactly, from history.',
+  fields: (t) => ({
+    from: t.expose('from', { type: 'DateTime', description: 'Its first instant.' }),
+    until: t.expose('until', { type: 'DateTime', description: 'The first instant of the next one.' }),
+    maxInUse: t.exposeInt('maxInUse', { description: 'The most seats in use at one instant.' }),
+    maxUnmet: t.exposeInt('maxUnmet', {
+      description:
+        'The most users that wanted one in vain at one instant, as `LicenceDenials.unmetDemand` has it.',
+    }),
+    maxWanted: t.exposeInt('maxWanted', {
+      description: 'The most of both together at one instant: with so many seats nobody is refused.',
+    }),
+    levels: t.field({
+      type: ['DemandLevel'],
+      description: 'How long how many were wanted, the most first.',
+      args: {
+        first: t.arg.int({ required: true, defaultValue: 20, description: 'How many levels; 1 to 1,000.' }),
+      },
+      extensions: costs({ assumedSize: 20 }),
+      resolve: ({ levels }, { first }) => {
+        if (first < 1 || first > 1000) throw codedError(invalidInput('first', 'Ask for 1 to 1,000 levels.'));
+        return levels.toReversed().slice(0, first);
+      },
+    }),
+  }),
+});
+
+builder.objectType('SeatCosting', {
+  description: 'What the months would have cost with some quantities, if what was wanted had been the same.',
+  fields: (t) => ({
+    concurrent: t.exposeInt('concurrent', { description: 'Concurrent seats.' }),
+    contingency: t.exposeInt('contingency', { description: 'Contingency seats.' }),
+    cost: t.expose('cost', {
+      type: 'SafeInt',
+      description:
+        'Months × `concurrent` × its fee, and the fee of each of `contingencyBilled`: in minor units, or where no fees were given in seats × months.',
+    }),
+    saving: t.expose('saving', {
+      type: 'SafeInt',
+      description: 'How much less than with today’s quantities; below zero: how much more.',
+    }),
+    contingencyBilled: t.intList({
+      description: 'The contingency seats that were billed, month by month as in `months`.',
+      resolve: ({ contingencyBilled }) => [...contingencyBilled],
+    }),
+    refusedArrivals: t.exposeInt('refusedArrivals', {
+      description: 'How many times a user would have come and found every seat taken.',
+    }),
+    shortMilliseconds: t.expose('shortMilliseconds', {
+      type: 'SafeInt',
+      description: 'For how long more seats were wanted than these.',
+    }),
+    maxShort: t.exposeInt('maxShort', { description: 'How many more at most.' }),
+  }),
+});
+
+builder.objectType('RightSizing', {
+  description: 'What to buy of a licence, by what was wanted of it: with every figure that it rests on.',
+  fields: (t) => ({
+    licence: t.field({
+      type: 'Licence',
+      description: 'Of which licence.',
+      resolve: ({ licence }) => licence,
+    }),
+    fees: t.expose('fees', {
+      type: 'SeatFees',
+      description: 'What the costs are reckoned by; 1 and 1 where none were given.',
+    }),
+    months: t.field({
+      type: ['MonthlyDemand'],
+      description: 'The billing periods that it rests on, the first first.',
+      extensions: costs({ assumedSize: 3 }),
+      resolve: ({ months }) => [...months],
+    }),
+    present: t.expose('present', {
+      type: 'SeatCosting',
+      description: 'With the quantities that are in force today, all the months through.',
+    }),
+    cheapest: t.expose('cheapest', {
+      type: 'SeatCosting',
+      description:
+        'With the quantities that would have cost least and refused nobody; of several, those with the most concurrent seats.',
+    }),
+    proposals: t.field({
+      type: ['SeatCosting'],
+      description: 'With those that were proposed, in their order.',
+      resolve: ({ proposals }) => [...proposals],
+    }),
+    tradeOff: t.field({
+      type: ['SeatCosting'],
+      description:
+        'With a few more and fewer concurrent seats than the cheapest, beside as much contingency.',
+      resolve: ({ tradeOff }) => [...tradeOff],
+    }),
+  }),
+});
+
+const SeatProposalInput = builder.inputType('SeatProposalInput', {
+  description: 'Quantities to be tried.',
+  fields: (t) => ({
+    licence: t.string({ required: true, validate: text, description: 'The code of a CONCURRENT licence.' }),
+    concurrent: t.int({ required: true, description: 'Concurrent seats; 0 to 1,000,000.' }),
+    contingency: t.int({
+      required: true,
+      defaultValue: 0,
+      description: 'Contingency seats; 0 to 1,000,000, and none where the licence is sold without.',
+    }),
+  }),
+});
+
+const SeatFeesInput = builder.inputType('SeatFeesInput', {
+  description: 'What one seat of a licence costs for one month.',
+  fields: (t) => ({
+    licence: t.string({ required: true, validate: text, description: 'The code of a CONCURRENT licence.' }),
+    concurrent: t.field({
+      type: 'SafeInt',
+      required: true,
+      description: 'A concurrent seat, in minor units; 0 to 100,000,000.',
+    }),
+    contingency: t.field({
+      type: 'SafeInt',
+      description: 'A contingency seat; as much as a concurrent one if nothing is said.',
+    }),
+  }),
+});
+
+/** Throws unless every entry is of a licence whose seats are shared, and passes. */
+function check<Entry extends { readonly licence: string }>(
+  field: string,
+  entries: readonly Entry[],
+  licences: ReadonlyMap<string, Licence>,
+  decide: (entry: Entry, licence: Licence) => ReturnType<typeof decideFees>,
+): void {
+  if (entries.length > 100) throw codedError(invalidInput(field, 'At most 100 at once.'));
+  for (const entry of entries) {
+    const licence = licences.get(entry.licence);
+    const refusal =
+      licence === undefined
+        ? invalidInput(field, `There is no licence ${entry.licence} with concurrent seats.`)
+        : decide(entry, licence);
+    if (refusal !== null) throw codedError(refusal);
+  }
+}
+
+builder.objectField('Organisation', 'rightSizing', (t) =>
+  t.field({
+    type: ['RightSizing'],
+    nullable: true,
+    description:
+      'What to buy, by what was wanted in the last billing periods that are over: of each licence with concurrent seats that was ever bought, assigned or is proposed, in catalogue order. Empty while no period is over.',
+    extensions: costs({ weight: 5000 }),
+    args: {
+      months: t.arg.int({
+        required: true,
+        defaultValue: 3,
+        description: 'How many billing periods; 1 to 24.',
+      }),
+      licences: t.arg.stringList({ validate: codes, description: 'Only the licences with these codes.' }),
+      proposal: t.arg({ type: [SeatProposalInput], description: 'Quantities to be tried, at most 100.' }),
+      fees: t.arg({
+        type: [SeatFeesInput],
+        description: 'By what to reckon; each seat of a licence that is not named costs 1 a month.',
+      }),
+    },
+    resolve: async (organisation, { months: count, licences, proposal, fees }, { services }) => {
+      if (count < 1 || count > maxMonths) {
+        throw codedError(invalidInput('months', `Advice rests on 1 to ${maxMonths} months.`));
+      }
+      const { db } = services;
+      const [catalogue, pools, periods] = await Promise.all([
+        services.catalogue(),
+        listPools(db, [organisation.id]),
+        listClosedPeriods(db, organisation.id, nowOf(organisation, services.clock.now()), count),
+      ]);
+      const shared = new Map([...catalogue].filter(([, { seatModel }]) => seatModel === 'CONCURRENT'));
+      const proposed = proposal ?? [];
+      check('proposal', proposed, shared, (seats, { name, contingencyAllowed }) =>
+        contingencyAllowed || seats.contingency === 0
+          ? decideProposal('proposal', seats)
+          : invalidInput('proposal', `${name} is sold without contingency.`),
+      );
+      const priced = (fees ?? []).map(({ licence, concurrent, contingency }) => ({
+        licence,
+        concurrent,
+        contingency: contingency ?? concurrent,
+      }));
+      check('fees', priced, shared, (fee) => decideFees('fees', fee));
+      if (periods.length === 0) return [];
+
+      const advices: RightSizing[] = [];
+      for (const licence of shared.values()) {
+        const { code, contingencyAllowed } = licence;
+        const own = proposed.filter((seats) => seats.licence === code);
+        const pool = pools.get(organisation.id)?.get(code) ?? emptyPool(code);
+        const isWanted = licences?.includes(code) ?? true;
+        if (!isWanted || (pool.purchases === 0 && pool.holders === 0 && own.length === 0)) continue;
+        // One after the other: whoever asks keeps one of the database's processes busy, not all.
+        const months = await listDemand(db, organisation.id, code, periods.toReversed());
+        const { concurrent, contingency } = priced.find((fee) => fee.licence === code) ?? equalFees;
+        const advice = advise(months, {
+          fees: { concurrent, contingency },
+          contingencyAllowed,
+          present: { concurrent: pool.concurrentTotal, contingency: pool.contingencyTotal },
+          proposals: own,
+        });
+        if (isRefusal(advice)) throw codedError(advice);
+        advices.push({ licence, months, ...advice });
+      }
+      return advices;
+    },
+  }),
+);

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { decideReport, unmetDemand, zoneOffsets } from '../../src/demand/domain.ts';
+import { newId } from '../../src/kernel/ids.ts';
+import { at } from './given.ts';
+
+const [ada, grace, joan] = [newId<'User'>(), newId<'User'>(), newId<'User'>()];
+const moment = (userId: typeof ada, time: string) => ({ userId, at: at(`2026-03-02T${time}.000Z`) });
+
+describe('unmet demand: the most users that want a seat in vain at one instant', () => {
+  const refusals = [moment(ada, '09:00:00'), moment(grace, '09:10:00'), moment(joan, '09:20:00')];
+
+  test('a refused user wants a seat for 15 minutes, and then no longer', () => {
+    expect(unmetDemand(refusals, [])).toBe(2);
+    expect(unmetDemand([moment(ada, '09:00:00'), moment(grace, '09:15:00')], [])).toBe(1);
+  });
+
+  test('who is refused again goes on wanting, and counts once', () => {
+    expect(unmetDemand([...refusals, moment(ada, '09:08:00')], [])).toBe(3);
+    expect(unmetDemand([moment(ada, '09:00:00'), moment(ada, '09:01:00')], [])).toBe(1);
+  });
+
+  test('who gets in wants none any more, another’s getting in changes nothing', () => {
+    expect(unmetDemand(refusals, [moment(ada, '09:09:59'), moment(grace, '09:19:59')])).toBe(1);
+    expect(unmetDemand(refusals, [moment(joan, '09:05:00')])).toBe(2);
+  });
+
+  test('at one instant a refusal counts before the seats that are taken', () => {
+    expect(unmetDemand(refusals, [moment(grace, '09:20:00')])).toBe(2);
+    expect(unmetDemand([moment(ada, '09:00:00')], [moment(ada, '09:00:00')])).toBe(1);
+  });
+});
+
+test('T1: a zone’s clocks over a period: an hour before UTC in summer, and back', () => {
+  const year = { from: at('2026-01-01'), until: at('2027-01-01') };
+  const hour = 3_600_000;
+  expect(zoneOffsets(year, 'UTC')).toEqual([{ ...year, offsetMilliseconds: 0 }]);
+  expect(zoneOffsets(year, 'Europe/London')).toEqual([
+    { from: year.from, until: at('2026-03-29T01:00:00.000Z'), offsetMilliseconds: 0 },
+    { from: at('2026-03-29T01:00:00.000Z'), until: at('2026-10-25T01:00:00.000Z'), offsetMilliseconds: hour },
+    { from: at('2026-10-25T01:00:00.000Z'), until: year.until, offsetMilliseconds: 0 },
+  ]);
+  const night = { from: at('2026-07-01'), until: at('2026-07-02') };
+  expect(zoneOffsets(night, 'Asia/Kathmandu')).toEqual([{ ...night, offsetMilliseconds: 5.75 * hour }]);
+});
+
+test('a report is over a year at most, and ends after it begins', () => {
+  const from = at('2024-01-01');
+  expect(decideReport({ from, until: at('2025-01-01') })).toBeNull();
+  expect(decideReport({ from, until: at('2025-01-02') })).toMatchObject({ field: 'until' });
+  expect(decideReport({ from, until: from })).toMatchObject({ field: 'until' });
+});
