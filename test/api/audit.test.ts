@@ -220,6 +220,8 @@ describe('changes', () => {
       'releaseFeatures',
       'logoff',
       'beginSecurityKeyEnrolment',
+      // Tried in test/scenario/peak.test.ts, beside what it does.
+      'setContractOptions',
       // Tried in test/scenario/allotment.test.ts, beside what they do.
       'createDepartment',
       'renameDepartment',

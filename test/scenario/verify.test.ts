@@ -8,6 +8,7 @@ import { within } from '../../src/database/wall.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
 import { repairOrganisation, surveyOrganisation } from '../../src/verification/commands.ts';
+import { describe } from '../../src/verification/domain.ts';
 import { advance, buy, createOrganisation, createUser, logon, mapping, setStatus } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
@@ -111,15 +112,28 @@ const damages: readonly (readonly [string, string, RegExp])[] = [
 
 test.each(damages)('%s: after `%s` the drift is shown, and repaired', async (_rule, damage, line) => {
   await server.pool.query(damage);
+  const { organisationId: id } = decodeId(organisationId) as { organisationId: OrganisationId };
+  await withDatabase(async (db) => {
+    const survey = await surveyOrganisation(db, id);
+    expect(survey.findings.map(describe).join('\n')).toMatch(line);
+    expect(await repairOrganisation(db, systemClock, survey)).toEqual(survey.findings);
+    expect((await surveyOrganisation(db, id)).findings).toEqual([]);
+  });
+  const { rows } = await server.pool.query('select findings from repair order by id desc limit 1');
+  expect(rows[0].findings.length).toBeGreaterThan(0);
+});
+
+test('a drift is a line and an exit of 1, and a repair says what it set right', async () => {
+  const [damage] = damages;
+  if (damage === undefined) throw new Error('No damage is known');
+  await server.pool.query(damage[1]);
   const found = await verify();
   expect(found.code).toBe(1);
-  expect(found.out).toMatch(line);
+  expect(found.out).toMatch(damage[2]);
   const repaired = await verify('--repair');
   expect(repaired.out).toMatch(/set right/);
   expect(repaired.code).toBe(0);
   expect(await verify()).toMatchObject({ code: 0 });
-  const { rows } = await server.pool.query('select findings from repair order by id desc limit 1');
-  expect(rows[0].findings.length).toBeGreaterThan(0);
 });
 
 test.each(['SUSPENDED', 'DELETED'])(
