@@ -8,6 +8,7 @@ export default defineConfig({
     include: ['test/long/**/*.test.ts'],
     exclude: [],
     maxWorkers: 1,
+    isolate: true,
     testTimeout: 180_000,
     hookTimeout: 60_000,
   },

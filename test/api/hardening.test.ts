@@ -15,7 +15,7 @@ import { bareSocket, type BareSocket, subscribeTo } from '../setup/socket.ts';
 
 const usage =
   'subscription ($id: ID!) { usageChanged(organisationId: $id) { revision rows { licence { code } } } }';
-const soon = { timeout: 8000, interval: 20 };
+const soon = { timeout: 15_000, interval: 20 };
 
 /** So that one event can be made as large as one likes. */
 const documentLimits = { ...defaultDocumentLimits, aliases: 10_000 };
