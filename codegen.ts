@@ -57,6 +57,7 @@ async function tableTypes(pool: pg.Pool): Promise<string> {
 /** The columns that hold ids, and what each names. */
 const ids: Readonly<Record<string, string>> = {
   ...columns('organisation_id', 'OrganisationId', [
+    'alert',
     'api_key',
     'assignment',
     'audit_entry',
@@ -71,6 +72,7 @@ const ids: Readonly<Record<string, string>> = {
     'idempotency_key',
     'organisation_ancestor',
     'pool',
+    'pool_watch',
     'purchase',
     'security_key',
     'security_key_challenge',
@@ -80,12 +82,14 @@ const ids: Readonly<Record<string, string>> = {
     'user_status_interval',
   ]),
   ...columns('licence', 'LicenceCode', [
+    'alert',
     'assignment',
     'base_licence',
     'denial',
     'history',
     'hold',
     'pool',
+    'pool_watch',
     'purchase',
     'session',
     'session_feature',
@@ -117,6 +121,8 @@ const ids: Readonly<Record<string, string>> = {
   'base_licence.last_holder_id': 'UserId',
   'session.id': 'SessionId',
   'denial.id': 'DenialId',
+  'alert.id': 'AlertId',
+  'alert.acknowledged_by': 'UserId',
   'api_key.id': 'ApiKeyId',
   'security_key.id': 'SecurityKeyId',
 };

@@ -4,6 +4,7 @@
  */
 
 import type {
+  AlertId,
   ApiKeyId,
   AssignmentId,
   BaseLicenceId,
@@ -18,6 +19,13 @@ import type {
 import type { ColumnType } from 'kysely';
 
 export type AdmittedAs = 'CONCURRENT' | 'CONTINGENCY' | 'FIXED';
+
+export type AlertKind =
+  | 'BASE_NEARLY_GONE'
+  | 'CONCURRENT_NEARLY_FULL'
+  | 'CONTINGENCY_FIRST_SEAT'
+  | 'CONTINGENCY_NEARLY_FULL'
+  | 'CONTINGENCY_NEW_PEAK';
 
 export type ApiKeyRole = 'ADMINISTRATOR' | 'AGENT' | 'PARTNER' | 'SUPERVISOR' | 'WALLBOARD';
 
@@ -57,6 +65,24 @@ export type UnavailableReason =
   'ALLOTMENT_FULL' | 'CONTINGENCY_CAPPED' | 'NO_SEAT_AVAILABLE' | 'NOT_ASSIGNED' | 'NOT_PURCHASED';
 
 export type UserStatus = 'ACTIVE' | 'DELETED' | 'PRE_ACTIVE' | 'SUSPENDED';
+
+export interface Alert {
+  acknowledgedAt: Timestamp | null;
+  acknowledgedBy: UserId | null;
+  at: Timestamp;
+  id: AlertId;
+  kind: AlertKind;
+  licence: LicenceCode;
+  organisationId: OrganisationId;
+  percent: number | null;
+  previous: number | null;
+  /**
+   * the organisation's, of the change that raised it
+   */
+  revision: number;
+  total: number;
+  used: number;
+}
 
 export interface ApiKey {
   createdAt: Timestamp;
@@ -289,6 +315,27 @@ export interface Pool {
   revision: number;
 }
 
+export interface PoolWatch {
+  /**
+   * {"everyMonth": 3, "months": {"24312": 0}}; null: none
+   */
+  caps: Json | null;
+  /**
+   * of caps, what holds in the organisation's billing period (W1)
+   */
+  contingencyCap: number | null;
+  licence: LicenceCode;
+  organisationId: OrganisationId;
+  /**
+   * the kinds of alerts that were raised and have not cleared
+   */
+  raised: Json;
+  /**
+   * when to be told (W3); null: as is usual
+   */
+  thresholds: Json | null;
+}
+
 export interface Purchase {
   base: number;
   concurrent: number;
@@ -399,6 +446,7 @@ export interface UserStatusInterval {
 }
 
 export interface DB {
+  alert: Alert;
   apiKey: ApiKey;
   assignment: Assignment;
   auditEntry: AuditEntry;
@@ -415,6 +463,7 @@ export interface DB {
   organisation: Organisation;
   organisationAncestor: OrganisationAncestor;
   pool: Pool;
+  poolWatch: PoolWatch;
   purchase: Purchase;
   repair: Repair;
   securityKey: SecurityKey;

@@ -11,6 +11,8 @@ import {
   openTally,
   type Pool,
   poolOf,
+  type PoolStep,
+  raisesPeak,
   type Tally,
 } from '../usage/domain.ts';
 import type { UserStatus } from '../user/domain.ts';
@@ -53,7 +55,7 @@ export interface Holder {
   readonly sessions: readonly Session[];
 }
 
-/** A refused logon, or a feature that was answered NOT_PURCHASED or NO_SEAT_AVAILABLE (L5). */
+/** A refused logon, or a feature that was refused for want of seats: NOT_PURCHASED, NO_SEAT_AVAILABLE, CONTINGENCY_CAPPED (L5). */
 export interface Denial {
   readonly id: DenialId;
   readonly userId: UserId;
@@ -71,6 +73,11 @@ export type DeviceInUse = Refusal<'DEVICE_IN_USE'>;
 export interface NoSeatAvailable extends Refusal<'NO_SEAT_AVAILABLE'> {
   readonly licence: LicenceCode;
 }
+export interface ContingencyCapped extends Refusal<'CONTINGENCY_CAPPED'> {
+  readonly licence: LicenceCode;
+  /** How many contingency seats may come to be billed this month. */
+  readonly cap: number;
+}
 export interface NoChannelAvailable extends Refusal<'NO_CHANNEL_AVAILABLE'> {
   /** Every feature that was refused, and why. */
   readonly features: readonly SessionFeature[];
@@ -83,6 +90,7 @@ export type LogonRefusal =
   | SecondFactorRequired
   | DeviceInUse
   | NoSeatAvailable
+  | ContingencyCapped
   | NoChannelAvailable;
 
 export interface Logon {
@@ -117,10 +125,17 @@ export interface Books {
   readonly holders: ReadonlyMap<UserId, Holder>;
 }
 
-export interface Admission extends Books {
+/** The books after a decision, and what led there. */
+export interface Decided extends Books {
+  readonly history: readonly HistoryEntry[];
+  readonly steps: readonly PoolStep[];
+}
+
+export interface Admission extends Decided {
   /** One for each request, in their order. */
   readonly answers: readonly Answer[];
-  readonly history: readonly HistoryEntry[];
+  /** Of each request, whether it opened a newly billed seat, of its licence or of a feature (W2). */
+  readonly raisesPeak: readonly boolean[];
   readonly denials: readonly Denial[];
 }
 
@@ -136,12 +151,13 @@ export interface Terms {
  */
 export function admit(books: Books, requests: readonly Request[], terms: Terms, now: Instant): Admission {
   const desk = openDesk(books);
+  const raised: boolean[] = [];
   const answers = requests.map((request) => {
     const answer = decide(desk, request, terms, now);
-    closeStep(desk.tally, now);
+    raised.push(closeStep(desk.tally, now).some(raisesPeak));
     return answer;
   });
-  return { ...closeDesk(desk), answers, denials: desk.denials };
+  return { ...closeDesk(desk), answers, raisesPeak: raised, denials: desk.denials };
 }
 
 /** Ends the sessions that `ends` picks, in one step (U3, U5, L8). */
@@ -150,7 +166,7 @@ export function endSessions(
   ends: (session: Session) => boolean,
   reason: SessionEndReason,
   at: Instant,
-): Books & { readonly history: readonly HistoryEntry[] } {
+): Decided {
   const desk = openDesk(books);
   for (const holder of books.holders.values()) {
     for (const session of holder.sessions)
@@ -172,12 +188,7 @@ export function expireSessions(
 }
 
 /** U5: releases a feature that was unassigned from every session of the user; the sessions live on without it. */
-export function loseFeature(
-  books: Books,
-  userId: UserId,
-  licence: LicenceCode,
-  at: Instant,
-): Books & { readonly history: readonly HistoryEntry[] } {
+export function loseFeature(books: Books, userId: UserId, licence: LicenceCode, at: Instant): Decided {
   const desk = openDesk(books);
   const lost: SessionFeature = { licence, admittedAs: null, unavailableReason: 'NOT_ASSIGNED' };
   for (const session of holderOf(desk, userId).sessions) {
@@ -217,8 +228,8 @@ function openDesk({ pools, holders }: Books): Desk {
   return { tally: openTally(pools), holders: new Map(holders), denials: [] };
 }
 
-function closeDesk({ tally, holders }: Desk): Books & { readonly history: readonly HistoryEntry[] } {
-  return { pools: tally.pools, holders, history: tally.history };
+function closeDesk({ tally, holders }: Desk): Decided {
+  return { pools: tally.pools, holders, history: tally.history, steps: tally.steps };
 }
 
 function decide(desk: Desk, request: Request, terms: Terms, now: Instant): Answer {
@@ -258,8 +269,9 @@ function decideLogon(desk: Desk, logon: Logon, terms: Terms, now: Instant): Answ
 
   const seat = decideSeat(desk, holder, licence);
   if (seat === null) {
-    deny(desk, userId, licence.code, 'NO_SEAT_AVAILABLE', terms, now);
-    return noSeatAvailable(licence);
+    const refused = noSeat(licence, poolOf(desk.tally, licence.code));
+    deny(desk, userId, licence.code, refused.code, terms, now);
+    return refused;
   }
 
   const decisions = decideFeatures(desk, holder, logon.features ?? [...holder.assigned], terms);
@@ -349,8 +361,9 @@ function decideFeatures(
       if (!holder.assigned.has(feature.code)) return unavailable('NOT_ASSIGNED');
       const seat = decideSeat(desk, holder, feature);
       if (seat !== null) return { licence: feature.code, admittedAs: seat, unavailableReason: null };
-      const { concurrentTotal, contingencyTotal } = poolOf(desk.tally, feature.code);
-      return unavailable(concurrentTotal + contingencyTotal === 0 ? 'NOT_PURCHASED' : 'NO_SEAT_AVAILABLE');
+      const pool = poolOf(desk.tally, feature.code);
+      const isBought = pool.concurrentTotal + pool.contingencyTotal > 0;
+      return unavailable(isBought ? noSeat(feature, pool).code : 'NOT_PURCHASED');
     });
 }
 
@@ -478,7 +491,17 @@ function merge(features: readonly SessionFeature[], decisions: readonly SessionF
   ];
 }
 
-export function noSeatAvailable({ code, name }: Licence): NoSeatAvailable {
+/** Why there is no seat, where `freeSeat` has none: what the cap keeps would be a seat else (W1). */
+function noSeat({ code, name }: Licence, pool: Pool): NoSeatAvailable | ContingencyCapped {
+  const { contingencyCap: cap, concurrentTotal, contingencyTotal, inUse } = pool;
+  if (cap !== null && inUse < concurrentTotal + contingencyTotal) {
+    return {
+      code: 'CONTINGENCY_CAPPED',
+      message: `Only contingency seats of ${name} are left, and no more than ${cap} of them may come to be billed this month; raise the cap with setContingencyCap, or try again when someone has logged off.`,
+      licence: code,
+      cap,
+    };
+  }
   return {
     code: 'NO_SEAT_AVAILABLE',
     message: `Every seat of ${name} is in use, contingency included; try again when someone has logged off.`,

@@ -5,15 +5,22 @@ import { keyset, type PageRequest } from '../database/page.ts';
 import type { Pool as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
-import type { HistoryEntry, Pool } from './domain.ts';
+import { type Counters, type HistoryEntry, noneRaised, type Pool } from './domain.ts';
 
-function toPool({ organisationId: _, revision: __, ...pool }: Selectable<Row>): Pool {
-  return pool;
+function toCounters<Read extends Selectable<Row>>({ organisationId: _, revision: __, ...counters }: Read) {
+  return counters;
 }
 
-const selectPools = forRows<Selectable<Row>>(`
+/** What is set for a pool, and which alerts stand: all null where there is no row of it. */
+type ReadPool = Selectable<Row> & { readonly [Column in keyof Watch]: Watch[Column] | null };
+type Watch = Pick<Pool, (typeof watchKeys)[number]>;
+
+const selectPools = forRows<ReadPool>(`
   select pool.* from $given cross join lateral (
-    select * from pool where organisation_id = given.organisation_id offset 0) pool`)({
+    select pool.*, watch.contingency_cap, watch.caps, watch.thresholds, watch.raised
+    from pool left join pool_watch watch
+      on watch.organisation_id = given.organisation_id and watch.licence = pool.licence
+    where pool.organisation_id = given.organisation_id offset 0) pool`)({
   organisationId: 'uuid',
 });
 
@@ -27,14 +34,17 @@ export async function listPools(
     organisationIds.map((organisationId) => ({ organisationId })),
   );
   const pools = new Map(organisationIds.map((id) => [id, new Map<LicenceCode, Pool>()]));
-  for (const row of rows) pools.get(row.organisationId)?.set(row.licence, toPool(row));
+  for (const row of rows) {
+    const pool = toCounters(row);
+    pools.get(row.organisationId)?.set(row.licence, { ...pool, raised: pool.raised ?? noneRaised });
+  }
   return pools;
 }
 
 /** A pool as the Licence Mapping page shows it: with the revision at which the row last changed (C5). */
 export interface MappedPool {
   readonly organisationId: OrganisationId;
-  readonly pool: Pool;
+  readonly pool: Counters;
   readonly revision: number;
   readonly activeUsers: number;
   readonly activeInBillingPeriod: number;
@@ -85,7 +95,7 @@ export async function listMappedPools(
         );
   return rows.map(({ rowRevision, activeUsers, activeInBillingPeriod, ...row }) => ({
     organisationId: row.organisationId,
-    pool: toPool(row),
+    pool: toCounters(row),
     revision: rowRevision,
     activeUsers,
     activeInBillingPeriod,
@@ -140,16 +150,55 @@ const saveWhole = insertInto(
   revision: 'bigint',
 });
 
+/** What is set for a pool, and what has been said of it. */
+export const watchKeys = [
+  'contingencyCap',
+  'caps',
+  'thresholds',
+  'raised',
+] as const satisfies readonly (keyof Pool)[];
+
+const saveWatches = insertInto(
+  'poolWatch',
+  `on conflict (organisation_id, licence) do update set
+    contingency_cap = excluded.contingency_cap,
+    caps = excluded.caps,
+    thresholds = excluded.thresholds,
+    raised = excluded.raised`,
+)({
+  organisationId: 'uuid',
+  licence: 'text',
+  contingencyCap: 'integer',
+  caps: 'jsonb',
+  thresholds: 'jsonb',
+  raised: 'jsonb',
+});
+
 /**
  * Writes pools as they are now, under the revision of the change (C5).
- * @param pools those with `isUseOnly` are there already, and changed nothing but `useKeys`
+ * @param pools those with `isUseOnly` are there already, and changed nothing but `useKeys`; those with `isWatchChanged`
+ *   changed some of `watchKeys`
  */
 export async function savePools(
   trx: Transaction,
-  pools: readonly Of<Pool & { readonly revision: number; readonly isUseOnly: boolean }>[],
+  pools: readonly Of<
+    Pool & { readonly revision: number; readonly isUseOnly: boolean; readonly isWatchChanged: boolean }
+  >[],
 ): Promise<void> {
   const [uses, wholes] = parted(pools, ({ isUseOnly }) => isUseOnly);
-  await Promise.all([updateUse(trx, uses), saveWhole(trx, wholes)]);
+  const watches = pools
+    .filter(({ isWatchChanged }) => isWatchChanged)
+    .map(({ caps, thresholds, raised, ...pool }) => ({
+      ...pool,
+      caps: asJson(caps),
+      thresholds: asJson(thresholds),
+      raised: asJson(raised),
+    }));
+  await Promise.all([updateUse(trx, uses), saveWhole(trx, wholes), saveWatches(trx, watches)]);
+}
+
+function asJson(value: object | null): string | null {
+  return value === null ? null : JSON.stringify(value);
 }
 
 const insertEntries = insertInto('history')({

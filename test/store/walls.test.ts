@@ -79,6 +79,8 @@ const rowsOfEach = `
     an as (insert into audit_name select organisation_id, sha256('2'), id, null, 'Ada' from o),
     eu as (insert into erased_user select organisation_id, id, now() from o),
     c as (insert into pool select organisation_id, 'SUPERVISOR', 0, 0, 0, 0, 0, null, 0, 0, 0, 0, 0, 1 from o),
+    w as (insert into pool_watch select organisation_id, 'SUPERVISOR', null, null, null, '[]' from o),
+    al as (insert into alert select organisation_id, thing, 1, 'SUPERVISOR', 'CONCURRENT_NEARLY_FULL', now(), 9, 10, null, 90, null, null from o),
     q as (insert into purchase select organisation_id, thing, 'SUPERVISOR', 1, 0, 0, now(), null, null, now() from o)
   insert into repair (organisation_id, at, findings) select organisation_id, now(), '[]' from o`;
 
@@ -144,6 +146,8 @@ describe('the role as which the program works', () => {
       ['api_key', 'delete, truncate'],
       ['erased_user', 'update, delete, truncate'],
       ['organisation', 'delete, truncate'],
+      ['alert', 'delete, truncate'],
+      ['pool_watch', 'delete, truncate'],
       ['organisation_ancestor', 'select, insert, update, delete, truncate'],
       ['licence', 'insert, update, delete, truncate'],
       ['kysely_migration', 'insert, update, delete, truncate'],
