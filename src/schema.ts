@@ -1,6 +1,8 @@
 import './access/graphql.ts';
+import './alert/graphql.ts';
 import './assignment/graphql.ts';
 import './audit/graphql.ts';
+import './contingency-cap/graphql.ts';
 import './graphql/node.ts';
 import './licence/graphql.ts';
 import './organisation/graphql.ts';
