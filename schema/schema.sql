@@ -6,6 +6,8 @@ create extension pg_trgm;
 
 create type admitted_as as enum ('CONCURRENT', 'CONTINGENCY', 'FIXED');
 
+create type alert_kind as enum ('CONCURRENT_NEARLY_FULL', 'CONTINGENCY_FIRST_SEAT', 'CONTINGENCY_NEW_PEAK', 'CONTINGENCY_NEARLY_FULL', 'BASE_NEARLY_GONE');
+
 create type api_key_role as enum ('PARTNER', 'ADMINISTRATOR', 'SUPERVISOR', 'WALLBOARD', 'AGENT');
 
 create type history_kind as enum ('ACQUIRED', 'RELEASED', 'TOTALS_CHANGED');
@@ -23,6 +25,39 @@ create type session_end_reason as enum ('LOGOFF', 'LEASE_EXPIRED', 'FORCED', 'US
 create type unavailable_reason as enum ('NOT_ASSIGNED', 'NOT_PURCHASED', 'NO_SEAT_AVAILABLE', 'CONTINGENCY_CAPPED', 'ALLOTMENT_FULL');
 
 create type user_status as enum ('PRE_ACTIVE', 'ACTIVE', 'SUSPENDED', 'DELETED');
+
+create table alert (
+  organisation_id uuid not null,
+  id uuid not null,
+  revision bigint not null,
+  licence text collate "C" not null,
+  kind alert_kind not null,
+  at timestamp(3) with time zone not null,
+  used integer not null,
+  total integer not null,
+  previous integer,
+  percent integer,
+  acknowledged_at timestamp(3) with time zone,
+  acknowledged_by uuid
+);
+
+alter table alert add constraint alert_check CHECK (((acknowledged_by IS NULL) OR (acknowledged_at IS NOT NULL)));
+alter table alert add constraint alert_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE INDEX alert_newest ON public.alert USING btree (organisation_id, at, id);
+CREATE INDEX alert_open ON public.alert USING btree (organisation_id, at, id) WHERE (acknowledged_at IS NULL);
+CREATE INDEX alert_revision ON public.alert USING btree (organisation_id, revision);
+
+comment on table alert is 'append-only, but for who has acknowledged it';
+comment on column alert.revision is 'the organisation''s, of the change that raised it';
+
+alter table alert enable row level security;
+create policy tenant on alert for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = alert.organisation_id)))));
+
+grant insert, select on alert to seatkeeper_runtime;
+grant update (acknowledged_at, acknowledged_by) on alert to seatkeeper_runtime;
 
 create table allotment (
   organisation_id uuid not null,
@@ -543,6 +578,34 @@ create policy tenant on pool for all using ((( SELECT sees_every_tenant() AS see
   WHERE (below.id = pool.organisation_id)))));
 
 grant insert, select, update on pool to seatkeeper_runtime;
+
+create table pool_watch (
+  organisation_id uuid not null,
+  licence text collate "C" not null,
+  contingency_cap integer,
+  caps jsonb,
+  thresholds jsonb,
+  raised jsonb not null
+);
+
+alter table pool_watch add constraint pool_watch_check CHECK (((caps IS NOT NULL) OR (contingency_cap IS NULL)));
+alter table pool_watch add constraint pool_watch_contingency_cap_check CHECK ((contingency_cap >= 0));
+alter table pool_watch add constraint pool_watch_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table pool_watch add constraint pool_watch_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table pool_watch add constraint pool_watch_pkey PRIMARY KEY (organisation_id, licence);
+
+comment on table pool_watch is 'what is set for a pool, and what has been said of it; no row: nothing';
+comment on column pool_watch.contingency_cap is 'of caps, what holds in the organisation''s billing period (W1)';
+comment on column pool_watch.caps is '{"everyMonth": 3, "months": {"24312": 0}}; null: none';
+comment on column pool_watch.thresholds is 'when to be told (W3); null: as is usual';
+comment on column pool_watch.raised is 'the kinds of alerts that were raised and have not cleared';
+
+alter table pool_watch enable row level security;
+create policy tenant on pool_watch for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = pool_watch.organisation_id)))));
+
+grant insert, select, update on pool_watch to seatkeeper_runtime;
 
 create table purchase (
   organisation_id uuid not null,

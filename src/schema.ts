@@ -1,8 +1,10 @@
 import './access/graphql.ts';
 import './advice/graphql.ts';
+import './alert/graphql.ts';
 import './allotment/graphql.ts';
 import './assignment/graphql.ts';
 import './audit/graphql.ts';
+import './contingency-cap/graphql.ts';
 import './demand/graphql.ts';
 import './graphql/node.ts';
 import './licence/graphql.ts';

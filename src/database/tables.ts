@@ -4,6 +4,7 @@
  */
 
 import type {
+  AlertId,
   ApiKeyId,
   AssignmentId,
   BaseLicenceId,
@@ -19,6 +20,13 @@ import type {
 import type { ColumnType } from 'kysely';
 
 export type AdmittedAs = 'CONCURRENT' | 'CONTINGENCY' | 'FIXED';
+
+export type AlertKind =
+  | 'BASE_NEARLY_GONE'
+  | 'CONCURRENT_NEARLY_FULL'
+  | 'CONTINGENCY_FIRST_SEAT'
+  | 'CONTINGENCY_NEARLY_FULL'
+  | 'CONTINGENCY_NEW_PEAK';
 
 export type ApiKeyRole = 'ADMINISTRATOR' | 'AGENT' | 'PARTNER' | 'SUPERVISOR' | 'WALLBOARD';
 
@@ -58,6 +66,24 @@ export type UnavailableReason =
   'ALLOTMENT_FULL' | 'CONTINGENCY_CAPPED' | 'NO_SEAT_AVAILABLE' | 'NOT_ASSIGNED' | 'NOT_PURCHASED';
 
 export type UserStatus = 'ACTIVE' | 'DELETED' | 'PRE_ACTIVE' | 'SUSPENDED';
+
+export interface Alert {
+  acknowledgedAt: Timestamp | null;
+  acknowledgedBy: UserId | null;
+  at: Timestamp;
+  id: AlertId;
+  kind: AlertKind;
+  licence: LicenceCode;
+  organisationId: OrganisationId;
+  percent: number | null;
+  previous: number | null;
+  /**
+   * the organisation's, of the change that raised it
+   */
+  revision: number;
+  total: number;
+  used: number;
+}
 
 export interface Allotment {
   departmentId: DepartmentId;
@@ -322,6 +348,27 @@ export interface Pool {
   revision: number;
 }
 
+export interface PoolWatch {
+  /**
+   * {"everyMonth": 3, "months": {"24312": 0}}; null: none
+   */
+  caps: Json | null;
+  /**
+   * of caps, what holds in the organisation's billing period (W1)
+   */
+  contingencyCap: number | null;
+  licence: LicenceCode;
+  organisationId: OrganisationId;
+  /**
+   * the kinds of alerts that were raised and have not cleared
+   */
+  raised: Json;
+  /**
+   * when to be told (W3); null: as is usual
+   */
+  thresholds: Json | null;
+}
+
 export interface Purchase {
   base: number;
   concurrent: number;
@@ -432,6 +479,7 @@ export interface UserStatusInterval {
 }
 
 export interface DB {
+  alert: Alert;
   allotment: Allotment;
   apiKey: ApiKey;
   assignment: Assignment;
@@ -452,6 +500,7 @@ export interface DB {
   organisation: Organisation;
   organisationAncestor: OrganisationAncestor;
   pool: Pool;
+  poolWatch: PoolWatch;
   purchase: Purchase;
   repair: Repair;
   securityKey: SecurityKey;

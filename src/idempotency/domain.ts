@@ -10,7 +10,13 @@ export function idempotencyKeyReused(): IdempotencyKeyReused {
 }
 
 /** What a request with a key came to: the id of what it made or answered, or the refusal. */
-export type Outcome = { readonly id: string } | { readonly refusal: Refusal };
+export type Outcome =
+  | {
+      readonly id: string;
+      /** Of a logon that opened a newly billed seat (W2). */
+      readonly raisesPeak?: true;
+    }
+  | { readonly refusal: Refusal };
 
 /** Arguments in one spelling, so that equal ones compare equal: keys sorted, lists that are sets sorted, each once. */
 export function canonical(args: Readonly<Record<string, unknown>>): string {

@@ -49,6 +49,7 @@ export const access = {
   LicenceAssignment: reading(people),
   Session: reading(people),
   Denial: reading(supervision),
+  Alert: reading(figures),
   Purchase: reading(supervision),
   ApiKey: keys(administration),
   SecurityKey: reading(attendance),
@@ -70,6 +71,10 @@ export const access = {
   'Organisation.contractOptions': reading(administration),
   'Organisation.denialReport': reading(figures),
   'Organisation.rightSizing': reading(administration),
+  'Organisation.alerts': reading(figures),
+  'Alert.acknowledgedBy': reading(supervision),
+  'Organisation.alertThresholds': reading(administration),
+  'Organisation.contingencyCaps': reading(administration),
   'Organisation.apiKeys': keys(administration),
   'User.securityKeys': reading(attendance),
   'Organisation.auditLog': reading(administration),
@@ -80,6 +85,9 @@ export const access = {
   'Mutation.recordPurchase': purchases(selling),
   'Mutation.endPurchase': purchases(selling),
   'Mutation.setContractOptions': purchases(selling),
+  'Mutation.setContingencyCap': organisations(administration),
+  'Mutation.setAlertThresholds': organisations(administration),
+  'Mutation.acknowledgeAlerts': sessions(supervision),
   'Mutation.createUser': users(administration),
   'Mutation.setUserStatus': users(administration),
   'Mutation.eraseUser': users(administration),
@@ -103,6 +111,7 @@ export const access = {
   'Mutation.revokeApiKey': keys(administration),
 
   'Subscription.usageChanged': reading(figures),
+  'Subscription.usageAlerts': reading(figures),
   'Subscription.sessionChanged': reading(people),
 } as const satisfies Readonly<Record<string, Rule>>;
 

@@ -14,6 +14,7 @@ export type AssignmentId = Id<'LicenceAssignment'>;
 export type BaseLicenceId = Id<'BaseLicence'>;
 export type SessionId = Id<'Session'>;
 export type DenialId = Id<'Denial'>;
+export type AlertId = Id<'Alert'>;
 export type ApiKeyId = Id<'ApiKey'>;
 export type SecurityKeyId = Id<'SecurityKey'>;
 export type DepartmentId = Id<'Department'>;
@@ -60,6 +61,7 @@ const prefixes = {
   LicenceAssignment: 'asg',
   Session: 'ses',
   Denial: 'den',
+  Alert: 'alt',
   ApiKey: 'key',
   SecurityKey: 'sec',
   Department: 'dep',

@@ -1,3 +1,5 @@
+import { type Alert, watch } from '../alert/domain.ts';
+import { insertAlerts } from '../alert/store.ts';
 import { saveAllotments } from '../allotment/store.ts';
 import { deleteBaseLicences, listDueBaseLicences } from '../assignment/store.ts';
 import { type Change, doneBy } from '../audit/domain.ts';
@@ -31,8 +33,16 @@ import {
   lockHolders,
   saveHolders,
 } from '../session/store.ts';
-import { closeStep, type HistoryEntry, openTally, type Pool, type Tally } from '../usage/domain.ts';
-import { insertHistory, listPools, savePools, useKeys } from '../usage/store.ts';
+import {
+  closeStep,
+  emptyPool,
+  type HistoryEntry,
+  openTally,
+  type Pool,
+  type PoolStep,
+  type Tally,
+} from '../usage/domain.ts';
+import { insertHistory, listPools, savePools, useKeys, watchKeys } from '../usage/store.ts';
 import { settle, type Settled } from './domain.ts';
 
 /**
@@ -49,6 +59,8 @@ export interface Ledger {
   /** Whose the sessions are, live or ended, that were asked for. */
   readonly owners: ReadonlyMap<SessionId, UserId>;
   history: readonly HistoryEntry[];
+  /** What each step made of the pools, in order: what alerts are raised by. */
+  steps: readonly PoolStep[];
   denials: readonly Denial[];
   /** What is to stand in the audit log. */
   changes: readonly Change[];
@@ -265,6 +277,7 @@ export function inStep<Answer>(ledger: Ledger, work: (tally: Tally) => Answer): 
   closeStep(tally, ledger.now);
   ledger.pools = tally.pools;
   ledger.history = [...ledger.history, ...tally.history];
+  ledger.steps = [...ledger.steps, ...tally.steps];
   return answer;
 }
 
@@ -354,6 +367,7 @@ async function openLedgers(
         holders: become === undefined ? holders : new Map([...holders, ...become.holders]),
         owners,
         history: become?.history ?? [],
+        steps: become?.steps ?? [],
         denials: [],
         changes: [],
       };
@@ -455,15 +469,25 @@ type Changes = ReturnType<typeof changesOf>;
 function changesOf(open: OpenLedger, sessionsOnly: boolean) {
   const { ledger } = open;
   const organisationId = ledger.organisation.id;
-  const pools = [...ledger.pools.values()].flatMap((pool) => {
-    const changed = changedKeys(open.pools.get(pool.licence), pool);
-    return changed.length === 0 ? [] : [{ organisationId, ...pool, isUseOnly: isWithin(changed, useKeys) }];
+  const steps = Map.groupBy(ledger.steps, ({ after }) => after.licence);
+  const alerts: Alert[] = [];
+  const pools = [...ledger.pools.values()].flatMap((present) => {
+    const watched = watch(steps.get(present.licence) ?? [], present.raised);
+    alerts.push(...watched.alerts);
+    const pool = watched.raised === present.raised ? present : { ...present, raised: watched.raised };
+    const before = open.pools.get(pool.licence);
+    const changed = changedKeys(before, pool);
+    if (changed.length === 0) return [];
+    const known = before ?? emptyPool(pool.licence);
+    const isWatchChanged = watchKeys.some((key) => known[key] !== pool[key]);
+    return [{ organisationId, ...pool, isUseOnly: isWithin(changed, useKeys), isWatchChanged }];
   });
   const everyRowChanged =
     open.everyRowChanged ||
     ledger.organisation.activeUsers !== open.organisation.activeUsers ||
     ledger.organisation.activeInBillingPeriod !== open.organisation.activeInBillingPeriod;
-  const figuresChanged = everyRowChanged || pools.length > 0;
+  // Of a batch in which seats were taken and given back, the alerts may be all that changed.
+  const figuresChanged = everyRowChanged || pools.length > 0 || alerts.length > 0;
   const revision = open.organisation.revision + (figuresChanged ? 1 : 0);
   const sessions = changedSessions(open.holders, ledger.holders);
   return {
@@ -480,6 +504,7 @@ function changesOf(open: OpenLedger, sessionsOnly: boolean) {
     holders: { organisationId, before: open.holders, after: ledger.holders, at: ledger.now },
     history: ledger.history.map((entry) => ({ organisationId, ...entry })),
     denials: ledger.denials.map((denial) => ({ organisationId, ...denial })),
+    alerts: alerts.map((alert) => ({ organisationId, ...alert, revision })),
     periods: open.periods.map((period) => ({ organisationId, ...period })),
     organisation: {
       ...ledger.organisation,
@@ -516,6 +541,10 @@ function save(trx: Transaction, saved: readonly Changes[]): Promise<unknown>[] {
     insertDenials(
       trx,
       saved.flatMap(({ denials }) => denials),
+    ),
+    insertAlerts(
+      trx,
+      saved.flatMap(({ alerts }) => alerts),
     ),
     insertBillingPeriods(
       trx,

@@ -18,13 +18,13 @@ import { type NotFound, notFound } from '../kernel/refusal.ts';
 import { type Catalogue, hasBaseLicences, inCatalogueOrder, type Licence } from '../licence/domain.ts';
 import { listOpenPurchases } from '../purchase/store.ts';
 import {
-  type Books,
+  type Decided,
   endSessions,
   loseFeature,
   type Session,
   type SessionEndReason,
 } from '../session/domain.ts';
-import { changePool, emptyPool, type HistoryEntry, poolOf } from '../usage/domain.ts';
+import { changePool, emptyPool, poolOf } from '../usage/domain.ts';
 import { type Desk, inStep, type Ledger } from './commands.ts';
 
 /** The licences that a client named, in catalogue order; the first that the catalogue lacks is NOT_FOUND. */
@@ -45,13 +45,14 @@ export async function takeBaseLicences(
   userId: UserId,
   licences: readonly Licence[],
 ): Promise<BaseLicence[] | NoBaseLicenceAvailable> {
-  const { now, pools: before } = ledger;
+  const { now, pools: before, steps } = ledger;
   const taken: BaseLicence[] = [];
   for (const licence of licences.filter(hasBaseLicences)) {
     const released = await findReleasedBaseLicences(trx, organisationId, licence.code, userId);
     const base = inStep(ledger, (tally) => takeBaseLicence(tally, licence, userId, released, newId, now));
     if (base === null) {
       ledger.pools = before;
+      ledger.steps = steps;
       const locked = await listLockedUntil(trx, organisationId, licence.code);
       const purchases = await listOpenPurchases(trx, organisationId, licence.code, now);
       const pool = before.get(licence.code) ?? emptyPool(licence.code);
@@ -104,11 +105,9 @@ export function releaseLostFeature(ledger: Ledger, userId: UserId, feature: Lice
 }
 
 /** Puts decided books into the ledger. */
-export function apply(
-  ledger: Ledger,
-  { pools, holders, history }: Books & { history: readonly HistoryEntry[] },
-): void {
+export function apply(ledger: Ledger, { pools, holders, history, steps }: Decided): void {
   ledger.pools = pools;
   ledger.holders = holders;
   ledger.history = [...ledger.history, ...history];
+  ledger.steps = [...ledger.steps, ...steps];
 }

@@ -1,10 +1,19 @@
 import { type BaseLicence, freeBaseLicence } from '../assignment/domain.ts';
+import { capIn } from '../contingency-cap/domain.ts';
 import { earliest, type Instant } from '../kernel/clock.ts';
 import type { LicenceCode, UserId } from '../kernel/ids.ts';
 import { type BillingPeriod, nextBillingPeriod, type Organisation } from '../organisation/domain.ts';
 import { changeTotals, type Purchase } from '../purchase/domain.ts';
 import { expireSessions, type Holder, type Session } from '../session/domain.ts';
-import { closeStep, type HistoryEntry, openTally, type Pool, resetPeak } from '../usage/domain.ts';
+import {
+  changePool,
+  closeStep,
+  type HistoryEntry,
+  openTally,
+  type Pool,
+  type PoolStep,
+  resetPeak,
+} from '../usage/domain.ts';
 
 /** All that falls due after the organisation's `settledAt`, up to and with the instant it is to be settled to. */
 export interface Due {
@@ -23,6 +32,7 @@ export interface Settled {
   readonly pools: ReadonlyMap<LicenceCode, Pool>;
   readonly holders: ReadonlyMap<UserId, Holder>;
   readonly history: readonly HistoryEntry[];
+  readonly steps: readonly PoolStep[];
   /** The billing periods that began on the way. */
   readonly periods: readonly BillingPeriod[];
   /** Whether every row of the organisation changed, not only those of `pools` (C5). */
@@ -64,12 +74,18 @@ export function settle(
     for (const purchase of ends.get(key) ?? []) changeTotals(tally, purchase.licence, purchase, -1);
     for (const purchase of starts.get(key) ?? []) changeTotals(tally, purchase.licence, purchase, 1);
     for (const base of baseLicences.get(key) ?? []) freeBaseLicence(tally, base);
-    if (period.until.getTime() === key) {
+    const opensPeriod = period.until.getTime() === key;
+    if (opensPeriod) {
       period = nextBillingPeriod(period, organisation.timeZone);
       periods.push(period);
-      for (const [licence, pool] of tally.pools) tally.pools.set(licence, resetPeak(pool, at));
+      for (const [licence, pool] of tally.pools) {
+        changePool(tally, licence, {
+          ...resetPeak(pool, at),
+          contingencyCap: capIn(pool.caps, period.month),
+        });
+      }
     }
-    closeStep(tally, at);
+    closeStep(tally, at, opensPeriod);
   }
 
   const periodChanged = periods.length > 0;
@@ -84,6 +100,7 @@ export function settle(
     pools: tally.pools,
     holders,
     history: tally.history,
+    steps: tally.steps,
     periods,
     everyRowChanged: periodChanged,
   };

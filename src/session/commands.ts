@@ -69,13 +69,21 @@ export type ForceLogoff =
   | { readonly of: 'USER'; readonly organisationId: OrganisationId; readonly userId: UserId }
   | { readonly of: 'ORGANISATION'; readonly organisationId: OrganisationId };
 
-type Answer = Session | LogonRefusal | SessionEnded | IdempotencyKeyReused | InvalidInput | NotFound;
+/** A session as a logon answers it. */
+export interface LoggedOn extends Session {
+  /** Whether the logon opened a newly billed seat, of its licence or of a feature (W2). */
+  readonly raisesPeak: boolean;
+}
+
+type LogonAnswer = LoggedOn | LogonRefusal | IdempotencyKeyReused | InvalidInput | NotFound;
+type Answer =
+  Session | LoggedOn | LogonRefusal | SessionEnded | IdempotencyKeyReused | InvalidInput | NotFound;
 type SessionAnswer = Session | SessionEnded | InvalidInput | NotFound;
 
 /** What can be asked about sessions. Requests of one organisation that arrive together are decided together. */
 export interface SessionCommands {
   /** L1 to L6. */
-  logon(request: Logon): Promise<Answer>;
+  logon(request: Logon): Promise<LogonAnswer>;
   /** L7 and L8: the lease starts anew. */
   renewSession(request: OfSession): Promise<SessionAnswer>;
   /** L7. */
@@ -209,7 +217,7 @@ export function createSessionCommands(
     const askSession = async (kind: SessionRequest['kind'], of: OfSessionFeatures): Promise<SessionAnswer> =>
       (await ask(tenants, { kind, of })) as SessionAnswer;
     return {
-      logon: (logon) => ask(tenants, { kind: 'LOGON', logon }),
+      logon: async (logon) => (await ask(tenants, { kind: 'LOGON', logon })) as LogonAnswer,
       renewSession: (of) =>
         new Promise((answer, fail) => {
           renewal({ ...of, tenants, answer: answer as (answer: Answer) => void, fail });
@@ -337,6 +345,8 @@ interface Decision {
   readonly asked: Asked;
   readonly answer: Answer | null;
   readonly shows?: SessionId;
+  /** Of a logon that opened a newly billed seat, and of its repeats (W2). */
+  readonly raisesPeak?: boolean;
   readonly remembered?: { readonly request: Of<KeyedRequest>; readonly outcome: Outcome };
 }
 
@@ -362,7 +372,10 @@ function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Fact
     if (known !== undefined) {
       if ('code' in known) answer(asked, known);
       else if ('refusal' in known) answer(asked, known.refusal as LogonRefusal);
-      else decided.set(asked, { asked, answer: null, shows: known.id as SessionId });
+      else {
+        const { id, raisesPeak = false } = known;
+        decided.set(asked, { asked, answer: null, shows: id as SessionId, raisesPeak });
+      }
       continue;
     }
     const identity = keyed === undefined || keyed.key === null ? null : identityOf(keyed);
@@ -401,24 +414,29 @@ function decideOrganisation(ledger: Ledger, batch: readonly Asked[], facts: Fact
   ledger.denials = [...ledger.denials, ...admission.denials];
   for (const [index, { asked, request }] of admitted.entries()) {
     const given = admission.answers[index] ?? null;
+    const raisesPeak = admission.raisesPeak[index] ?? false;
     const keyed = asked.kind === 'LOGON' ? facts.keyed.get(asked.logon) : undefined;
     decided.set(asked, {
       asked,
       answer: given,
       shows: request.sessionId,
+      raisesPeak,
       ...(keyed === undefined || given === null
         ? {}
-        : {
-            remembered: { request: keyed, outcome: isRefusal(given) ? { refusal: given } : { id: given.id } },
-          }),
+        : { remembered: { request: keyed, outcome: outcomeOf(given, raisesPeak) } }),
     });
   }
   for (const { asked, of } of repeats) {
-    const first = decided.get(of)?.answer ?? null;
+    const { answer: first = null, raisesPeak = false } = decided.get(of) ?? {};
     if (first === null || isRefusal(first)) answer(asked, first ?? notFound('session'));
-    else decided.set(asked, { asked, answer: null, shows: first.id });
+    else decided.set(asked, { asked, answer: null, shows: first.id, raisesPeak });
   }
   return [...decided.values()];
+}
+
+function outcomeOf(given: Session | LogonRefusal | SessionEnded, raisesPeak: boolean): Outcome {
+  if (isRefusal(given)) return { refusal: given };
+  return raisesPeak ? { id: given.id, raisesPeak } : { id: given.id };
 }
 
 /**
@@ -482,10 +500,12 @@ async function showSessions(
     readonly asked: Asked;
     readonly organisationId: OrganisationId;
     readonly id: SessionId;
+    readonly raisesPeak: boolean;
   }[] = [];
-  for (const { asked, answer, shows } of decisions) {
-    if (answer !== null) answers.set(asked, answer);
-    else if (shows !== undefined) missing.push({ asked, organisationId: organisationOf(asked), id: shows });
+  for (const { asked, answer, shows, raisesPeak = false } of decisions) {
+    if (answer !== null) answers.set(asked, isRefusal(answer) ? answer : { ...answer, raisesPeak });
+    else if (shows !== undefined)
+      missing.push({ asked, organisationId: organisationOf(asked), id: shows, raisesPeak });
   }
   if (missing.length === 0) return answers;
 
@@ -498,10 +518,10 @@ async function showSessions(
       for (const session of sessions) shown.set(`${organisationId}/${session.id}`, session);
     }
   }
-  for (const { asked, organisationId, id } of missing) {
+  for (const { asked, organisationId, id, raisesPeak } of missing) {
     const session = shown.get(`${organisationId}/${id}`);
     if (session === undefined) throw new Error(`Session ${id} is known and gone`);
-    answers.set(asked, session);
+    answers.set(asked, { ...session, raisesPeak });
   }
   return answers;
 }

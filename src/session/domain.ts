@@ -12,6 +12,8 @@ import {
   openTally,
   type Pool,
   poolOf,
+  type PoolStep,
+  raisesPeak,
   type Tally,
 } from '../usage/domain.ts';
 import type { UserStatus } from '../user/domain.ts';
@@ -56,7 +58,7 @@ export interface Holder {
   readonly sessions: readonly Session[];
 }
 
-/** A refused logon, or a feature that was answered NOT_PURCHASED, NO_SEAT_AVAILABLE or ALLOTMENT_FULL (L5). */
+/** A refused logon, or a feature that was refused for want of seats: NOT_PURCHASED, NO_SEAT_AVAILABLE, CONTINGENCY_CAPPED, ALLOTMENT_FULL (L5). */
 export interface Denial {
   readonly id: DenialId;
   readonly userId: UserId;
@@ -74,6 +76,11 @@ export type DeviceInUse = Refusal<'DEVICE_IN_USE'>;
 export interface NoSeatAvailable extends Refusal<'NO_SEAT_AVAILABLE'> {
   readonly licence: LicenceCode;
 }
+export interface ContingencyCapped extends Refusal<'CONTINGENCY_CAPPED'> {
+  readonly licence: LicenceCode;
+  /** How many contingency seats may come to be billed this month. */
+  readonly cap: number;
+}
 export interface NoChannelAvailable extends Refusal<'NO_CHANNEL_AVAILABLE'> {
   /** Every feature that was refused, and why. */
   readonly features: readonly SessionFeature[];
@@ -86,6 +93,7 @@ export type LogonRefusal =
   | SecondFactorRequired
   | DeviceInUse
   | NoSeatAvailable
+  | ContingencyCapped
   | AllotmentFull
   | NoChannelAvailable
   /** Of `device`: the user has too many. */
@@ -126,10 +134,17 @@ export interface Books {
   readonly holders: ReadonlyMap<UserId, Holder>;
 }
 
-export interface Admission extends Books {
+/** The books after a decision, and what led there. */
+export interface Decided extends Books {
+  readonly history: readonly HistoryEntry[];
+  readonly steps: readonly PoolStep[];
+}
+
+export interface Admission extends Decided {
   /** One for each request, in their order. */
   readonly answers: readonly Answer[];
-  readonly history: readonly HistoryEntry[];
+  /** Of each request, whether it opened a newly billed seat, of its licence or of a feature (W2). */
+  readonly raisesPeak: readonly boolean[];
   readonly denials: readonly Denial[];
 }
 
@@ -145,12 +160,13 @@ export interface Terms {
  */
 export function admit(books: Books, requests: readonly Request[], terms: Terms, now: Instant): Admission {
   const desk = openDesk(books);
+  const raised: boolean[] = [];
   const answers = requests.map((request) => {
     const answer = decide(desk, request, terms, now);
-    closeStep(desk.tally, now);
+    raised.push(closeStep(desk.tally, now).some(raisesPeak));
     return answer;
   });
-  return { ...closeDesk(desk), answers, denials: desk.denials };
+  return { ...closeDesk(desk), answers, raisesPeak: raised, denials: desk.denials };
 }
 
 /** Ends the sessions that `ends` picks, in one step (U3, U5, L8). */
@@ -159,7 +175,7 @@ export function endSessions(
   ends: (session: Session) => boolean,
   reason: SessionEndReason,
   at: Instant,
-): Books & { readonly history: readonly HistoryEntry[] } {
+): Decided {
   const desk = openDesk(books);
   for (const holder of books.holders.values()) {
     for (const session of holder.sessions)
@@ -181,12 +197,7 @@ export function expireSessions(
 }
 
 /** U5: releases a feature that was unassigned from every session of the user; the sessions live on without it. */
-export function loseFeature(
-  books: Books,
-  userId: UserId,
-  licence: LicenceCode,
-  at: Instant,
-): Books & { readonly history: readonly HistoryEntry[] } {
+export function loseFeature(books: Books, userId: UserId, licence: LicenceCode, at: Instant): Decided {
   const desk = openDesk(books);
   const lost: SessionFeature = { licence, admittedAs: null, unavailableReason: 'NOT_ASSIGNED' };
   for (const session of holderOf(desk, userId).sessions) {
@@ -226,8 +237,8 @@ function openDesk({ pools, holders }: Books): Desk {
   return { tally: openTally(pools), holders: new Map(holders), denials: [] };
 }
 
-function closeDesk({ tally, holders }: Desk): Books & { readonly history: readonly HistoryEntry[] } {
-  return { pools: tally.pools, holders, history: tally.history };
+function closeDesk({ tally, holders }: Desk): Decided {
+  return { pools: tally.pools, holders, history: tally.history, steps: tally.steps };
 }
 
 function decide(desk: Desk, request: Request, terms: Terms, now: Instant): Answer {
@@ -266,9 +277,9 @@ function decideLogon(desk: Desk, logon: Logon, terms: Terms, now: Instant): Answ
   }
 
   const seat = decideSeat(desk, holder, licence);
-  if (isWant(seat)) {
-    deny(desk, userId, licence.code, seat, terms, now);
-    return seat === 'ALLOTMENT_FULL' ? allotmentFull(licence, holder) : noSeatAvailable(licence);
+  if (typeof seat !== 'string') {
+    deny(desk, userId, licence.code, seat.code, terms, now);
+    return seat;
   }
 
   const decisions = decideFeatures(desk, holder, logon.features ?? [...holder.assigned], terms);
@@ -339,23 +350,20 @@ function checkLogon(
   return null;
 }
 
-/** Why there is no seat: none is free, or none that the user's department may take. */
-type Want = 'NO_SEAT_AVAILABLE' | 'ALLOTMENT_FULL';
-
-function isWant(seat: AdmittedAs | Want): seat is Want {
-  return seat === 'NO_SEAT_AVAILABLE' || seat === 'ALLOTMENT_FULL';
-}
-
 /** L2: what a seat of the licence would be for this user, or why there is none; joining one's own hold is always possible. */
-function decideSeat(desk: Desk, holder: Holder, licence: Licence): AdmittedAs | Want {
+function decideSeat(
+  desk: Desk,
+  holder: Holder,
+  licence: Licence,
+): AdmittedAs | NoSeatAvailable | ContingencyCapped | AllotmentFull {
   const own = holdsOf(holder).get(licence.code);
   if (own !== undefined) return own;
   if (licence.seatModel === 'FIXED') return 'FIXED';
   const pool = poolOf(desk.tally, licence.code);
   const seat = freeSeat(pool);
-  if (seat === null) return 'NO_SEAT_AVAILABLE';
+  if (seat === null) return noSeat(licence, pool);
   if (pool.allotments.length === 0) return seat;
-  return availableTo(pool, holder.departmentId) > 0 ? seat : 'ALLOTMENT_FULL';
+  return availableTo(pool, holder.departmentId) > 0 ? seat : allotmentFull(licence, holder);
 }
 
 /** L3: each feature by itself, in catalogue order. Codes of other categories are left out: the user has licence types too. */
@@ -375,9 +383,10 @@ function decideFeatures(
       });
       if (!holder.assigned.has(feature.code)) return unavailable('NOT_ASSIGNED');
       const seat = decideSeat(desk, holder, feature);
-      if (!isWant(seat)) return { licence: feature.code, admittedAs: seat, unavailableReason: null };
+      if (typeof seat === 'string')
+        return { licence: feature.code, admittedAs: seat, unavailableReason: null };
       const { concurrentTotal, contingencyTotal } = poolOf(desk.tally, feature.code);
-      return unavailable(concurrentTotal + contingencyTotal === 0 ? 'NOT_PURCHASED' : seat);
+      return unavailable(concurrentTotal + contingencyTotal === 0 ? 'NOT_PURCHASED' : seat.code);
     });
 }
 
@@ -515,7 +524,17 @@ function merge(features: readonly SessionFeature[], decisions: readonly SessionF
   ];
 }
 
-export function noSeatAvailable({ code, name }: Licence): NoSeatAvailable {
+/** Why there is no seat, where `freeSeat` has none: what the cap keeps would be a seat else (W1). */
+function noSeat({ code, name }: Licence, pool: Pool): NoSeatAvailable | ContingencyCapped {
+  const { contingencyCap: cap, concurrentTotal, contingencyTotal, inUse } = pool;
+  if (cap !== null && inUse < concurrentTotal + contingencyTotal) {
+    return {
+      code: 'CONTINGENCY_CAPPED',
+      message: `Only contingency seats of ${name} are left, and no more than ${cap} of them may come to be billed this month; raise the cap with setContingencyCap, or try again when someone has logged off.`,
+      licence: code,
+      cap,
+    };
+  }
   return {
     code: 'NO_SEAT_AVAILABLE',
     message: `Every seat of ${name} is in use, contingency included; try again when someone has logged off.`,

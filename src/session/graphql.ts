@@ -17,8 +17,9 @@ import {
 import { invalidInput, isRefusal, type NotFound, notFound, type Refusal } from '../kernel/refusal.ts';
 import { type Grant, grantOf } from '../kernel/access.ts';
 import { type News, type Position, sessionTopic } from '../live/live.ts';
-import type { ForceLogoff, SessionCommands } from './commands.ts';
+import type { ForceLogoff, LoggedOn, SessionCommands } from './commands.ts';
 import type {
+  ContingencyCapped,
   Denial,
   DeviceInUse,
   LicenceNotAssigned,
@@ -353,6 +354,19 @@ const AllotmentFullError = builder.objectRef<AllotmentFull>('AllotmentFull').imp
     }),
   }),
 });
+const ContingencyCappedError = builder.objectRef<ContingencyCapped>('ContingencyCapped').implement({
+  interfaces: ['UserError'],
+  description:
+    'Only contingency seats are left, and the organisation capped how many of them may come to be billed this month.',
+  fields: (t) => ({
+    licence: t.field({
+      type: 'Licence',
+      description: 'Of which licence.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+    cap: t.exposeInt('cap', { description: 'How many may.' }),
+  }),
+});
 const NoChannelAvailableError = builder.objectRef<NoChannelAvailable>('NoChannelAvailable').implement({
   interfaces: ['UserError'],
   description: 'The licence needs at least one channel, and this logon was granted none.',
@@ -376,12 +390,26 @@ function payload(name: string, description: string) {
   });
 }
 
-function toPayload<Refused extends Refusal>(
+function toPayload<Found extends Session, Refused extends Refusal>(
   organisationId: OrganisationId,
-  answer: Session | Refused,
-): { readonly session: SessionRow } | Refused {
+  answer: Found | Refused,
+): { readonly session: Found & SessionRow } | Refused {
   return 'device' in answer ? { session: { ...answer, organisationId } } : answer;
 }
+
+const LogonPayload = builder
+  .objectRef<{ readonly session: SessionRow & LoggedOn }>('LogonPayload')
+  .implement({
+    description: 'The session that was started, or found.',
+    fields: (t) => ({
+      session: t.expose('session', { type: 'Session', description: 'As it is now.' }),
+      raisesPeak: t.boolean({
+        description:
+          'Whether this logon opened a contingency seat, of its licence or of a feature, that is billed for the month and was not before. A repeat with the same `idempotencyKey` answers the same.',
+        resolve: ({ session }) => session.raisesPeak,
+      }),
+    }),
+  });
 
 const LogonInput = builder.inputType('LogonInput', {
   description: 'Who logs on, with what, where.',
@@ -420,7 +448,7 @@ mutation({
   description:
     'Logs a user on: decides a seat, and each feature by itself. Grants are answered with what was not granted, and why.',
   input: LogonInput,
-  payload: payload('LogonPayload', 'The session that was started, or found.'),
+  payload: LogonPayload,
   errors: [
     UserNotActiveError,
     LicenceNotAssignedError,
@@ -428,6 +456,7 @@ mutation({
     DeviceInUseError,
     NoSeatAvailableError,
     AllotmentFullError,
+    ContingencyCappedError,
     NoChannelAvailableError,
     IdempotencyKeyReused,
   ],
@@ -453,7 +482,7 @@ mutation({
       const { message } = answer;
       return securityKeys.require(services, whose, 'LOGON', { message, proof });
     }
-    return toPayload<Refusal>(organisationId, answer);
+    return toPayload<LoggedOn, Refusal>(organisationId, answer);
   },
 });
 
@@ -529,7 +558,7 @@ async function onSession<Refused extends Refusal>(
   const reference = await readId(context, 'Session', sessionId, 'session', grant);
   if (isRefusal(reference)) return reference;
   const { organisationId, id } = reference;
-  return toPayload(organisationId, await command({ organisationId, sessionId: id }));
+  return toPayload<Session, Refused>(organisationId, await command({ organisationId, sessionId: id }));
 }
 
 const ForceLogoffInput = builder.inputType('ForceLogoffInput', {

@@ -1,4 +1,6 @@
+import type { AlertKind, Thresholds } from '../alert/domain.ts';
 import type { Allotment } from '../allotment/domain.ts';
+import type { ContingencyCaps } from '../contingency-cap/domain.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode, SessionId, UserId } from '../kernel/ids.ts';
 
@@ -8,7 +10,7 @@ export type SeatPool = 'CONCURRENT' | 'CONTINGENCY';
 export type AdmittedAs = SeatPool | 'FIXED';
 
 /** The kept counters of one licence of one organisation. All are whole numbers, none negative. */
-export interface Pool {
+export interface Counters {
   readonly licence: LicenceCode;
   /** Totals in force now (P1). */
   readonly baseTotal: number;
@@ -31,6 +33,21 @@ export interface Pool {
   readonly allotments: readonly Allotment[];
 }
 
+/** The counters, with what is set for the pool and what has been said of it: of most pools, nothing. */
+export interface Pool extends Counters {
+  /** How many contingency seats may come to be billed in the running period (W1); null: as many as there are. */
+  readonly contingencyCap: number | null;
+  /** What the customer set, for this month and others. */
+  readonly caps: ContingencyCaps | null;
+  /** When the customer wants to be told (W3); null: as is usual. */
+  readonly thresholds: Thresholds | null;
+  /** The alerts that were raised and have not cleared: none is raised twice. */
+  readonly raised: readonly AlertKind[];
+}
+
+/** One list for all pools of which no alert stands. */
+export const noneRaised: readonly AlertKind[] = [];
+
 export function emptyPool(licence: LicenceCode): Pool {
   return {
     licence,
@@ -46,6 +63,10 @@ export function emptyPool(licence: LicenceCode): Pool {
     holders: 0,
     purchases: 0,
     allotments: [],
+    contingencyCap: null,
+    caps: null,
+    thresholds: null,
+    raised: noneRaised,
   };
 }
 
@@ -60,7 +81,7 @@ export interface BaseUsage {
 }
 
 /** B5 and P2: `available − overAllocated = total − used + reusable`, and at most one of the two is above zero. */
-export function baseUsage({ baseTotal, assigned, reusable, locked }: Pool): BaseUsage {
+export function baseUsage({ baseTotal, assigned, reusable, locked }: Counters): BaseUsage {
   return {
     total: baseTotal,
     used: assigned + reusable + locked,
@@ -80,7 +101,7 @@ export interface ConcurrentUsage {
 }
 
 /** C1 and P2. */
-export function concurrentUsage({ concurrentTotal, contingencyTotal, inUse }: Pool): ConcurrentUsage {
+export function concurrentUsage({ concurrentTotal, contingencyTotal, inUse }: Counters): ConcurrentUsage {
   return {
     total: concurrentTotal,
     used: Math.min(inUse, concurrentTotal),
@@ -99,7 +120,7 @@ export interface ContingencyUsage {
 }
 
 /** C1, C2 and C3. */
-export function contingencyUsage(pool: Pool): ContingencyUsage {
+export function contingencyUsage(pool: Counters): ContingencyUsage {
   const used = contingencyUsed(pool);
   return {
     total: pool.contingencyTotal,
@@ -119,10 +140,18 @@ export function contingencyUsed({ concurrentTotal, contingencyTotal, inUse }: Se
   return Math.min(Math.max(0, inUse - concurrentTotal), contingencyTotal);
 }
 
+/** How many contingency seats logons may open: those that the cap leaves, and those paid for already (W1, C3). */
+export function contingencyLimit({ contingencyTotal, contingencyCap, maxUsed }: Pool): number {
+  return contingencyCap === null
+    ? contingencyTotal
+    : Math.min(contingencyTotal, Math.max(contingencyCap, maxUsed));
+}
+
 /** The pool that the next hold would be admitted from: concurrent first, then contingency (L2). */
-export function freeSeat({ concurrentTotal, contingencyTotal, inUse }: Pool): SeatPool | null {
+export function freeSeat(pool: Pool): SeatPool | null {
+  const { concurrentTotal, inUse } = pool;
   if (inUse < concurrentTotal) return 'CONCURRENT';
-  return inUse < concurrentTotal + contingencyTotal ? 'CONTINGENCY' : null;
+  return inUse < concurrentTotal + contingencyLimit(pool) ? 'CONTINGENCY' : null;
 }
 
 /** Raises the period's peak to what is in use, if that is higher: never samples, never falls (C2). */
@@ -159,6 +188,20 @@ export interface HistoryEntry extends HistoryEvent {
   readonly maxUsed: number;
 }
 
+/** What a step made of a pool. */
+export interface PoolStep {
+  readonly at: Instant;
+  readonly before: Pool;
+  readonly after: Pool;
+  /** A billing period began with it: what is in use is billed anew (C2). */
+  readonly opensPeriod: boolean;
+}
+
+/** Whether the step opened a seat that is billed for the month and was not before (W2). */
+export function raisesPeak({ before, after, opensPeriod }: PoolStep): boolean {
+  return after.maxUsed > (opensPeriod ? 0 : before.maxUsed);
+}
+
 /**
  * The pools while a *step* is under way: one request, or all that falls due at one instant. Between the changes of
  * a step no state exists (T3), so peaks are raised, and history's counters are read, only when it closes.
@@ -167,11 +210,14 @@ export interface Tally {
   readonly pools: Map<LicenceCode, Pool>;
   readonly history: HistoryEntry[];
   readonly events: HistoryEvent[];
-  readonly touched: Set<LicenceCode>;
+  /** Every step so far, pool by pool, in order: what holds between two requests is not missed (W3). */
+  readonly steps: PoolStep[];
+  /** The pools that the step has changed, as they were before it. */
+  readonly touched: Map<LicenceCode, Pool>;
 }
 
 export function openTally(pools: ReadonlyMap<LicenceCode, Pool>): Tally {
-  return { pools: new Map(pools), history: [], events: [], touched: new Set() };
+  return { pools: new Map(pools), history: [], events: [], steps: [], touched: new Map() };
 }
 
 export function poolOf(tally: Tally, licence: LicenceCode): Pool {
@@ -179,17 +225,27 @@ export function poolOf(tally: Tally, licence: LicenceCode): Pool {
 }
 
 export function changePool(tally: Tally, licence: LicenceCode, change: Partial<Pool>): void {
-  tally.pools.set(licence, { ...poolOf(tally, licence), ...change });
-  tally.touched.add(licence);
+  const before = poolOf(tally, licence);
+  tally.pools.set(licence, { ...before, ...change });
+  if (!tally.touched.has(licence)) tally.touched.set(licence, before);
 }
 
-/** Ends a step: every state between two requests counts for the peak, even at one instant (C2, T3). */
-export function closeStep(tally: Tally, at: Instant): void {
-  for (const licence of tally.touched) tally.pools.set(licence, raisePeak(poolOf(tally, licence), at));
+/**
+ * Ends a step: every state between two requests counts for the peak, even at one instant (C2, T3).
+ * @returns what it made of the pools that it changed
+ */
+export function closeStep(tally: Tally, at: Instant, opensPeriod = false): readonly PoolStep[] {
+  const steps = [...tally.touched].map(([licence, before]): PoolStep => {
+    const after = raisePeak(poolOf(tally, licence), at);
+    tally.pools.set(licence, after);
+    return { at, before, after, opensPeriod };
+  });
+  tally.steps.push(...steps);
   for (const event of tally.events) {
     const { inUse, concurrentTotal, contingencyTotal, maxUsed } = poolOf(tally, event.licence);
     tally.history.push({ ...event, at, inUse, concurrentTotal, contingencyTotal, maxUsed });
   }
   tally.touched.clear();
   tally.events.length = 0;
+  return steps;
 }

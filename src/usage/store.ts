@@ -5,13 +5,13 @@ import { keyset, type PageRequest } from '../database/page.ts';
 import type { Pool as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
-import type { HistoryEntry, Pool } from './domain.ts';
+import { type Counters, type HistoryEntry, noneRaised, type Pool } from './domain.ts';
 
-/** null: the licence is not allotted. */
-type Read = Selectable<Row> & { readonly allotments: Pool['allotments'] | null };
+/** allotments are null where the licence is not allotted. */
+type Read = Selectable<Row> & { readonly allotments: Counters['allotments'] | null };
 
-function toPool({ organisationId: _, revision: __, allotments, ...pool }: Read): Pool {
-  return { ...pool, allotments: allotments ?? [] };
+function toCounters<Row extends Read>({ organisationId: _, revision: __, allotments, ...counters }: Row) {
+  return { ...counters, allotments: allotments ?? [] };
 }
 
 /** An organisation's allotments, by licence: looked up once an organisation, not once a pool. */
@@ -21,9 +21,16 @@ const allotted = `cross join lateral (
         'maximum', maximum, 'inUse', in_use) order by department_id) as departments
       from allotment where organisation_id = given.organisation_id group by licence) licences offset 0) allotted`;
 
-const selectPools = forRows<Read>(`
+/** What is set for a pool, and which alerts stand: all null where there is no row of it. */
+type ReadPool = Read & { readonly [Column in keyof Watch]: Watch[Column] | null };
+type Watch = Pick<Pool, (typeof watchKeys)[number]>;
+
+const selectPools = forRows<ReadPool>(`
   select pool.*, allotted.departments -> pool.licence as allotments from $given ${allotted} cross join lateral (
-    select * from pool where organisation_id = given.organisation_id offset 0) pool`)({
+    select pool.*, watch.contingency_cap, watch.caps, watch.thresholds, watch.raised
+    from pool left join pool_watch watch
+      on watch.organisation_id = given.organisation_id and watch.licence = pool.licence
+    where pool.organisation_id = given.organisation_id offset 0) pool`)({
   organisationId: 'uuid',
 });
 
@@ -37,14 +44,17 @@ export async function listPools(
     organisationIds.map((organisationId) => ({ organisationId })),
   );
   const pools = new Map(organisationIds.map((id) => [id, new Map<LicenceCode, Pool>()]));
-  for (const row of rows) pools.get(row.organisationId)?.set(row.licence, toPool(row));
+  for (const row of rows) {
+    const pool = toCounters(row);
+    pools.get(row.organisationId)?.set(row.licence, { ...pool, raised: pool.raised ?? noneRaised });
+  }
   return pools;
 }
 
 /** A pool as the Licence Mapping page shows it: with the revision at which the row last changed (C5). */
 export interface MappedPool {
   readonly organisationId: OrganisationId;
-  readonly pool: Pool;
+  readonly pool: Counters;
   readonly revision: number;
   readonly activeUsers: number;
   readonly activeInBillingPeriod: number;
@@ -96,7 +106,7 @@ export async function listMappedPools(
         );
   return rows.map(({ rowRevision, activeUsers, activeInBillingPeriod, ...row }) => ({
     organisationId: row.organisationId,
-    pool: toPool(row),
+    pool: toCounters(row),
     revision: rowRevision,
     activeUsers,
     activeInBillingPeriod,
@@ -156,16 +166,55 @@ const saveWhole = insertInto(
   revision: 'bigint',
 });
 
+/** What is set for a pool, and what has been said of it. */
+export const watchKeys = [
+  'contingencyCap',
+  'caps',
+  'thresholds',
+  'raised',
+] as const satisfies readonly (keyof Pool)[];
+
+const saveWatches = insertInto(
+  'poolWatch',
+  `on conflict (organisation_id, licence) do update set
+    contingency_cap = excluded.contingency_cap,
+    caps = excluded.caps,
+    thresholds = excluded.thresholds,
+    raised = excluded.raised`,
+)({
+  organisationId: 'uuid',
+  licence: 'text',
+  contingencyCap: 'integer',
+  caps: 'jsonb',
+  thresholds: 'jsonb',
+  raised: 'jsonb',
+});
+
 /**
  * Writes pools as they are now, under the revision of the change (C5).
- * @param pools those with `isUseOnly` are there already, and changed nothing but `useKeys`
+ * @param pools those with `isUseOnly` are there already, and changed nothing but `useKeys`; those with `isWatchChanged`
+ *   changed some of `watchKeys`
  */
 export async function savePools(
   trx: Transaction,
-  pools: readonly Of<Pool & { readonly revision: number; readonly isUseOnly: boolean }>[],
+  pools: readonly Of<
+    Pool & { readonly revision: number; readonly isUseOnly: boolean; readonly isWatchChanged: boolean }
+  >[],
 ): Promise<void> {
   const [uses, wholes] = parted(pools, ({ isUseOnly }) => isUseOnly);
-  await Promise.all([updateUse(trx, uses), saveWhole(trx, wholes)]);
+  const watches = pools
+    .filter(({ isWatchChanged }) => isWatchChanged)
+    .map(({ caps, thresholds, raised, ...pool }) => ({
+      ...pool,
+      caps: asJson(caps),
+      thresholds: asJson(thresholds),
+      raised: asJson(raised),
+    }));
+  await Promise.all([updateUse(trx, uses), saveWhole(trx, wholes), saveWatches(trx, watches)]);
+}
+
+function asJson(value: object | null): string | null {
+  return value === null ? null : JSON.stringify(value);
 }
 
 const insertEntries = insertInto('history')({

@@ -24,6 +24,7 @@ interface Things {
   readonly colleagueSession: string;
   readonly denial: string;
   readonly mapping: string;
+  readonly alert: string;
   readonly apiKey: string;
   readonly securityKey: string;
   readonly colleagueSecurityKey: string;
@@ -72,7 +73,8 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
   );
   const { data } = await server.query(
     `query ($id: ID!, $user: ID!) {
-      node(id: $id) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } } }
+      node(id: $id) { ... on Organisation {
+        denials { edges { node { id } } } alerts { edges { node { id } } } licenceMapping { id } } }
       user: node(id: $user) { ... on User { assignments { id } } }
     }`,
     { id: organisation, user },
@@ -87,12 +89,22 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
     colleagueSession: others.session?.id ?? '',
     denial: data.node.denials.edges[0].node.id,
     mapping: data.node.licenceMapping[0].id,
+    alert: await acknowledged(data.node.alerts.edges[0].node.id, user),
     apiKey: made.apiKey.id,
     securityKey: await plantSecurityKey(user),
     colleagueSecurityKey: await plantSecurityKey(colleague),
     department: await plantDepartment(organisation),
     externalId: input.externalId,
   };
+}
+
+/** @returns the alert's id, once the user has acknowledged it: whoever did is not everybody's to see */
+async function acknowledged(alert: string, user: string): Promise<string> {
+  await server.pool.query(
+    'update alert set acknowledged_at = now(), acknowledged_by = $2 where organisation_id = $1',
+    [organisationOf(alert), userOf(user)],
+  );
+  return alert;
 }
 
 /** @returns the id of a security key of the user's; each has one, which is there again if it was removed */
@@ -198,6 +210,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   LicenceAssignment: node(({ assignment }) => assignment),
   Session: node(({ session, colleagueSession }, isOwn) => (isOwn ? session : colleagueSession)),
   Denial: node(({ denial }) => denial),
+  Alert: node(({ alert }) => alert),
   Purchase: node(({ purchase }) => purchase),
   ApiKey: node(({ apiKey }) => apiKey),
   SecurityKey: node(({ securityKey, colleagueSecurityKey }, isOwn) =>
@@ -226,6 +239,13 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
     'field: denialReport(from: "2026-01-01T00:00:00Z", until: "2026-06-01T00:00:00Z") { licences { denials } }',
   ),
   'Organisation.rightSizing': ofOrganisation('field: rightSizing { licence { code } }'),
+  'Organisation.alerts': ofOrganisation('field: alerts { edges { node { used } } }'),
+  'Alert.acknowledgedBy': read(
+    'query ($id: ID!) { node(id: $id) { __typename ... on Alert { field: acknowledgedBy { username } } } }',
+    ({ alert }) => ({ id: alert }),
+  ),
+  'Organisation.alertThresholds': ofOrganisation('field: alertThresholds { newPeak }'),
+  'Organisation.contingencyCaps': ofOrganisation('field: contingencyCaps { everyMonth }'),
   'Organisation.apiKeys': ofOrganisation('field: apiKeys { edges { node { prefix } } }'),
   'User.securityKeys': read(
     'query ($id: ID!) { node(id: $id) { __typename ... on User { field: securityKeys { name } } } }',
@@ -274,6 +294,16 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
     organisationId: organisation,
     minimumPeakMinutes: 5,
   })),
+  'Mutation.setContingencyCap': change('setContingencyCap', ({ organisation }) => ({
+    organisationId: organisation,
+    licence: 'SUPERVISOR',
+    cap: 0,
+  })),
+  'Mutation.setAlertThresholds': change('setAlertThresholds', ({ organisation }) => ({
+    organisationId: organisation,
+    licence: 'SUPERVISOR',
+  })),
+  'Mutation.acknowledgeAlerts': change('acknowledgeAlerts', ({ alert }) => ({ alertIds: [alert] })),
   'Mutation.createUser': change('createUser', ({ organisation }) => ({
     organisationId: organisation,
     username: `user-${(counter += 1)}`,
@@ -317,6 +347,10 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Mutation.revokeApiKey': change('revokeApiKey', ({ apiKey }) => ({ keyId: apiKey })),
   'Subscription.usageChanged': read(
     'subscription ($id: ID!) { usageChanged(organisationId: $id) { revision } }',
+    ({ organisation }) => ({ id: organisation }),
+  ),
+  'Subscription.usageAlerts': read(
+    'subscription ($id: ID!) { usageAlerts(organisationId: $id) { snapshot } }',
     ({ organisation }) => ({ id: organisation }),
   ),
   'Subscription.sessionChanged': read(

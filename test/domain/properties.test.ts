@@ -167,6 +167,60 @@ test('C2: the peak is the highest use of all states between requests, and its in
   );
 });
 
+test('W1, W2: no admission raises a peak past its cap, a paid seat is refused to nobody, and what raises a peak says so', () => {
+  fc.assert(
+    fc.property(
+      seats,
+      day,
+      fc.array(fc.option(fc.nat(3)), { minLength: 4, maxLength: 4 }),
+      (totals, steps, caps) => {
+        const uncapped = given(totals);
+        let state: Books = {
+          ...uncapped,
+          pools: pools(
+            ...names.map((name, index) => ({
+              ...poolOf(uncapped, name),
+              contingencyCap: caps[index] ?? null,
+            })),
+          ),
+        };
+        for (const [index, one] of steps.entries()) {
+          const before = state;
+          const instant = plusSeconds(start, index);
+          const request = requestOf(before, one);
+          if (request === null) {
+            state = next(state, one, instant);
+            continue;
+          }
+          const decided = decide(before, instant, request);
+          state = decided;
+          const rose = names.filter((name) => poolOf(decided, name).maxUsed > poolOf(before, name).maxUsed);
+          expect(decided.raisesPeak).toEqual([rose.length > 0]);
+          for (const name of rose) {
+            const { contingencyCap, maxUsed } = poolOf(decided, name);
+            if (contingencyCap !== null) expect(maxUsed).toBeLessThanOrEqual(contingencyCap);
+          }
+          for (const { licence, code: why } of decided.denials) {
+            const { inUse, concurrentTotal, contingencyTotal, contingencyCap, maxUsed } = poolOf(
+              before,
+              licence,
+            );
+            const open = concurrentTotal + contingencyTotal - inUse;
+            if (why === 'CONTINGENCY_CAPPED') {
+              expect(open).toBeGreaterThan(0);
+              expect(inUse - concurrentTotal).toBeGreaterThanOrEqual(
+                Math.max(contingencyCap ?? Infinity, maxUsed),
+              );
+            }
+            if (why === 'NO_SEAT_AVAILABLE') expect(open).toBeLessThanOrEqual(0);
+          }
+        }
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
 test('T3: a batch is decided as its requests would be one by one', () => {
   fc.assert(
     fc.property(seats, day, (totals, steps) => {

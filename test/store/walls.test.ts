@@ -85,6 +85,8 @@ const rowsOfEach = `
     dp as (insert into department select organisation_id, thing, 'Sales' from o),
     dm as (insert into department_member select organisation_id, id, thing from o),
     al as (insert into allotment select organisation_id, 'SUPERVISOR', thing, 1, null, 0 from o),
+    w as (insert into pool_watch select organisation_id, 'SUPERVISOR', null, null, null, '[]' from o),
+    rt as (insert into alert select organisation_id, thing, 1, 'SUPERVISOR', 'CONCURRENT_NEARLY_FULL', now(), 9, 10, null, 90, null, null from o),
     q as (insert into purchase select organisation_id, thing, 'SUPERVISOR', 1, 0, 0, now(), null, null, now() from o)
   insert into repair (organisation_id, at, findings) select organisation_id, now(), '[]' from o`;
 
@@ -150,6 +152,8 @@ describe('the role as which the program works', () => {
       ['api_key', 'delete, truncate'],
       ['erased_user', 'update, delete, truncate'],
       ['organisation', 'delete, truncate'],
+      ['alert', 'delete, truncate'],
+      ['pool_watch', 'delete, truncate'],
       ['organisation_ancestor', 'select, insert, update, delete, truncate'],
       ['licence', 'insert, update, delete, truncate'],
       ['kysely_migration', 'insert, update, delete, truncate'],

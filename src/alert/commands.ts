@@ -1,0 +1,76 @@
+import { differing } from '../audit/domain.ts';
+import {
+  type AlertId,
+  encodeMappingId,
+  encodeOwnedId,
+  type LicenceCode,
+  type OrganisationId,
+} from '../kernel/ids.ts';
+import { type InvalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
+import { inLedger, inStep } from '../ledger/commands.ts';
+import { findLicences } from '../ledger/desk.ts';
+import type { Services } from '../live/services.ts';
+import { changePool } from '../usage/domain.ts';
+import { decideThresholds, type ThresholdChange, type Thresholds, usualThresholds } from './domain.ts';
+import { acknowledge, listAlerts, type RecordedAlert } from './store.ts';
+
+export interface SetAlertThresholds {
+  readonly organisationId: OrganisationId;
+  readonly licence: string;
+  readonly change: ThresholdChange;
+}
+
+export interface ThresholdsOfLicence {
+  readonly licence: LicenceCode;
+  readonly thresholds: Thresholds;
+}
+
+/** W3: what is reached already, by the new thresholds, is told at once. */
+export async function setAlertThresholds(
+  services: Services,
+  { organisationId, licence: code, change }: SetAlertThresholds,
+): Promise<ThresholdsOfLicence | InvalidInput | NotFound> {
+  return inLedger(services, 'setAlertThresholds', organisationId, async ({ ledger, note }) => {
+    const licences = findLicences(ledger.catalogue, [code]);
+    if (isRefusal(licences)) return licences;
+    const [licence] = licences;
+    if (licence === undefined) return notFound('licence');
+    const former = ledger.pools.get(licence.code)?.thresholds ?? usualThresholds;
+    const thresholds = decideThresholds(former, change);
+    if (isRefusal(thresholds)) return thresholds;
+    inStep(ledger, (tally) => changePool(tally, licence.code, { thresholds }));
+    const keys = Object.keys(usualThresholds) as (keyof Thresholds)[];
+    note({
+      subject: encodeMappingId(organisationId, licence.code),
+      ...differing(former, thresholds, keys),
+    });
+    return { licence: licence.code, thresholds };
+  });
+}
+
+export interface AcknowledgeAlerts {
+  readonly organisationId: OrganisationId;
+  readonly ids: readonly AlertId[];
+}
+
+/** Says that somebody has seen the alerts: all of them, or none where one does not exist. The first to say so stands. */
+export async function acknowledgeAlerts(
+  services: Services,
+  { organisationId, ids }: AcknowledgeAlerts,
+): Promise<{ readonly alerts: readonly RecordedAlert[] } | NotFound> {
+  return inLedger(services, 'acknowledgeAlerts', organisationId, async ({ trx, ledger, note }) => {
+    const known = new Map((await listAlerts(trx, organisationId, ids)).map((alert) => [alert.id, alert]));
+    if (ids.some((id) => !known.has(id))) return notFound('alert');
+    const actor = services.by?.actor ?? null;
+    const by = actor !== null && actor.organisationId === organisationId ? actor.userId : null;
+    const seen = { acknowledgedAt: ledger.now, acknowledgedBy: by };
+    for (const alert of known.values()) {
+      if (alert.acknowledgedAt !== null) continue;
+      known.set(alert.id, { ...alert, ...seen });
+      const subject = encodeOwnedId('Alert', organisationId, alert.id);
+      note({ subject, before: { acknowledgedAt: null }, after: { acknowledgedAt: ledger.now } });
+    }
+    await acknowledge(trx, organisationId, ids, { at: ledger.now, by });
+    return { alerts: ids.flatMap((id) => known.get(id) ?? []) };
+  });
+}

@@ -1,0 +1,131 @@
+import { type Selectable, sql } from 'kysely';
+import { insertInto, type Of } from '../database/bulk.ts';
+import type { Database } from '../database/database.ts';
+import { keyset, type PageRequest } from '../database/page.ts';
+import type { Alert as Row } from '../database/tables.ts';
+import type { Transaction } from '../database/transaction.ts';
+import type { Instant } from '../kernel/clock.ts';
+import type { AlertId, LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
+import type { Alert, Thresholds } from './domain.ts';
+
+/** An alert, with the organisation's revision at which it was raised. */
+export type RecordedAlert = Alert & { readonly revision: number };
+
+function toAlert({ organisationId: _, ...alert }: Selectable<Row>): RecordedAlert {
+  return alert;
+}
+
+const insert = insertInto('alert')({
+  organisationId: 'uuid',
+  id: 'uuid',
+  revision: 'bigint',
+  licence: 'text',
+  kind: 'alert_kind',
+  at: 'timestamptz',
+  used: 'integer',
+  total: 'integer',
+  previous: 'integer',
+  percent: 'integer',
+});
+
+/** What a change raised, in the transaction that makes it: neither is there without the other (W3). */
+export async function insertAlerts(trx: Transaction, alerts: readonly Of<RecordedAlert>[]): Promise<void> {
+  await insert(trx, alerts);
+}
+
+export async function listAlerts(
+  db: Database,
+  organisationId: OrganisationId,
+  ids: readonly AlertId[],
+): Promise<RecordedAlert[]> {
+  const rows = await db
+    .selectFrom('alert')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('id', '=', sql<AlertId>`any(${ids}::uuid[])`)
+    .execute();
+  return rows.map(toAlert);
+}
+
+/** Newest first. @param acknowledged null: whether or not */
+export async function pageAlerts(
+  db: Database,
+  organisationId: OrganisationId,
+  acknowledged: boolean | null,
+  page: PageRequest,
+): Promise<RecordedAlert[]> {
+  const { where, orderBy } = keyset(page, 'desc', ['at', 'id']);
+  const rows = await alertsOf(db, organisationId, acknowledged)
+    .selectAll()
+    .where(where)
+    .orderBy(orderBy)
+    .limit(page.limit)
+    .execute();
+  return rows.map(toAlert);
+}
+
+export async function countAlerts(
+  db: Database,
+  organisationId: OrganisationId,
+  acknowledged: boolean | null,
+): Promise<number> {
+  const { count } = await alertsOf(db, organisationId, acknowledged)
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+function alertsOf(db: Database, organisationId: OrganisationId, acknowledged: boolean | null) {
+  const alerts = db.selectFrom('alert').where('organisationId', '=', organisationId);
+  return acknowledged === null
+    ? alerts
+    : alerts.where('acknowledgedAt', acknowledged ? 'is not' : 'is', null);
+}
+
+/** The newest that were raised after a revision, newest first: at most `limit`, whatever was missed. */
+export async function listAlertsSince(
+  db: Database,
+  organisationId: OrganisationId,
+  revision: number,
+  limit: number,
+): Promise<RecordedAlert[]> {
+  const rows = await db
+    .selectFrom('alert')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('revision', '>', revision)
+    .orderBy('revision', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map(toAlert);
+}
+
+/** The first acknowledgement stands: of one that has it already nothing changes. */
+export async function acknowledge(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  ids: readonly AlertId[],
+  { at, by }: { readonly at: Instant; readonly by: UserId | null },
+): Promise<void> {
+  await trx
+    .updateTable('alert')
+    .set({ acknowledgedAt: at, acknowledgedBy: by })
+    .where('organisationId', '=', organisationId)
+    .where('id', '=', sql<AlertId>`any(${ids}::uuid[])`)
+    .where('acknowledgedAt', 'is', null)
+    .execute();
+}
+
+/** The thresholds that were set; licences that have the usual ones are missing. */
+export async function listThresholds(
+  db: Database,
+  organisationId: OrganisationId,
+): Promise<{ readonly licence: LicenceCode; readonly thresholds: Thresholds }[]> {
+  return db
+    .selectFrom('poolWatch')
+    .select(['licence', sql<Thresholds>`thresholds`.as('thresholds')])
+    .where('organisationId', '=', organisationId)
+    .where('thresholds', 'is not', null)
+    .execute();
+}
