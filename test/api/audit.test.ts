@@ -68,6 +68,23 @@ describe('changes', () => {
     await setStatus(server, user, 'ACTIVE');
     await assign(server, user, 'SUPERVISOR');
     await logon(server, user, 'SUPERVISOR');
+    const { data } = await server.query(
+      'query ($id: ID!) { organisation(id: $id) { alerts { edges { node { id } } } licenceMapping { id } } }',
+      { id },
+    );
+    const [alert, mapping] = [
+      data.organisation.alerts.edges[0].node.id,
+      data.organisation.licenceMapping[0].id,
+    ];
+    // The second time changes nothing.
+    await server.mutate('acknowledgeAlerts', { alertIds: [alert] });
+    await server.mutate('acknowledgeAlerts', { alertIds: [alert] });
+    await server.mutate('setContingencyCap', { organisationId: id, licence: 'SUPERVISOR', cap: 0 });
+    await server.mutate('setAlertThresholds', {
+      organisationId: id,
+      licence: 'SUPERVISOR',
+      concurrentPercent: 80,
+    });
     await server.mutate('forceLogoff', { userId: user });
     await server.mutate('unassignLicence', { userId: user, licence: 'SUPERVISOR' });
     await server.mutate('endPurchase', { purchaseId: purchase, until: '2026-06-01T00:00:00Z' });
@@ -95,7 +112,7 @@ describe('changes', () => {
     await server.mutate('eraseUser', { userId: user });
 
     const log = await auditLog(id);
-    expect(log.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 16 }, (_, index) => 16 - index));
+    expect(log.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 19 }, (_, index) => 19 - index));
     for (const entry of log) {
       expect(entry).toMatchObject({
         actor: { role: 'OPERATOR', credential: 'operator', userId: null },
@@ -150,6 +167,24 @@ describe('changes', () => {
         subject: user,
         before: null,
         after: { licence: 'SUPERVISOR', consumed: true },
+      },
+      {
+        action: 'acknowledgeAlerts',
+        subject: alert,
+        before: { acknowledgedAt: null },
+        after: { acknowledgedAt: '2026-01-01T00:00:00.000Z' },
+      },
+      {
+        action: 'setContingencyCap',
+        subject: mapping,
+        before: { period: null, cap: null },
+        after: { period: null, cap: 0 },
+      },
+      {
+        action: 'setAlertThresholds',
+        subject: mapping,
+        before: { concurrentPercent: 90 },
+        after: { concurrentPercent: 80 },
       },
       { action: 'forceLogoff', subject: user, before: null, after: { sessionsEnded: 1 } },
       {

@@ -4,7 +4,13 @@ import { type Instant, plusSeconds } from '../../src/kernel/clock.ts';
 import type { SessionId, UserId } from '../../src/kernel/ids.ts';
 import { changeTotals } from '../../src/purchase/domain.ts';
 import { type Answer, type Books, endSessions, isLive, type Request } from '../../src/session/domain.ts';
-import { closeStep, concurrentUsage, contingencyUsage, openTally } from '../../src/usage/domain.ts';
+import {
+  changePool,
+  closeStep,
+  concurrentUsage,
+  contingencyUsage,
+  openTally,
+} from '../../src/usage/domain.ts';
 import { at, books, code, decide, holder, logon, pool, pools } from '../domain/given.ts';
 import { advance, assign, buy, createOrganisation, createUser, mapping, setStatus } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
@@ -45,6 +51,7 @@ type Plan =
     }
   | { readonly kind: 'BUY'; readonly licence: string; readonly concurrent: number }
   | { readonly kind: 'STATUS'; readonly user: number; readonly status: 'ACTIVE' | 'SUSPENDED' }
+  | { readonly kind: 'CAP'; readonly licence: (typeof licences)[number]; readonly cap: number | null }
   | { readonly kind: 'WAIT'; readonly seconds: number };
 
 const plan: fc.Arbitrary<Plan> = fc.oneof(
@@ -86,6 +93,14 @@ const plan: fc.Arbitrary<Plan> = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
+      kind: fc.constant('CAP' as const),
+      licence: fc.constantFrom(...licences),
+      cap: fc.option(fc.nat(1)),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
       kind: fc.constant('WAIT' as const),
       seconds: fc.integer({ min: 1, max: 60 }),
     }),
@@ -95,7 +110,7 @@ const plan: fc.Arbitrary<Plan> = fc.oneof(
 /** What was asked in the end, in the rules' own words. */
 type Operation =
   | { readonly kind: 'REQUEST'; readonly request: Request }
-  | Extract<Plan, { readonly kind: 'BUY' }>
+  | Extract<Plan, { readonly kind: 'BUY' | 'CAP' }>
   | { readonly kind: 'STATUS'; readonly userId: UserId; readonly status: 'ACTIVE' | 'SUSPENDED' }
   | { readonly kind: 'MOVED'; readonly to: Instant }
   | { readonly kind: 'LOOKED' };
@@ -105,6 +120,8 @@ interface Shown {
   readonly type: string;
   readonly id?: string;
   readonly admittedAs?: string;
+  /** Of a logon (W2). */
+  readonly raisesPeak?: boolean | undefined;
   readonly expiresAt?: string;
   readonly ended?: boolean;
   readonly features?: readonly string[];
@@ -116,7 +133,9 @@ interface State {
   readonly now: Instant;
 }
 
-const selection = (payload: string) => `... on ${payload} { session {
+const selection = (
+  payload: string,
+) => `... on ${payload} { ${payload === 'LogonPayload' ? 'raisesPeak' : ''} session {
   id admittedAs expiresAt endedAt features { feature { code } admittedAs unavailableReason } } }`;
 
 interface Drawn {
@@ -131,12 +150,21 @@ interface Drawn {
   }[];
 }
 
-function shown({ __typename, session }: { readonly __typename: string; readonly session?: Drawn }): Shown {
+function shown({
+  __typename,
+  session,
+  raisesPeak,
+}: {
+  readonly __typename: string;
+  readonly session?: Drawn;
+  readonly raisesPeak?: boolean;
+}): Shown {
   if (session === undefined) return { type: __typename };
   return {
     type: 'session',
     id: session.id,
     admittedAs: session.admittedAs,
+    raisesPeak,
     expiresAt: session.expiresAt,
     ended: session.endedAt !== null,
     features: session.features
@@ -146,7 +174,7 @@ function shown({ __typename, session }: { readonly __typename: string; readonly 
 }
 
 /** What the rules answered, as a client would see it. */
-function drawn(answer: Answer): Shown {
+function drawn(answer: Answer, raisesPeak?: boolean): Shown {
   if (answer === null) return { type: 'nothing' };
   if ('code' in answer) {
     const type = answer.code
@@ -158,6 +186,7 @@ function drawn(answer: Answer): Shown {
     type: 'session',
     id: answer.id,
     admittedAs: answer.admittedAs,
+    raisesPeak,
     expiresAt: answer.expiresAt.toISOString(),
     ended: !isLive(answer),
     features: answer.features
@@ -172,10 +201,11 @@ function apply(state: State, operation: Operation, answer: Shown): State | null 
       const admission = decide(state.books, state.now, operation.request);
       const [given] = admission.answers;
       // A logoff of an ended session shows it as it is (L9): that it has ended is all that is compared.
+      const raisesPeak = operation.request.kind === 'LOGON' ? admission.raisesPeak[0] : undefined;
       const isSame =
         given === null || given === undefined
           ? answer.type === 'session' && answer.ended === true
-          : JSON.stringify(drawn(given)) === JSON.stringify(answer);
+          : JSON.stringify(drawn(given, raisesPeak)) === JSON.stringify(answer);
       return isSame ? { ...state, books: admission } : null;
     }
     case 'LOOKED': {
@@ -190,6 +220,12 @@ function apply(state: State, operation: Operation, answer: Shown): State | null 
       const tally = openTally(state.books.pools);
       const bought = { base: 0, contingency: 0, concurrent: operation.concurrent };
       changeTotals(tally, code(operation.licence), bought, 1);
+      closeStep(tally, state.now);
+      return { ...state, books: { ...state.books, pools: tally.pools } };
+    }
+    case 'CAP': {
+      const tally = openTally(state.books.pools);
+      changePool(tally, code(operation.licence), { contingencyCap: operation.cap });
       closeStep(tally, state.now);
       return { ...state, books: { ...state.books, pools: tally.pools } };
     }
@@ -236,7 +272,7 @@ function keyOf({ books: { pools: seats, holders }, now }: State): string {
 async function play(scripts: readonly (readonly Plan[])[], seats: number) {
   const organisationId = await createOrganisation(server, { testClockAt: start });
   for (const licence of licences) {
-    await buy(server, organisationId, licence, { base: users, concurrent: seats, contingency: 1 });
+    await buy(server, organisationId, licence, { base: users, concurrent: seats, contingency: 2 });
   }
   await buy(server, organisationId, 'AGENT_CALLS', { concurrent: 2 });
   const ids: string[] = [];
@@ -250,7 +286,7 @@ async function play(scripts: readonly (readonly Plan[])[], seats: number) {
     ...holder([...licences, 'AGENT_CALLS', ...(user % 2 === 0 ? ['AGENT_EMAIL'] : [])]),
     userId: id as UserId,
   }));
-  const bought = licences.map((licence) => pool(licence, { concurrentTotal: seats, contingencyTotal: 1 }));
+  const bought = licences.map((licence) => pool(licence, { concurrentTotal: seats, contingencyTotal: 2 }));
   const model: Model<State, Operation, Shown> = {
     start: {
       books: books(pools(...bought, pool('AGENT_CALLS', { concurrentTotal: 2 })), ...holders),
@@ -282,8 +318,12 @@ async function play(scripts: readonly (readonly Plan[])[], seats: number) {
         const [first, again] = await Promise.all([asked(), step.again ? asked() : null]);
         const answer = shown(first);
         if (again !== null) {
-          const { type, id } = shown(again);
-          expect({ type, id }).toEqual({ type: answer.type, id: answer.id });
+          const { type, id, raisesPeak } = shown(again);
+          expect({ type, id, raisesPeak }).toEqual({
+            type: answer.type,
+            id: answer.id,
+            raisesPeak: answer.raisesPeak,
+          });
         }
         if (answer.id !== undefined) {
           mine.push(answer.id);
@@ -330,6 +370,9 @@ async function play(scripts: readonly (readonly Plan[])[], seats: number) {
       case 'BUY':
         await buy(server, organisationId, step.licence, { concurrent: step.concurrent });
         return { operation: step, answer: { type: 'bought' } };
+      case 'CAP':
+        await server.mutate('setContingencyCap', { organisationId, licence: step.licence, cap: step.cap });
+        return { operation: step, answer: { type: 'capped' } };
       case 'STATUS': {
         const userId = ids[step.user] ?? '';
         await setStatus(server, userId, step.status);
@@ -433,7 +476,7 @@ test('a history with one answer too many has no order', async () => {
     return {
       client: sentAt,
       operation: { kind: 'REQUEST', request },
-      answer: drawn(answer ?? null),
+      answer: drawn(answer ?? null, false),
       sentAt,
       answeredAt: sentAt + 10,
     };
