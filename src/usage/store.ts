@@ -11,16 +11,22 @@ function toCounters<Read extends Selectable<Row>>({ organisationId: _, revision:
   return counters;
 }
 
-/** What is set for a pool, and which alerts stand: all null where there is no row of it. */
-type ReadPool = Selectable<Row> & { readonly [Column in keyof Watch]: Watch[Column] | null };
 type Watch = Pick<Pool, (typeof watchKeys)[number]>;
 
-const selectPools = forRows<ReadPool>(`
-  select pool.* from $given cross join lateral (
-    select pool.*, watch.contingency_cap, watch.caps, watch.thresholds, watch.raised
-    from pool left join pool_watch watch
-      on watch.organisation_id = given.organisation_id and watch.licence = pool.licence
-    where pool.organisation_id = given.organisation_id offset 0) pool`)({
+/** Of a pool for which nothing is set, and of which nothing has been said. */
+const unwatched: Watch = { contingencyCap: null, caps: null, thresholds: null, raised: noneRaised };
+
+/** What is set for the pools is looked up once an organisation: joined row by row, it cost twice as much. */
+const selectPools = forRows<Selectable<Row> & { readonly watch: Watch | null }>(`
+  select pool.* from $given
+  cross join lateral (
+    select (
+      select jsonb_object_agg(licence, jsonb_build_object(
+        'contingencyCap', contingency_cap, 'caps', caps, 'thresholds', thresholds, 'raised', raised))
+      from pool_watch where organisation_id = given.organisation_id) as by_licence offset 0) watches
+  cross join lateral (
+    select *, watches.by_licence -> pool.licence as watch from pool
+    where organisation_id = given.organisation_id offset 0) pool`)({
   organisationId: 'uuid',
 });
 
@@ -35,8 +41,8 @@ export async function listPools(
   );
   const pools = new Map(organisationIds.map((id) => [id, new Map<LicenceCode, Pool>()]));
   for (const row of rows) {
-    const pool = toCounters(row);
-    pools.get(row.organisationId)?.set(row.licence, { ...pool, raised: pool.raised ?? noneRaised });
+    const { watch, ...counters } = toCounters(row);
+    pools.get(row.organisationId)?.set(row.licence, { ...counters, ...(watch ?? unwatched) });
   }
   return pools;
 }
