@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   type ServerProcess,
   isAlive,
@@ -20,7 +20,7 @@ const createOther = `mutation {
 }`;
 
 // Processes start slowly while all the other tests run beside them.
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
 
 let data: ReturnType<typeof temporaryFolder>;
 const started: ServerProcess[] = [];
@@ -82,17 +82,6 @@ describe('the embedded database', () => {
     expect(isAlive(postgres)).toBe(false);
   });
 
-  test('a folder in use is refused in one line that names the process', async () => {
-    await ready(serve());
-    const second = serve();
-    expect(await second.exited).toBe(1);
-    expect(second.output.err).toMatch(
-      new RegExp(
-        `^The data folder .* is in use by another server \\(PostgreSQL is process ${postgresPid(data.folder)}\\).*\\n$`,
-      ),
-    );
-  });
-
   test('when PostgreSQL dies the server starts it again, and is not ready meanwhile', async () => {
     const server = serve();
     const { url } = await ready(server);
@@ -144,19 +133,40 @@ describe('the configuration', () => {
     expect(() => postgresPid(data.folder)).toThrow('ENOENT');
     other.close();
   });
-
-  test("the operator's key is the owner's alone to read", async () => {
-    await ready(serve());
-    expect(statSync(join(data.folder, 'operator-key')).mode & 0o777).toBe(0o600);
-    expect(statSync(join(data.folder, 'postgres')).mode & 0o777).toBe(0o700);
-    expect(statSync(join(data.folder, 'postgres', 'password')).mode & 0o777).toBe(0o600);
-  });
 });
 
-describe('stopping', () => {
-  test('a subscription under way does not hold the server up', async () => {
-    const server = serve();
-    const { url, key } = await ready(server);
+/** One for all who do not mind what it was asked before. */
+describe('a server that runs', () => {
+  const { folder, remove } = temporaryFolder();
+  const running = { server: null as ServerProcess | null, url: '', key: '' };
+  beforeAll(async () => {
+    running.server = spawnServer({ SEATKEEPER_DATA: folder });
+    Object.assign(running, await ready(running.server));
+  });
+  afterAll(async () => {
+    running.server?.child.kill('SIGKILL');
+    await running.server?.exited;
+    remove();
+  });
+
+  test('has its folder for itself: another is refused in one line that names the process', async () => {
+    const second = serve({ SEATKEEPER_DATA: folder });
+    expect(await second.exited).toBe(1);
+    expect(second.output.err).toMatch(
+      new RegExp(
+        `^The data folder .* is in use by another server \\(PostgreSQL is process ${postgresPid(folder)}\\).*\\n$`,
+      ),
+    );
+  });
+
+  test("has the operator's key for its owner alone to read", () => {
+    expect(statSync(join(folder, 'operator-key')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(folder, 'postgres')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(folder, 'postgres', 'password')).mode & 0o777).toBe(0o600);
+  });
+
+  test('is not held up by a subscription under way when it is stopped', async () => {
+    const { url, key, server } = running;
     const id = await query<{ organisation: { id: string } }>(
       { url, key },
       '{ organisation(externalId: "demo") { id } }',
@@ -174,18 +184,18 @@ describe('stopping', () => {
     });
     expect(stream.status).toBe(200);
     const asked = Date.now();
-    server.child.kill('SIGTERM');
+    server?.child.kill('SIGTERM');
     await stream.text().catch(() => {});
-    expect(await server.exited).toBe(0);
+    expect(await server?.exited).toBe(0);
     expect(Date.now() - asked).toBeLessThan(5000);
   });
+});
 
-  test('when npm is killed nothing stays', async () => {
-    const npm = serve({}, ['npm', 'start']);
-    await ready(npm);
-    const postgres = postgresPid(data.folder);
-    npm.child.kill('SIGKILL');
-    await until(() => !isAlive(postgres), 5000);
-    await npm.exited; // its output is closed: the server, which had it too, is gone
-  });
+test('when npm is killed nothing stays', async () => {
+  const npm = serve({}, ['npm', 'start']);
+  await ready(npm);
+  const postgres = postgresPid(data.folder);
+  npm.child.kill('SIGKILL');
+  await until(() => !isAlive(postgres), 5000);
+  await npm.exited; // its output is closed: the server, which had it too, is gone
 });

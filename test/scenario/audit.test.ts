@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { verifyChain } from '../../src/audit/commands.ts';
@@ -11,6 +8,7 @@ import { inTransaction } from '../../src/database/transaction.ts';
 import type { Actor } from '../../src/kernel/actor.ts';
 import { decodeId, encodeOrganisationId, nowhere, type OrganisationId } from '../../src/kernel/ids.ts';
 import { createOrganisation, createUser, setStatus } from '../setup/given.ts';
+import { verify as verifyDatabase } from '../setup/process.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -24,19 +22,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-const run = promisify(execFile);
-
-async function verify(...args: string[]): Promise<{ readonly code: number; readonly out: string }> {
-  const cli = join(import.meta.dirname, '..', '..', 'src', 'cli', 'verify.ts');
-  const env = { PATH: process.env['PATH'], DATABASE_URL: server.databaseUrl };
-  try {
-    const { stdout } = await run(process.execPath, [cli, ...args], { env });
-    return { code: 0, out: stdout };
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
-    return { code, out: stdout + stderr };
-  }
-}
+const verify = (...args: readonly string[]) => verifyDatabase(server.databaseUrl, ...args);
 
 function organisationOf(id: string): OrganisationId {
   const reference = decodeId(id);

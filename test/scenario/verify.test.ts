@@ -1,6 +1,3 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { seededRandom } from '../../src/cli/simulate/random.ts';
 import { createDatabase, type Database, patient } from '../../src/database/database.ts';
@@ -10,6 +7,7 @@ import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
 import { repairOrganisation, surveyOrganisation } from '../../src/verification/commands.ts';
 import { describe } from '../../src/verification/domain.ts';
 import { advance, buy, createOrganisation, createUser, logon, mapping, setStatus } from '../setup/given.ts';
+import { verify as verifyDatabase } from '../setup/process.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -35,19 +33,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-const run = promisify(execFile);
-
-async function verify(...args: string[]): Promise<{ readonly code: number; readonly out: string }> {
-  const cli = join(import.meta.dirname, '..', '..', 'src', 'cli', 'verify.ts');
-  const env = { PATH: process.env['PATH'], DATABASE_URL: server.databaseUrl };
-  try {
-    const { stdout } = await run(process.execPath, [cli, ...args], { env });
-    return { code: 0, out: stdout };
-  } catch (error) {
-    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
-    return { code, out: stdout + stderr };
-  }
-}
+const verify = (...args: readonly string[]) => verifyDatabase(server.databaseUrl, ...args);
 
 test('C2: a peak that began with the month, and everything else, is found as it is kept: no drift', async () => {
   expect(await verify()).toEqual({
@@ -55,6 +41,13 @@ test('C2: a peak that began with the month, and everything else, is found as it 
     out: expect.stringMatching(/^1 organisations checked .*: no drift\.\n$/),
   });
 });
+
+/** What the command looks at, without a process of its own. */
+function survey(organisation: string) {
+  const reference = decodeId(organisation);
+  if (reference?.type !== 'Organisation') throw new Error(`${organisation} is no organisation`);
+  return withDatabase((db) => surveyOrganisation(db, reference.organisationId));
+}
 
 /** Each kind of damage, and the line that tells of it. */
 const damages: readonly (readonly [string, string, RegExp])[] = [

@@ -25,6 +25,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const dataFolder = mkdtempSync(join(tmpdir(), 'seatkeeper-test-'));
   const logs = mkdtempSync(join(tmpdir(), 'seatkeeper-test-logs-'));
   process.env[folderVariable] = logs;
+  // What one process of the run compiled the others need not: there are dozens.
+  process.env['NODE_COMPILE_CACHE'] = join(dataFolder, 'compiled');
   const postgres = await startEmbedded({ dataFolder, log: silent, durable: false });
   const { host, port, user, password } = postgres.owner;
   const admin = new pg.Client({ ...postgres.owner });

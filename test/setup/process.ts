@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { expectNoSecrets, secret } from './secrets.ts';
 
 export interface ServerProcess {
@@ -16,14 +17,16 @@ export interface ServerProcess {
 const startMilliseconds = 60_000;
 const project = join(import.meta.dirname, '..', '..');
 
+/** None of the caller's own configuration. What one process of a run compiled the next need not. */
+const environment = {
+  PATH: process.env['PATH'],
+  HOME: process.env['HOME'],
+  NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+};
+
 /** Starts the real server on a free port, with the variables given and none of the caller's own configuration. */
 export function spawnServer(variables: Record<string, string>, command?: string[]): ServerProcess {
-  const env: NodeJS.ProcessEnv = {
-    PATH: process.env['PATH'],
-    HOME: process.env['HOME'],
-    PORT: '0',
-    ...variables,
-  };
+  const env: NodeJS.ProcessEnv = { ...environment, PORT: '0', ...variables };
   const [file = process.execPath, ...args] = command ?? [process.execPath, join(project, 'src', 'main.ts')];
   const child = spawn(file, args, { cwd: project, env, stdio: ['ignore', 'pipe', 'pipe'] });
   const output = { out: '', err: '' };
@@ -43,6 +46,22 @@ export function spawnServer(variables: Record<string, string>, command?: string[
     });
   });
   return { child, output, exited };
+}
+
+/** Runs `npm run verify` on a database. @returns how it ended, and all that it said */
+export async function verify(
+  databaseUrl: string,
+  ...args: readonly string[]
+): Promise<{ readonly code: number; readonly out: string }> {
+  const env = { ...environment, DATABASE_URL: databaseUrl };
+  try {
+    const cli = join(project, 'src', 'cli', 'verify.ts');
+    const { stdout } = await promisify(execFile)(process.execPath, [cli, ...args], { env });
+    return { code: 0, out: stdout };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+    return { code, out: stdout + stderr };
+  }
 }
 
 /** The secrets of a server's configuration: its key, and the password of a database or of Redis. */
