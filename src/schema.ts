@@ -8,6 +8,7 @@ import './purchase/graphql.ts';
 import './security-key/graphql.ts';
 import './session/graphql.ts';
 import './usage/graphql.ts';
+import './usage-history/graphql.ts';
 import './user/graphql.ts';
 import { guard } from './graphql/access.ts';
 import { builder } from './graphql/builder.ts';

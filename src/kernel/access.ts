@@ -61,6 +61,7 @@ export const access = {
   'Organisation.purchases': reading(supervision),
   'Organisation.denials': reading(supervision),
   'Organisation.history': reading(figures),
+  'Organisation.usageHistory': reading(figures),
   'Organisation.apiKeys': keys(administration),
   'User.securityKeys': reading(attendance),
   'Organisation.auditLog': reading(administration),

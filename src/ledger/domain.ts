@@ -69,7 +69,7 @@ export function settle(
       periods.push(period);
       for (const [licence, pool] of tally.pools) tally.pools.set(licence, resetPeak(pool, at));
     }
-    closeStep(tally, at);
+    closeStep(tally, at, true);
   }
 
   const periodChanged = periods.length > 0;

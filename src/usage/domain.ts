@@ -146,6 +146,8 @@ export interface HistoryEvent {
 /** An event with the counters after the step it belongs to. */
 export interface HistoryEntry extends HistoryEvent {
   readonly at: Instant;
+  /** Whether time took the step, and not a request: then the state before it is no more at its instant (T3). */
+  readonly due: boolean;
   readonly inUse: number;
   readonly concurrentTotal: number;
   readonly contingencyTotal: number;
@@ -176,12 +178,15 @@ export function changePool(tally: Tally, licence: LicenceCode, change: Partial<P
   tally.touched.add(licence);
 }
 
-/** Ends a step: every state between two requests counts for the peak, even at one instant (C2, T3). */
-export function closeStep(tally: Tally, at: Instant): void {
+/**
+ * Ends a step: every state between two requests counts for the peak, even at one instant (C2, T3).
+ * @param due whether it is the step of what falls due at that instant
+ */
+export function closeStep(tally: Tally, at: Instant, due = false): void {
   for (const licence of tally.touched) tally.pools.set(licence, raisePeak(poolOf(tally, licence), at));
   for (const event of tally.events) {
     const { inUse, concurrentTotal, contingencyTotal, maxUsed } = poolOf(tally, event.licence);
-    tally.history.push({ ...event, at, inUse, concurrentTotal, contingencyTotal, maxUsed });
+    tally.history.push({ ...event, at, due, inUse, concurrentTotal, contingencyTotal, maxUsed });
   }
   tally.touched.clear();
   tally.events.length = 0;

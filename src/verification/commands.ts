@@ -1,5 +1,5 @@
 import type { Database } from '../database/database.ts';
-import { inTransaction } from '../database/transaction.ts';
+import { inTransaction, takeSnapshot } from '../database/transaction.ts';
 import { type Clock, type Instant, isSameInstant } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
 import { listOrganisations, lockOrganisations } from '../organisation/store.ts';
@@ -11,7 +11,6 @@ import {
   readHistory,
   readLicenceFigures,
   readOrganisationFigures,
-  takeSnapshot,
 } from './store.ts';
 
 /** What was found in an organisation at one moment, and how far its history was read then. */

@@ -30,11 +30,6 @@ export async function countOrganisationsAndHistory(
   return rows[0] ?? { organisations: 0, history: 0 };
 }
 
-/** Everything that follows sees one moment, and holds nobody up. */
-export async function takeSnapshot(trx: Transaction): Promise<void> {
-  await sql`set transaction isolation level repeatable read, read only`.execute(trx);
-}
-
 /**
  * Who was ACTIVE at any instant of the billing period so far (U2). A period begins before any request at its first
  * instant (T3): who ceased to be ACTIVE at that very instant was ACTIVE in it.
