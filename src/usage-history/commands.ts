@@ -28,7 +28,7 @@ const maxRows = 20_000;
  * servers may do it at once: each takes what the others have not.
  * @param signal stops it after the transaction under way
  */
-export async function rollUpHistory(services: Services, signal?: AbortSignal): Promise<void> {
+export async function rollUpHistory(services: Pick<Services, 'db'>, signal?: AbortSignal): Promise<void> {
   await rollUpAll(services, () => listBehind(services.db, maxOrganisations), signal);
 }
 
@@ -37,7 +37,7 @@ export async function rollUpHistory(services: Services, signal?: AbortSignal): P
  * @param months how many whole ones are kept; null: all
  */
 export async function keepHistoryMonths(
-  services: Services,
+  services: Pick<Services, 'db' | 'clock' | 'log'>,
   months: number | null,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -56,7 +56,7 @@ function startOfMonthBefore(now: Instant, months: number): Instant {
 }
 
 async function rollUpAll(
-  services: Services,
+  services: Pick<Services, 'db'>,
   list: () => Promise<OrganisationId[]>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -72,7 +72,7 @@ async function rollUpAll(
 
 /** @returns those of which there is more than one transaction sums up */
 async function rollUpOrganisations(
-  { db }: Services,
+  { db }: Pick<Services, 'db'>,
   organisationIds: readonly OrganisationId[],
 ): Promise<ReadonlySet<OrganisationId>> {
   return inTransaction(db, 'rollUp', async (trx) => {

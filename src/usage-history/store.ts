@@ -91,7 +91,7 @@ const saveRows = insertInto(
 )({
   organisationId: 'uuid',
   licence: 'text',
-  width: 'smallint',
+  width: 'integer',
   at: 'timestamptz',
   inUseMinimum: 'integer',
   inUseMaximum: 'integer',
@@ -132,7 +132,7 @@ const selectLast = forRows<Selectable<UsageRollup>>(`
   select last.* from $given cross join lateral (
     select * from usage_rollup r
     where r.organisation_id = given.organisation_id and r.licence = given.licence and r.width = given.width
-    order by r.at desc limit 1) last`)({ organisationId: 'uuid', licence: 'text', width: 'smallint' });
+    order by r.at desc limit 1) last`)({ organisationId: 'uuid', licence: 'text', width: 'integer' });
 
 /** The last kept span of each licence and width; those that have none are missing. */
 export async function listLastSpans(
@@ -426,7 +426,7 @@ const selectMerged = forRows<Row & { readonly bucket: number; readonly until: In
   bucket: 'integer',
   organisationId: 'uuid',
   licence: 'text',
-  width: 'smallint',
+  width: 'integer',
   from: 'timestamptz',
   until: 'timestamptz',
 });

@@ -108,7 +108,11 @@ export function contingencyUsage(pool: Pool): ContingencyUsage {
 }
 
 /** C1: a freed concurrent seat at once takes over a contingency holder. */
-export function contingencyUsed({ concurrentTotal, contingencyTotal, inUse }: Pool): number {
+export function contingencyUsed({
+  concurrentTotal,
+  contingencyTotal,
+  inUse,
+}: Pick<Pool, 'concurrentTotal' | 'contingencyTotal' | 'inUse'>): number {
   return Math.min(Math.max(0, inUse - concurrentTotal), contingencyTotal);
 }
 
