@@ -381,7 +381,7 @@ grant insert, select on erased_user to seatkeeper_runtime;
 
 create table history (
   organisation_id uuid not null,
-  id bigint not null generated always as identity,
+  id bigint not null default nextval('history_id_seq'::regclass),
   at timestamp(3) with time zone not null,
   kind history_kind not null,
   licence text collate "C" not null,
@@ -392,13 +392,19 @@ create table history (
   in_use integer not null,
   concurrent_total integer not null,
   contingency_total integer not null,
-  max_used integer not null
-);
+  max_used integer not null,
+  recorded_at timestamp(3) with time zone not null default clock_timestamp(),
+  due boolean not null default false
+) partition by RANGE (recorded_at);
 
 alter table history add constraint history_check CHECK (((kind = ANY (ARRAY['ACQUIRED'::history_kind, 'RELEASED'::history_kind])) = ((user_id IS NOT NULL) AND (session_id IS NOT NULL) AND (admitted_as IS NOT NULL))));
-alter table history add constraint history_pkey PRIMARY KEY (organisation_id, id);
+alter table history add constraint history_pkey PRIMARY KEY (organisation_id, id, recorded_at);
+
+CREATE INDEX history_time ON ONLY public.history USING btree (organisation_id, licence, at, id);
 
 comment on column history.seat_changed is 'false where the user holds the seat on another device too: counted once (L2)';
+comment on column history.recorded_at is 'real time, also of an organisation with a test clock: which partition has the row';
+comment on column history.due is 'of a step that time took, not a request (T3); of what was recorded before there was this column, not known: false';
 
 alter table history enable row level security;
 create policy tenant on history for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
@@ -406,6 +412,30 @@ create policy tenant on history for all using ((( SELECT sees_every_tenant() AS 
   WHERE (below.id = history.organisation_id)))));
 
 grant insert, select on history to seatkeeper_runtime;
+
+grant usage on sequence history_id_seq to seatkeeper_runtime;
+
+create table history_opening (
+  organisation_id uuid not null,
+  licence text collate "C" not null,
+  id bigint not null,
+  at timestamp(3) with time zone not null,
+  in_use integer not null,
+  concurrent_total integer not null,
+  contingency_total integer not null,
+  max_used integer not null
+);
+
+alter table history_opening add constraint history_opening_pkey PRIMARY KEY (organisation_id, licence);
+
+comment on table history_opening is 'of each licence the last row of the history that was dropped: what the rows that are kept begin with';
+
+alter table history_opening enable row level security;
+create policy tenant on history_opening for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = history_opening.organisation_id)))));
+
+grant select on history_opening to seatkeeper_runtime;
 
 create table hold (
   organisation_id uuid not null,
@@ -773,6 +803,60 @@ create policy tenant on session_feature for all using ((( SELECT sees_every_tena
 
 grant delete, insert, select, update on session_feature to seatkeeper_runtime;
 
+create table usage_progress (
+  organisation_id uuid not null,
+  history_id bigint not null,
+  denials_until timestamp(3) with time zone not null
+);
+
+alter table usage_progress add constraint usage_progress_pkey PRIMARY KEY (organisation_id);
+
+comment on table usage_progress is 'how far an organisation''s history is in usage_rollup';
+comment on column usage_progress.history_id is 'the last row of the history that is';
+comment on column usage_progress.denials_until is 'denials of before this instant are';
+
+alter table usage_progress enable row level security;
+create policy tenant on usage_progress for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = usage_progress.organisation_id)))));
+
+grant insert, select, update on usage_progress to seatkeeper_runtime;
+
+create table usage_rollup (
+  organisation_id uuid not null,
+  licence text collate "C" not null,
+  width smallint not null,
+  at timestamp(3) with time zone not null,
+  in_use_minimum integer not null,
+  in_use_maximum integer not null,
+  in_use_milliseconds bigint not null,
+  concurrent_minimum integer not null,
+  concurrent_maximum integer not null,
+  concurrent_milliseconds bigint not null,
+  contingency_minimum integer not null,
+  contingency_maximum integer not null,
+  contingency_milliseconds bigint not null,
+  in_use integer not null,
+  concurrent_total integer not null,
+  contingency_total integer not null,
+  denials integer not null
+);
+
+alter table usage_rollup add constraint usage_rollup_width_check CHECK ((width = ANY (ARRAY[5, 60, 1440])));
+alter table usage_rollup add constraint usage_rollup_pkey PRIMARY KEY (organisation_id, licence, width, at);
+
+comment on table usage_rollup is 'what was in use in a span of time; only spans in which something happened: in a gap all stays as the last one left it';
+comment on column usage_rollup.width is 'minutes, from "at" on; spans of a width begin at its multiples since 1970, in UTC';
+comment on column usage_rollup.in_use_milliseconds is 'the sum of seats times how long, up to the span''s end, as if nothing more happened in it';
+comment on column usage_rollup.in_use is 'after the last change; the totals too';
+
+alter table usage_rollup enable row level security;
+create policy tenant on usage_rollup for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = usage_rollup.organisation_id)))));
+
+grant insert, select, update on usage_rollup to seatkeeper_runtime;
+
 create table "user" (
   organisation_id uuid not null,
   id uuid not null,
@@ -824,6 +908,82 @@ create policy tenant on user_status_interval for all using ((( SELECT sees_every
   WHERE (below.id = user_status_interval.organisation_id)))));
 
 grant insert, select, update on user_status_interval to seatkeeper_runtime;
+
+CREATE OR REPLACE FUNCTION public.drop_history_months(kept integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET lock_timeout TO '500ms'
+AS $function$
+  declare
+    part name;
+    is_needed boolean;
+    dropped integer := 0;
+  begin
+    if not pg_try_advisory_xact_lock(hashtext('history_months')) then return 0; end if;
+    for part in
+      select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = 'history'::regclass and c.relname ~ '^history_\d{4}_\d\d$'
+        and to_date(right(c.relname, 7), 'YYYY_MM')
+          < date_trunc('month', now() at time zone 'UTC') - make_interval(months => greatest(kept, 2))
+      order by 1
+    loop
+      -- An index look-up an organisation, however many rows there are.
+      execute format('select exists (
+        select from organisation o
+        cross join lateral (select id from %I p where p.organisation_id = o.id order by id desc limit 1) newest
+        left join usage_progress u on u.organisation_id = o.id
+        where newest.id > coalesce(u.history_id, 0))', part) into is_needed;
+      exit when is_needed;
+      execute format('insert into history_opening
+        select pool.organisation_id, pool.licence, newest.* from pool cross join lateral (
+          select id, at, in_use, concurrent_total, contingency_total, max_used from %I p
+          where p.organisation_id = pool.organisation_id and p.licence = pool.licence order by at desc, id desc limit 1) newest
+        on conflict (organisation_id, licence) do update set id = excluded.id, at = excluded.at, in_use = excluded.in_use,
+          concurrent_total = excluded.concurrent_total, contingency_total = excluded.contingency_total,
+          max_used = excluded.max_used', part);
+      execute format('drop table %I', part);
+      dropped := dropped + 1;
+    end loop;
+    return dropped;
+  end $function$
+;
+
+CREATE OR REPLACE FUNCTION public.make_history_months()
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET lock_timeout TO '500ms'
+AS $function$
+  declare
+    month timestamp;
+    name text;
+    made integer := 0;
+  begin
+    -- Several servers ask at once: one is enough.
+    if not pg_try_advisory_xact_lock(hashtext('history_months')) then return 0; end if;
+    select to_date(max(right(c.relname, 7)), 'YYYY_MM') into month
+      from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = 'history'::regclass and c.relname ~ '^history_\d{4}_\d\d$';
+    loop
+      month := month + interval '1 month';
+      exit when month > (now() at time zone 'UTC') + interval '1 year';
+      -- A month of which rows stand among those of no month keeps standing there.
+      continue when exists (select from history_default
+        where recorded_at >= month at time zone 'UTC' and recorded_at < (month + interval '1 month') at time zone 'UTC');
+      name := 'history_' || to_char(month, 'YYYY_MM');
+      -- Attached, not made as a partition: that would lock out whoever writes the history.
+      execute format('create table %I (like history including defaults including constraints)', name);
+      execute format('alter table %I enable row level security', name);
+      execute format('alter table history attach partition %I for values from (%L) to (%L)',
+        name, month at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+      made := made + 1;
+    end loop;
+    return made;
+  end $function$
+;
 
 CREATE OR REPLACE FUNCTION public.place_organisation()
  RETURNS trigger

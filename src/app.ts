@@ -68,6 +68,7 @@ import { localTerms, type SecondFactorTerms } from './security-key/domain.ts';
 import { purgeChallenges } from './security-key/store.ts';
 import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
+import { keepHistoryMonths, rollUpHistory } from './usage-history/commands.ts';
 import { findUser, getUser } from './user/graphql.ts';
 
 export interface AppOptions {
@@ -80,6 +81,8 @@ export interface AppOptions {
   readonly bus?: Bus;
   /** How often what is due is looked for; leases end at their instant all the same (L8). */
   readonly sweepMilliseconds?: number;
+  /** How many whole months the history is kept, beside what it is summed up in; without it for ever. */
+  readonly historyMonths?: number | null;
   /** How many logons, renewals and the like may wait to be decided. */
   readonly queue?: QueueLimits;
   /** What clients of WebSocket and SSE may have. */
@@ -128,6 +131,8 @@ const pageHeaders = {
 } as const;
 /** A database that says nothing for so long is as good as gone: a load balancer asks often. */
 const readyMilliseconds = 1000;
+/** How often the history is summed up: what came since is read row by row. */
+const rollUpMilliseconds = 10_000;
 /** How long a denied attempt waits to be written: so much of the audit log is lost in a crash. */
 const denialMilliseconds = 1000;
 
@@ -139,6 +144,7 @@ export function createApp({
   clock,
   bus,
   sweepMilliseconds = 250,
+  historyMonths = null,
   queue,
   limits = defaultLimits,
   documentLimits = defaultDocumentLimits,
@@ -246,6 +252,12 @@ export function createApp({
     log,
   );
   const stopForgetting = every(60 * 60 * 1000, () => purgeChallenges(system, clock.now()), log);
+  const stopRollingUp = every(rollUpMilliseconds, (signal) => rollUpHistory(services, signal), log);
+  const stopKeeping = every(
+    60 * 60 * 1000,
+    (signal) => keepHistoryMonths(services, historyMonths, signal),
+    log,
+  );
   const stopWriting = every(denialMilliseconds, denials.flush, log);
   let draining = false;
   const migrated = sharedFor(readyMilliseconds, () => isMigrated(db));
@@ -467,7 +479,15 @@ export function createApp({
     stop: async () => {
       draining = true;
       eventStreams.close();
-      await Promise.all([stopSweeping(), stopPurging(), stopForgetting(), stopWriting(), webSockets.close()]);
+      await Promise.all([
+        stopSweeping(),
+        stopPurging(),
+        stopForgetting(),
+        stopRollingUp(),
+        stopKeeping(),
+        stopWriting(),
+        webSockets.close(),
+      ]);
       await denials.flush();
       live.close();
       rates.close();

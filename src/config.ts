@@ -30,6 +30,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** On stop, how long it says that it is not ready before it refuses connections. */
   readonly stopPauseSeconds: number;
+  /** null: for ever. */
+  readonly historyMonths: number | null;
   readonly limits: LiveLimits;
   readonly documentLimits: DocumentLimits;
   readonly rateLimits: RateLimits;
@@ -55,13 +57,14 @@ const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 /** Every mistake in the configuration, one a line. */
 export class ConfigError extends Error {}
 
-const wholeNumber = (from: number, to: number, otherwise: number) =>
+const whole = (from: number, to: number) =>
   z
     .string()
     .regex(/^\d{1,9}$/)
     .transform(Number)
-    .refine((value) => value >= from && value <= to)
-    .default(otherwise);
+    .refine((value) => value >= from && value <= to);
+
+const wholeNumber = (from: number, to: number, otherwise: number) => whole(from, to).default(otherwise);
 
 /** As a browser writes an origin: no path, no slash at its end, no port that goes without saying. */
 const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text && !text.includes('*');
@@ -127,6 +130,7 @@ const variables = z.object({
     .optional(),
   LOG_LEVEL: z.enum(logLevels).default('info'),
   STOP_PAUSE_SECONDS: wholeNumber(0, 4, 0),
+  HISTORY_MONTHS: whole(2, 1200).optional(),
   LIVE_MAX_EVENTS_PER_SECOND: wholeNumber(1, 1000, defaultLimits.maxEventsPerSecond),
   LIVE_STALLED_SECONDS: wholeNumber(1, 3600, defaultLimits.stalledMilliseconds / 1000),
   LIVE_MAX_SUBSCRIPTIONS: wholeNumber(1, 1_000_000, defaultLimits.maxSubscriptions),
@@ -201,6 +205,7 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   SEATKEEPER_OPERATOR_KEY: 'a key of 16 to 200 printable ASCII characters without spaces',
   LOG_LEVEL: `one of ${logLevels.join(', ')}`,
   STOP_PAUSE_SECONDS: 'a whole number of seconds from 0 to 4',
+  HISTORY_MONTHS: 'a whole number of months from 2 to 1200',
   LIVE_MAX_EVENTS_PER_SECOND: 'a whole number from 1 to 1000',
   LIVE_STALLED_SECONDS: 'a whole number of seconds from 1 to 3600',
   LIVE_MAX_SUBSCRIPTIONS: 'a whole number from 1 to 1000000',
@@ -290,6 +295,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     operatorKey: values.SEATKEEPER_OPERATOR_KEY ?? null,
     logLevel: values.LOG_LEVEL,
     stopPauseSeconds: values.STOP_PAUSE_SECONDS,
+    historyMonths: values.HISTORY_MONTHS ?? null,
     limits: {
       maxEventsPerSecond: values.LIVE_MAX_EVENTS_PER_SECOND,
       stalledMilliseconds: values.LIVE_STALLED_SECONDS * 1000,

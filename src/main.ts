@@ -84,6 +84,7 @@ async function start(config: Config, log: Logger) {
     log,
     clock,
     bus,
+    historyMonths: config.historyMonths,
     limits: config.limits,
     documentLimits: config.documentLimits,
     bodyLimits: config.bodyLimits,

@@ -15,6 +15,7 @@ import './security-key/graphql.ts';
 import './session/graphql.ts';
 import './tree/graphql.ts';
 import './usage/graphql.ts';
+import './usage-history/graphql.ts';
 import './user/graphql.ts';
 import { guard } from './graphql/access.ts';
 import { builder } from './graphql/builder.ts';

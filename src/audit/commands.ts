@@ -1,8 +1,7 @@
-import { inTransaction, type Transaction } from '../database/transaction.ts';
+import { inTransaction, takeSnapshot, type Transaction } from '../database/transaction.ts';
 import { nowhere, type OrganisationId } from '../kernel/ids.ts';
 import type { Services } from '../live/services.ts';
 import { lockOrganisations } from '../organisation/store.ts';
-import { takeSnapshot } from '../verification/store.ts';
 import type { Database } from '../database/database.ts';
 import {
   type Attempt,

@@ -1,8 +1,14 @@
 import { promises as fs } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { sql } from 'kysely';
-import { FileMigrationProvider, Migrator } from 'kysely/migration';
+import {
+  FileMigrationProvider,
+  type MigrationResult,
+  type MigrationResultSet,
+  Migrator,
+} from 'kysely/migration';
 import { failureCode } from '../kernel/failure.ts';
 import type { Database } from './database.ts';
 
@@ -20,7 +26,7 @@ const insufficientPrivilege = '42501';
  */
 export async function migrateToLatest(db: Database): Promise<string[]> {
   await checkServer(db);
-  const { error, results } = await migrator(db).migrateToLatest();
+  const { error, results } = await alone(db, migrateOneByOne);
   if (error !== undefined) {
     const failed = results?.find((result) => result.status === 'Error')?.migrationName;
     const reason = error instanceof Error ? error.message : 'the migrator gave no reason';
@@ -43,6 +49,49 @@ export async function migrateToLatest(db: Database): Promise<string[]> {
     });
   }
   return (results ?? []).map((result) => result.migrationName);
+}
+
+/**
+ * Each migration is a transaction of its own, or none where its name says so: an index is built beside its table's writers
+ * in no other way.
+ */
+async function migrateOneByOne(db: Database): Promise<MigrationResultSet> {
+  const done: MigrationResult[] = [];
+  for (;;) {
+    const pending = await migrator(db).getMigrations();
+    const next = pending.find(({ executedAt }) => executedAt === undefined);
+    // Also where there is nothing to do: a newer program's migrations are found out there.
+    const { error, results = [] } = await migrator(db).migrateUp({
+      disableTransactions: next?.name.endsWith('_concurrently') === true,
+    });
+    done.push(...results);
+    if (error !== undefined) return done.length === 0 ? { error } : { error, results: done };
+    if (next === undefined) return { results: done };
+  }
+}
+
+const lockKey = 4_072_026;
+const tryAgainMilliseconds = 200;
+
+/**
+ * Does it while no other server does, on one connection. Kysely's own lock is waited for within a statement, and an index
+ * that is being built beside others waits for every statement that began before it: each would wait for the other.
+ */
+async function alone<Answer>(db: Database, work: (db: Database) => Promise<Answer>): Promise<Answer> {
+  return db.connection().execute(async (connection) => {
+    for (;;) {
+      const { rows } = await sql<{ mine: boolean }>`select pg_try_advisory_lock(${lockKey}) as mine`.execute(
+        connection,
+      );
+      if (rows[0]?.mine === true) break;
+      await delay(tryAgainMilliseconds);
+    }
+    try {
+      return await work(connection);
+    } finally {
+      await sql`select pg_advisory_unlock(${lockKey})`.execute(connection);
+    }
+  });
 }
 
 /** True when the database has every migration that this program knows; throws where it does not answer. */

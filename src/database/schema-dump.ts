@@ -11,6 +11,8 @@ export async function dumpSchema(db: Database): Promise<string> {
       select c.oid, c.relname as name
       from pg_class c
       where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname not like 'kysely\\_%'
+        -- Which partitions there are depends on the day.
+        and not c.relispartition
     ), parts as (
       select 1 as section, extname as name, 0 as place, format('create extension %I;', extname) as ddl
       from pg_extension where extname <> 'plpgsql'
@@ -21,7 +23,7 @@ export async function dumpSchema(db: Database): Promise<string> {
       from pg_type t where t.typnamespace = 'public'::regnamespace and t.typtype = 'e'
       union all
       select 3, t.name, 0,
-        format(E'create table %I (\n%s\n);', t.name,
+        format(E'create table %I (\n%s\n)%s;', t.name,
           (select string_agg(
               format('  %I %s', a.attname, format_type(a.atttypid, a.atttypmod))
                 || case when a.attcollation not in (0, y.typcollation) then ' collate ' || quote_ident(k.collname) else '' end
@@ -34,7 +36,8 @@ export async function dumpSchema(db: Database): Promise<string> {
             join pg_type y on y.oid = a.atttypid
             left join pg_collation k on k.oid = a.attcollation
             left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-            where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped))
+            where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped),
+          ' partition by ' || pg_get_partkeydef(t.oid))
       from tables t
       union all
       -- not-null constraints stand with their columns
@@ -79,8 +82,12 @@ export async function dumpSchema(db: Database): Promise<string> {
         from (select attname, attnum, (aclexplode(attacl)).* from pg_attribute where attrelid = c.oid) a
         group by a.privilege_type, a.grantee
       ) granted
-      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v')
+      where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v') and not c.relispartition
       group by c.relkind, c.relname
+      union all
+      select 3, c.relname, 0, format('grant usage on sequence %I to %I;', c.relname, g.grantee::regrole)
+      from pg_class c cross join lateral aclexplode(c.relacl) g
+      where c.relnamespace = 'public'::regnamespace and c.relkind = 'S' and g.privilege_type = 'USAGE' and g.grantee <> c.relowner
       union all
       select 6, c.relname, 0, format(E'create view %I as\n%s', c.relname, pg_get_viewdef(c.oid))
       from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'v'

@@ -240,6 +240,10 @@ export interface History {
   at: Timestamp;
   concurrentTotal: number;
   contingencyTotal: number;
+  /**
+   * of a step that time took, not a request (T3); of what was recorded before there was this column, not known: false
+   */
+  due: Generated<boolean>;
   id: Generated<number>;
   inUse: number;
   kind: HistoryKind;
@@ -247,11 +251,26 @@ export interface History {
   maxUsed: number;
   organisationId: OrganisationId;
   /**
+   * real time, also of an organisation with a test clock: which partition has the row
+   */
+  recordedAt: Generated<Timestamp>;
+  /**
    * false where the user holds the seat on another device too: counted once (L2)
    */
   seatChanged: boolean;
   sessionId: SessionId | null;
   userId: UserId | null;
+}
+
+export interface HistoryOpening {
+  at: Timestamp;
+  concurrentTotal: number;
+  contingencyTotal: number;
+  id: number;
+  inUse: number;
+  licence: LicenceCode;
+  maxUsed: number;
+  organisationId: OrganisationId;
 }
 
 export interface Hold {
@@ -453,6 +472,47 @@ export interface SessionFeature {
   unavailableReason: UnavailableReason | null;
 }
 
+export interface UsageProgress {
+  /**
+   * denials of before this instant are
+   */
+  denialsUntil: Timestamp;
+  /**
+   * the last row of the history that is
+   */
+  historyId: number;
+  organisationId: OrganisationId;
+}
+
+export interface UsageRollup {
+  at: Timestamp;
+  concurrentMaximum: number;
+  concurrentMilliseconds: number;
+  concurrentMinimum: number;
+  concurrentTotal: number;
+  contingencyMaximum: number;
+  contingencyMilliseconds: number;
+  contingencyMinimum: number;
+  contingencyTotal: number;
+  denials: number;
+  /**
+   * after the last change; the totals too
+   */
+  inUse: number;
+  inUseMaximum: number;
+  /**
+   * the sum of seats times how long, up to the span's end, as if nothing more happened in it
+   */
+  inUseMilliseconds: number;
+  inUseMinimum: number;
+  licence: LicenceCode;
+  organisationId: OrganisationId;
+  /**
+   * minutes, from "at" on; spans of a width begin at its multiples since 1970, in UTC
+   */
+  width: number;
+}
+
 export interface User {
   /**
    * the last billing period (its month) in which an inactive user was ACTIVE (U2)
@@ -494,6 +554,7 @@ export interface DB {
   departmentMember: DepartmentMember;
   erasedUser: ErasedUser;
   history: History;
+  historyOpening: HistoryOpening;
   hold: Hold;
   idempotencyKey: IdempotencyKey;
   licence: Licence;
@@ -507,6 +568,8 @@ export interface DB {
   securityKeyChallenge: SecurityKeyChallenge;
   session: Session;
   sessionFeature: SessionFeature;
+  usageProgress: UsageProgress;
+  usageRollup: UsageRollup;
   user: User;
   userStatusInterval: UserStatusInterval;
 }

@@ -6,6 +6,7 @@ import {
   isListType,
   Kind,
   type ValueNode,
+  valueFromASTUntyped,
 } from 'graphql';
 import { defaultPage, maxPage } from './page.ts';
 
@@ -17,8 +18,8 @@ export interface FieldCost {
   readonly weight?: number;
   /** How long a list without pages is taken to be; 10 where nothing is said. */
   readonly assumedSize?: number;
-  /** The argument, a list itself, that the list is as long as. */
-  readonly sizedBy?: string;
+  /** The argument, a list itself, that the list is as long as; or how long it is by its arguments, as a client writes them. */
+  readonly sizedBy?: string | ((args: Variables) => number);
 }
 
 /** Declares a field’s cost, where the field is declared: `extensions: costs({ weight: 100 })`. */
@@ -70,7 +71,16 @@ export function lengthOf(
 ): Formula {
   if (field === undefined || !isListType(getNullableType(field.type))) return 1;
   const declared = declaredBy(field);
-  const sizing = given.find(({ name }) => name.value === declared?.sizedBy)?.value;
+  const size = declared?.sizedBy;
+  if (typeof size === 'function') {
+    return (variables) =>
+      size(
+        Object.fromEntries(
+          given.map(({ name, value }) => [name.value, valueFromASTUntyped(value, variables)]),
+        ),
+      );
+  }
+  const sizing = given.find(({ name }) => name.value === size)?.value;
   if (sizing === undefined) return declared?.assumedSize ?? assumedSize;
   return lengthOfList(sizing);
 }

@@ -75,6 +75,7 @@ export const access = {
   'Alert.acknowledgedBy': reading(supervision),
   'Organisation.alertThresholds': reading(administration),
   'Organisation.contingencyCaps': reading(administration),
+  'Organisation.usageHistory': reading(figures),
   'Organisation.apiKeys': keys(administration),
   'User.securityKeys': reading(attendance),
   'Organisation.auditLog': reading(administration),

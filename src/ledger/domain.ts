@@ -85,7 +85,7 @@ export function settle(
         });
       }
     }
-    closeStep(tally, at, opensPeriod);
+    closeStep(tally, at, opensPeriod ? 'PERIOD' : 'DUE');
   }
 
   const periodChanged = periods.length > 0;

@@ -182,6 +182,8 @@ export interface HistoryEvent {
 /** An event with the counters after the step it belongs to. */
 export interface HistoryEntry extends HistoryEvent {
   readonly at: Instant;
+  /** Whether time took the step, and not a request: then the state before it is no more at its instant (T3). */
+  readonly due: boolean;
   readonly inUse: number;
   readonly concurrentTotal: number;
   readonly contingencyTotal: number;
@@ -232,9 +234,16 @@ export function changePool(tally: Tally, licence: LicenceCode, change: Partial<P
 
 /**
  * Ends a step: every state between two requests counts for the peak, even at one instant (C2, T3).
+ * @param cause a request; what falls due at that instant; or that with the edge of a billing period
  * @returns what it made of the pools that it changed
  */
-export function closeStep(tally: Tally, at: Instant, opensPeriod = false): readonly PoolStep[] {
+export function closeStep(
+  tally: Tally,
+  at: Instant,
+  cause: 'REQUEST' | 'DUE' | 'PERIOD' = 'REQUEST',
+): readonly PoolStep[] {
+  const opensPeriod = cause === 'PERIOD';
+  const due = cause !== 'REQUEST';
   const steps = [...tally.touched].map(([licence, before]): PoolStep => {
     const after = raisePeak(poolOf(tally, licence), at);
     tally.pools.set(licence, after);
@@ -243,7 +252,7 @@ export function closeStep(tally: Tally, at: Instant, opensPeriod = false): reado
   tally.steps.push(...steps);
   for (const event of tally.events) {
     const { inUse, concurrentTotal, contingencyTotal, maxUsed } = poolOf(tally, event.licence);
-    tally.history.push({ ...event, at, inUse, concurrentTotal, contingencyTotal, maxUsed });
+    tally.history.push({ ...event, at, due, inUse, concurrentTotal, contingencyTotal, maxUsed });
   }
   tally.touched.clear();
   tally.events.length = 0;

@@ -233,6 +233,7 @@ const insertEntries = insertInto('history')({
   concurrentTotal: 'integer',
   contingencyTotal: 'integer',
   maxUsed: 'integer',
+  due: 'boolean',
 });
 
 /** Append-only: a row is never changed or removed. Rows are numbered in the order given. */

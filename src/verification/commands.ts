@@ -1,17 +1,17 @@
 import type { Database } from '../database/database.ts';
-import { inTransaction } from '../database/transaction.ts';
+import { inTransaction, takeSnapshot } from '../database/transaction.ts';
 import { type Clock, type Instant, isSameInstant } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
 import { listOrganisations, lockOrganisations } from '../organisation/store.ts';
 import { compare, type Finding, isMendable } from './domain.ts';
 import {
   countStrayRows,
+  findWrongRollUps,
   type HistoryReading,
   mend,
   readHistory,
   readLicenceFigures,
   readOrganisationFigures,
-  takeSnapshot,
 } from './store.ts';
 
 /** What was found in an organisation at one moment, and how far its history was read then. */
@@ -36,9 +36,10 @@ export async function surveyOrganisation(db: Database, organisationId: Organisat
     const history = await readHistory(trx, organisationId, null);
     const licences = await readLicenceFigures(trx, organisationId, history, null);
     const strayRows = await countStrayRows(trx, organisationId);
+    const rollUps = await findWrongRollUps(trx, organisationId);
     return {
       organisationId,
-      findings: figures === null ? [] : compare(figures, strayRows, licences),
+      findings: figures === null ? [] : [...compare(figures, strayRows, licences), ...rollUps],
       history,
       periodFrom: organisation?.period.from ?? null,
     };
@@ -66,7 +67,7 @@ export async function repairOrganisation(
     const history = await readHistory(trx, organisationId, survey.history);
     const licences = await readLicenceFigures(trx, organisationId, history, [...new Set(wrong)]);
     const found = [
-      ...survey.findings.filter(({ licence }) => licence === null),
+      ...survey.findings.filter(({ licence, check }) => licence === null || check === 'rollUps'),
       ...compare(null, 0, licences),
     ];
     if (found.some(isMendable)) {

@@ -23,6 +23,7 @@ export const checks = {
     'steps of the history that tell other seats in use than its acquisitions and releases come to (C1)',
   stepsTotals: 'steps of the history that tell other totals than the purchases in force then (P1)',
   stepsMaxUsed: 'steps of the history that tell another peak than what was in use up to them (C2)',
+  rollUps: 'spans of the usage history that tell other than the history’s rows, or the denials',
   maxUsed: 'contingency seats to be billed, by the history (C2)',
   maxUsedAt: 'when that was first reached, by the history (C2)',
   assigned: 'base licences assigned, by the base licences (B5)',
@@ -63,10 +64,11 @@ export type LicenceCheck = Exclude<
   | 'missingHolds'
   | 'strayHolds'
   | 'wrongAllotments'
+  | 'rollUps'
 >;
 
 /** Those of `OrganisationFigures`; stray rows are counted apart. */
-export type OrganisationCheck = Exclude<Check, LicenceCheck | 'strayRows'>;
+export type OrganisationCheck = Exclude<Check, LicenceCheck | 'strayRows' | 'rollUps'>;
 
 /** An organisation's own figures. */
 export interface OrganisationFigures {
@@ -123,7 +125,7 @@ function isSame(one: Figure, other: Figure): boolean {
 }
 
 /** A base licence without its assignment, or a row without its user, has no one right answer: a person must look. */
-const unmendable: readonly Check[] = ['historyInUse', 'consumed', 'strayRows'];
+const unmendable: readonly Check[] = ['historyInUse', 'consumed', 'strayRows', 'rollUps'];
 
 /** The history is never rewritten: what it tells wrongly is noted beside it, once. */
 const ofHistory: readonly Check[] = ['stepsInUse', 'stepsTotals', 'stepsMaxUsed'];

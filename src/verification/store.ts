@@ -30,11 +30,6 @@ export async function countOrganisationsAndHistory(
   return rows[0] ?? { organisations: 0, history: 0 };
 }
 
-/** Everything that follows sees one moment, and holds nobody up. */
-export async function takeSnapshot(trx: Transaction): Promise<void> {
-  await sql`set transaction isolation level repeatable read, read only`.execute(trx);
-}
-
 /**
  * Who was ACTIVE at any instant of the billing period so far (U2). A period begins before any request at its first
  * instant (T3): who ceased to be ACTIVE at that very instant was ACTIVE in it.
@@ -147,6 +142,8 @@ export interface Course {
   readonly wrongInUse: number;
   readonly wrongTotals: number;
   readonly wrongMaxUsed: number;
+  /** Where nothing is read but what was dropped: its last row's instant, and the peak of its month up to there. */
+  readonly opening?: { readonly at: Instant; readonly maxUsed: number };
 }
 
 export interface HistoryReading {
@@ -167,15 +164,20 @@ export async function readHistory(
   organisationId: OrganisationId,
   since: HistoryReading | null,
 ): Promise<HistoryReading> {
-  const known = [...(since?.courses.values() ?? [])];
-  const { rows } = await sql<Course & { readonly lastId: number }>`
+  const carried = since?.courses ?? (await readOpenings(trx, organisationId));
+  const known = [...carried.values()];
+  const { rows } = await sql<
+    Omit<Course, 'startUsed'> & { readonly startUsed: number | null; readonly lastId: number }
+  >`
     with o as (select period_from as began, settled_at from organisation where id = ${organisationId}),
       noted as (
         select coalesce(max((finding ->> 'through')::int8), 0) as through
         from repair cross join jsonb_array_elements(findings) finding where organisation_id = ${organisationId}),
       carried as (
         select * from unnest(${known.map(({ licence }) => licence)}::text[], ${known.map(({ inUse }) => inUse)}::int[],
-          ${known.map(({ startUsed, peakUsed }) => Math.max(startUsed, peakUsed))}::int[]) known (licence, in_use, peak)),
+          ${known.map(({ startUsed, peakUsed, opening }) => opening?.maxUsed ?? Math.max(startUsed, peakUsed))}::int[],
+          ${known.map(({ used }) => used)}::int[], ${known.map(({ opening }) => opening?.at ?? null)}::timestamptz[])
+          known (licence, in_use, peak, used, opened_at)),
       lines as (
         select licence, at, id, in_use, concurrent_total, contingency_total, max_used,
           case when not seat_changed then 0 when kind = 'ACQUIRED' then 1 when kind = 'RELEASED' then -1 else 0 end as seats,
@@ -205,7 +207,7 @@ export async function readHistory(
         window w as (partition by licence order by at, id), same as (partition by licence, at)),
       ends as (
         select s.licence, at, id, max_used, period_from, s.in_use, concurrent_total, contingency_total,
-          coalesce(carried.in_use, 0) + seats as really_in_use, coalesce(carried.peak, 0) as carried_peak,
+          coalesce(carried.in_use, 0) + seats as really_in_use, coalesce(case when carried.opened_at < period_from then carried.used else carried.peak end, 0) as carried_peak,
           case when not is_last and concurrent_total between concurrent - opened and concurrent + closed
             then concurrent_total else concurrent end as really_concurrent,
           case when not is_last and contingency_total
@@ -240,34 +242,126 @@ export async function readHistory(
         order by licence, used desc, at, id)
     select course.licence, course.last_id, course.at_edge,
       course.wrong_in_use, course.wrong_totals, course.wrong_max_used,
-      last.really_in_use::int8 as in_use, last.used::int8 as used, coalesce(start.used, 0)::int8 as start_used,
+      last.really_in_use::int8 as in_use, last.used::int8 as used, start.used::int8 as start_used,
       coalesce(peak.used, 0)::int8 as peak_used, peak.at as peak_at
     from course
     join steps last on last.licence = course.licence and last.id = course.last_id
     left join steps start on start.licence = course.licence and start.id = course.start_id
     left join peak on peak.licence = course.licence`.execute(trx);
-  const courses = new Map(since?.courses);
+  const courses = new Map(carried);
   let lastId = since?.lastId ?? 0;
-  for (const { lastId: id, ...course } of rows) {
-    const before = courses.get(course.licence);
+  for (const { lastId: id, startUsed, ...rest } of rows) {
+    const before = courses.get(rest.licence);
+    const course = { ...rest, startUsed: startUsed ?? before?.startUsed ?? 0 };
     courses.set(course.licence, before === undefined ? course : continued(before, course));
     lastId = Math.max(lastId, id);
   }
   return { lastId, courses };
 }
 
-/** Two stretches of one course, within one billing period. */
+/** What the rows that are kept begin with. When a peak was reached is gone with its row: what the pool says is taken. */
+async function readOpenings(
+  trx: Transaction,
+  organisationId: OrganisationId,
+): Promise<ReadonlyMap<LicenceCode, Course>> {
+  const { rows } = await sql<Omit<Course, 'opening'> & { readonly at: Instant; readonly maxUsed: number }>`
+    select licence, in_use, used, case when at < began then used else 0 end as start_used,
+      case when at < began then 0 else max_used end as peak_used, case when at < began then null else peak_at end as peak_at,
+      false as at_edge, 0 as wrong_in_use, 0 as wrong_totals, 0 as wrong_max_used, at, max_used
+    from (
+      select h.*, o.period_from as began, least(greatest(h.in_use - h.concurrent_total, 0), h.contingency_total) as used,
+        case when pool.max_used = h.max_used then pool.max_used_at else h.at end as peak_at
+      from history_opening h join organisation o on o.id = h.organisation_id
+      left join pool on pool.organisation_id = h.organisation_id and pool.licence = h.licence
+      where h.organisation_id = ${organisationId}) opening`.execute(trx);
+  return new Map(
+    rows.map(({ at, maxUsed, ...course }) => [course.licence, { ...course, opening: { at, maxUsed } }]),
+  );
+}
+
+/** Two stretches of one course; the first is in the running billing period, or has no peak in it. */
 function continued(before: Course, after: Course): Course {
   const isHigher = before.peakAt === null || after.peakUsed > before.peakUsed;
   return {
     ...after,
-    startUsed: before.startUsed,
     ...(isHigher ? {} : { peakUsed: before.peakUsed, peakAt: before.peakAt }),
     atEdge: before.atEdge || after.atEdge,
     wrongInUse: before.wrongInUse + after.wrongInUse,
     wrongTotals: before.wrongTotals + after.wrongTotals,
     wrongMaxUsed: before.wrongMaxUsed + after.wrongMaxUsed,
   };
+}
+
+/**
+ * By licence, how many spans of the usage history are not what the rows and the denials come to, as far as they are summed
+ * up and their rows are kept. Reckoned by PostgreSQL alone: what it is compared with was reckoned by the program.
+ */
+export async function findWrongRollUps(trx: Transaction, organisationId: OrganisationId): Promise<Finding[]> {
+  const { rows } = await sql<{ licence: LicenceCode; wrong: number }>`
+    with progress as (select * from usage_progress where organisation_id = ${organisationId}),
+      gone as (select coalesce(max(at), '-infinity') as until from history_opening where organisation_id = ${organisationId}),
+      widths as (select width::smallint, make_interval(mins => width) as length from unnest(array[5, 60, 1440]) width),
+      states as (
+        select licence, id, at, due, in_use, concurrent_total, contingency_total
+        from history where organisation_id = ${organisationId} and id <= (select history_id from progress)
+        union all
+        select licence, id, at, false, in_use, concurrent_total, contingency_total
+        from history_opening where organisation_id = ${organisationId}),
+      measured as (
+        select *, least(in_use, concurrent_total) as concurrent,
+          least(greatest(in_use - concurrent_total, 0), contingency_total) as contingency
+        from states),
+      course as (
+        select *, lead(at) over w as next_at, coalesce(lag(in_use) over w, 0) as in_use_before,
+          coalesce(lag(concurrent) over w, 0) as concurrent_before,
+          coalesce(lag(contingency) over w, 0) as contingency_before
+        from measured window w as (partition by licence order by id)),
+      placed as (
+        select course.*, width, span as span_at,
+          row_number() over w = 1 as is_first,
+          row_number() over w = 1 and not (due and course.at = span) as is_after,
+          lead(course.id) over w is null as is_last,
+          extract(epoch from least(next_at, span + length) - course.at) * 1000 as lasted,
+          extract(epoch from course.at - span) * 1000 as passed
+        from course cross join widths cross join lateral date_bin(length, course.at, to_timestamp(0)) span
+        window w as (partition by licence, width, span order by id)),
+      reckoned as (
+        select licence, width, span_at as at,
+          least(min(in_use), min(in_use_before) filter (where is_after)) as in_use_minimum,
+          greatest(max(in_use), max(in_use_before) filter (where is_after)) as in_use_maximum,
+          sum(in_use * lasted + case when is_first then in_use_before * passed else 0 end)::int8 as in_use_milliseconds,
+          least(min(concurrent), min(concurrent_before) filter (where is_after)) as concurrent_minimum,
+          greatest(max(concurrent), max(concurrent_before) filter (where is_after)) as concurrent_maximum,
+          sum(concurrent * lasted + case when is_first then concurrent_before * passed else 0 end)::int8
+            as concurrent_milliseconds,
+          least(min(contingency), min(contingency_before) filter (where is_after)) as contingency_minimum,
+          greatest(max(contingency), max(contingency_before) filter (where is_after)) as contingency_maximum,
+          sum(contingency * lasted + case when is_first then contingency_before * passed else 0 end)::int8
+            as contingency_milliseconds,
+          max(in_use) filter (where is_last) as in_use,
+          max(concurrent_total) filter (where is_last) as concurrent_total,
+          max(contingency_total) filter (where is_last) as contingency_total
+        from placed group by licence, width, span_at),
+      denied as (
+        select licence, width, date_bin(length, at, to_timestamp(0)) as at, count(*)::int as denials
+        from denial cross join widths
+        where organisation_id = ${organisationId} and at < (select denials_until from progress) group by 1, 2, 3),
+      kept as (select * from usage_rollup where organisation_id = ${organisationId})
+    select licence, count(*) as wrong
+    from kept k full join reckoned r using (licence, width, at) full join denied d using (licence, width, at), gone
+    where at > gone.until and (
+      k.organisation_id is null or (r.in_use is null and d.denials is null) or k.denials <> coalesce(d.denials, 0)
+      or (r.in_use is not null and (k.in_use_minimum, k.in_use_maximum, k.in_use_milliseconds, k.concurrent_minimum,
+          k.concurrent_maximum, k.concurrent_milliseconds, k.contingency_minimum, k.contingency_maximum,
+          k.contingency_milliseconds, k.in_use, k.concurrent_total, k.contingency_total)
+        is distinct from (r.in_use_minimum, r.in_use_maximum, r.in_use_milliseconds, r.concurrent_minimum,
+          r.concurrent_maximum, r.concurrent_milliseconds, r.contingency_minimum, r.contingency_maximum,
+          r.contingency_milliseconds, r.in_use, r.concurrent_total, r.contingency_total)))
+    group by licence order by licence`.execute(trx);
+  return rows.map(({ licence, wrong }) => ({
+    check: 'rollUps' as const,
+    ...{ licence, recorded: 0, recomputed: wrong },
+  }));
 }
 
 interface LicenceRow {

@@ -246,6 +246,9 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   ),
   'Organisation.alertThresholds': ofOrganisation('field: alertThresholds { newPeak }'),
   'Organisation.contingencyCaps': ofOrganisation('field: contingencyCaps { everyMonth }'),
+  'Organisation.usageHistory': ofOrganisation(
+    'field: usageHistory(licence: "SUPERVISOR", from: "2026-01-01T00:00:00Z", until: "2026-01-02T00:00:00Z", bucket: DAY) { denials }',
+  ),
   'Organisation.apiKeys': ofOrganisation('field: apiKeys { edges { node { prefix } } }'),
   'User.securityKeys': read(
     'query ($id: ID!) { node(id: $id) { __typename ... on User { field: securityKeys { name } } } }',

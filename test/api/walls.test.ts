@@ -167,7 +167,7 @@ const changes: readonly (readonly [name: string, input: (things: Things) => obje
 async function rowsOf(organisation: string): Promise<string> {
   const { rows: tables } = await server.pool.query<{ name: string }>(`
     select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'organisation_id'
-    where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace order by 1`);
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace order by 1`);
   const parts = [
     ...tables.map(({ name }) => `"${name}" t where organisation_id = $1`),
     'organisation t where id = $1',

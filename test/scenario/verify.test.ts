@@ -42,13 +42,6 @@ test('C2: a peak that began with the month, and everything else, is found as it 
   });
 });
 
-/** What the command looks at, without a process of its own. */
-function survey(organisation: string) {
-  const reference = decodeId(organisation);
-  if (reference?.type !== 'Organisation') throw new Error(`${organisation} is no organisation`);
-  return withDatabase((db) => surveyOrganisation(db, reference.organisationId));
-}
-
 /** Each kind of damage, and the line that tells of it. */
 const damages: readonly (readonly [string, string, RegExp])[] = [
   [

@@ -69,6 +69,9 @@ const rowsOfEach = `
     d as (insert into denial select organisation_id, thing, id, 'SUPERVISOR', 'NO_SEAT_AVAILABLE', now() from o),
     h as (insert into history (organisation_id, at, kind, licence, seat_changed, in_use, concurrent_total, contingency_total, max_used)
       select organisation_id, now(), 'TOTALS_CHANGED', 'SUPERVISOR', false, 0, 0, 0, 0 from o),
+    ho as (insert into history_opening select organisation_id, 'SUPERVISOR', 1, now(), 0, 0, 0, 0 from o),
+    up as (insert into usage_progress select organisation_id, 0, now() from o),
+    ur as (insert into usage_rollup select organisation_id, 'SUPERVISOR', 5, now(), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 from o),
     l as (insert into hold select organisation_id, id, 'SUPERVISOR', 'CONCURRENT', now() from o),
     k as (insert into idempotency_key select organisation_id, 'test', 'key', '{}', '{}', now() from o),
     ak as (insert into api_key select organisation_id, thing, 'wall', 'WALLBOARD', null, null, 'sk_' || left(thing::text, 12),
@@ -93,7 +96,7 @@ const rowsOfEach = `
 async function tablesOfTenants(): Promise<string[]> {
   const { rows } = await owner.query<{ name: string }>(`
     select c.relname as name from pg_class c
-    where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace and (c.relname = 'organisation' or exists (
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace and (c.relname = 'organisation' or exists (
       select from pg_attribute a where a.attrelid = c.oid and a.attname = 'organisation_id' and not a.attisdropped))
     order by 1`);
   return rows.map(({ name }) => name);
@@ -145,6 +148,8 @@ describe('the role as which the program works', () => {
   test('changes nothing that is recorded for good, nor who is above whom', async () => {
     for (const [table, wanted] of [
       ['history', 'update, delete, truncate'],
+      ['history_opening', 'insert, update, delete, truncate'],
+      ['usage_rollup', 'delete, truncate'],
       ['denial', 'update, delete, truncate'],
       ['repair', 'update, delete, truncate'],
       ['audit_entry', 'update, delete, truncate'],
@@ -183,6 +188,15 @@ test('every table that has an organisation’s rows is walled in: a new one need
     ({ name, enabled, policies }) => !enabled || (policies !== 1 && name !== 'organisation_ancestor'),
   );
   expect(open).toEqual([]);
+});
+
+test('a partition shows and takes nothing by itself: the wall stands before the whole', async () => {
+  const { rows } = await owner.query<{ walled: boolean; granted: boolean }>(`
+    select c.relrowsecurity as walled, has_any_column_privilege('seatkeeper_runtime', c.oid, 'select, insert, update')
+      or has_table_privilege('seatkeeper_runtime', c.oid, 'delete, truncate') as granted
+    from pg_class c where c.relispartition and c.relkind = 'r'`);
+  expect(rows.length).toBeGreaterThan(12);
+  expect(rows.filter(({ walled, granted }) => !walled || granted)).toEqual([]);
 });
 
 test('with no tenant set nothing is seen, and nothing is written', async () => {

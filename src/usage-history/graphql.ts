@@ -1,0 +1,134 @@
+import { builder } from '../graphql/builder.ts';
+import { costs } from '../graphql/cost.ts';
+import { codedError } from '../graphql/errors.ts';
+import { text } from '../graphql/input.ts';
+import { earliest, type Instant } from '../kernel/clock.ts';
+import type { LicenceCode } from '../kernel/ids.ts';
+import { invalidInput, notFound } from '../kernel/refusal.ts';
+import { nowOf } from '../organisation/domain.ts';
+import { type Bucket, type BucketSize, countBuckets, edgesOf, maxBuckets, type Seats } from './domain.ts';
+import { listBuckets, listPeriods } from './store.ts';
+
+/** The seats of one pool over a bucket. */
+interface PoolUsage extends Seats {
+  readonly total: number;
+}
+
+declare module '../graphql/builder.ts' {
+  interface Objects {
+    UsageBucket: Bucket;
+    PoolUsage: PoolUsage;
+  }
+  interface Enums {
+    UsageBucketSize: BucketSize;
+  }
+}
+
+builder.enumType('UsageBucketSize', {
+  description: 'How long a bucket of a usage history is, by the organisation’s time zone.',
+  values: {
+    MINUTE_5: { description: 'Five minutes.' },
+    HOUR: { description: 'A local hour. One that is put back into is counted twice, a bucket each time.' },
+    DAY: { description: 'A local date: 23, 24 or 25 hours.' },
+    MONTH: { description: 'A billing period, as it was.' },
+  },
+});
+
+builder.objectType('PoolUsage', {
+  description: 'How many seats of a pool were in use over a bucket.',
+  fields: (t) => ({
+    minimum: t.exposeInt('minimum', { description: 'The fewest, if only for a moment.' }),
+    maximum: t.exposeInt('maximum', { description: 'The most, if only for a moment.' }),
+    mean: t.exposeFloat('mean', { description: 'On average over time.' }),
+    total: t.exposeInt('total', { description: 'Bought, and in force at its end.' }),
+  }),
+});
+
+builder.objectType('UsageBucket', {
+  description:
+    'A licence’s use over a stretch of time: exact, reckoned from every recorded change. Every state counts for minimum and maximum, also one that lasted no time.',
+  fields: (t) => ({
+    from: t.expose('from', { type: 'DateTime', description: 'Its first instant.' }),
+    until: t.expose('until', {
+      type: 'DateTime',
+      description:
+        'Its end, which belongs to the next one. The last of a list may end now: what happens at this very instant is not in it.',
+    }),
+    concurrent: t.field({
+      type: 'PoolUsage',
+      description: 'Concurrent seats.',
+      resolve: ({ concurrent, concurrentTotal: total }) => ({ ...concurrent, total }),
+    }),
+    contingency: t.field({
+      type: 'PoolUsage',
+      description: 'Contingency seats. A freed concurrent seat takes a user over at once.',
+      resolve: ({ contingency, contingencyTotal: total }) => ({ ...contingency, total }),
+    }),
+    denials: t.exposeInt('denials', { description: 'How often the licence was refused.' }),
+  }),
+});
+
+builder.objectField('Organisation', 'usageHistory', (t) =>
+  t.field({
+    type: ['UsageBucket'],
+    nullable: true,
+    description: `A licence’s use over time, in the buckets that \`from\` and \`until\` touch: whole ones, by the organisation’s time zone, but none goes on after now. At most ${maxBuckets}.`,
+    extensions: costs({ weight: 10, sizedBy: sizeBy }),
+    args: {
+      licence: t.arg.string({
+        required: true,
+        validate: text,
+        description: 'Of the licence with this code.',
+      }),
+      from: t.arg({ type: 'DateTime', required: true, description: 'In the first bucket.' }),
+      until: t.arg({ type: 'DateTime', required: true, description: 'Not in the last bucket any more.' }),
+      bucket: t.arg({
+        type: 'UsageBucketSize',
+        required: true,
+        defaultValue: 'HOUR',
+        description: 'How long a bucket is.',
+      }),
+    },
+    resolve: async (organisation, { licence, from, until, bucket }, { services }) => {
+      const code = licence as LicenceCode;
+      const isKnown = (await services.catalogue()).has(code) || (await services.catalogue(code)).has(code);
+      if (!isKnown) throw codedError(notFound(`licence as “${licence}” in the catalogue`));
+      if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
+      const { id, timeZone, nextDueAt } = organisation;
+      const now = nowOf(organisation, services.clock.now());
+      // What has fallen due since the organisation was read has not taken effect yet.
+      const known = earliest(until, now, nextDueAt) ?? now;
+      if (from >= known) return [];
+      if (countBuckets(bucket, from, known) > maxBuckets) throw codedError(tooMany());
+      const asked = { from, until: known };
+      const periods = bucket === 'MONTH' ? await listPeriods(services.db, id, asked) : [];
+      const edges = endingBy(earliest(now, nextDueAt) ?? now, edgesOf(bucket, asked, timeZone, periods));
+      if (edges.length > maxBuckets + 1) throw codedError(tooMany());
+      return listBuckets(services.db, id, code, edges);
+    },
+  }),
+);
+
+function tooMany() {
+  return invalidInput('until', `At most ${maxBuckets} buckets: ask for less time, or for longer ones.`);
+}
+
+/** The last bucket is not over yet, perhaps. */
+function endingBy(now: Instant, edges: readonly Instant[]): readonly Instant[] {
+  return edges.map((edge) => (edge > now ? now : edge));
+}
+
+/** What it costs is known before it is asked. */
+function sizeBy({ from, until, bucket }: Readonly<Record<string, unknown>>): number {
+  const count = countBuckets(sizeOf(bucket), instantOf(from), instantOf(until));
+  // Whoever reads it refuses what is no instant, or more.
+  return Number.isNaN(count) ? maxBuckets : Math.min(count + 1, maxBuckets);
+}
+
+function sizeOf(given: unknown): BucketSize {
+  return given === 'MINUTE_5' || given === 'DAY' || given === 'MONTH' ? given : 'HOUR';
+}
+
+function instantOf(given: unknown): Instant {
+  return new Date(given instanceof Date ? given : String(given));
+}

@@ -1,0 +1,499 @@
+import { type Selectable, sql } from 'kysely';
+import { forRows, insertInto, type Of } from '../database/bulk.ts';
+import type { Database } from '../database/database.ts';
+import type { UsageRollup } from '../database/tables.ts';
+import { inTransaction, takeSnapshot, type Transaction } from '../database/transaction.ts';
+import type { Instant } from '../kernel/clock.ts';
+import { Unavailable } from '../kernel/failure.ts';
+import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
+import type { Period } from '../kernel/interval.ts';
+import {
+  type Bucket,
+  type Change,
+  coverWith,
+  type Denials,
+  moveEdges,
+  nothing,
+  type Part,
+  type Piece,
+  type Span,
+  startOfSpan,
+  type State,
+  toBuckets,
+  type Width,
+} from './domain.ts';
+
+// What is kept
+
+type Row = Omit<Selectable<UsageRollup>, 'organisationId' | 'licence'>;
+
+/** A span of a width, as a table's row has it. */
+function toSpan({ width, at, denials, ...row }: Row, until?: Instant): Span {
+  const { inUse, concurrentTotal, contingencyTotal } = row;
+  return {
+    from: at,
+    until: until ?? new Date(at.getTime() + width * 60_000),
+    inUse: {
+      minimum: row.inUseMinimum,
+      maximum: row.inUseMaximum,
+      milliseconds: row.inUseMilliseconds,
+    },
+    concurrent: {
+      minimum: row.concurrentMinimum,
+      maximum: row.concurrentMaximum,
+      milliseconds: row.concurrentMilliseconds,
+    },
+    contingency: {
+      minimum: row.contingencyMinimum,
+      maximum: row.contingencyMaximum,
+      milliseconds: row.contingencyMilliseconds,
+    },
+    closing: { inUse, concurrentTotal, contingencyTotal },
+    denials,
+    isTouched: true,
+  };
+}
+
+function toRow({ from, closing, inUse, concurrent, contingency, denials }: Span, width: Width): Row {
+  return {
+    width,
+    at: from,
+    inUseMinimum: inUse.minimum,
+    inUseMaximum: inUse.maximum,
+    inUseMilliseconds: inUse.milliseconds,
+    concurrentMinimum: concurrent.minimum,
+    concurrentMaximum: concurrent.maximum,
+    concurrentMilliseconds: concurrent.milliseconds,
+    contingencyMinimum: contingency.minimum,
+    contingencyMaximum: contingency.maximum,
+    contingencyMilliseconds: contingency.milliseconds,
+    ...closing,
+    denials,
+  };
+}
+
+const saveRows = insertInto(
+  'usageRollup',
+  `on conflict (organisation_id, licence, width, at) do update set
+    in_use_minimum = excluded.in_use_minimum,
+    in_use_maximum = excluded.in_use_maximum,
+    in_use_milliseconds = excluded.in_use_milliseconds,
+    concurrent_minimum = excluded.concurrent_minimum,
+    concurrent_maximum = excluded.concurrent_maximum,
+    concurrent_milliseconds = excluded.concurrent_milliseconds,
+    contingency_minimum = excluded.contingency_minimum,
+    contingency_maximum = excluded.contingency_maximum,
+    contingency_milliseconds = excluded.contingency_milliseconds,
+    in_use = excluded.in_use,
+    concurrent_total = excluded.concurrent_total,
+    contingency_total = excluded.contingency_total,
+    denials = excluded.denials`,
+)({
+  organisationId: 'uuid',
+  licence: 'text',
+  width: 'integer',
+  at: 'timestamptz',
+  inUseMinimum: 'integer',
+  inUseMaximum: 'integer',
+  inUseMilliseconds: 'bigint',
+  concurrentMinimum: 'integer',
+  concurrentMaximum: 'integer',
+  concurrentMilliseconds: 'bigint',
+  contingencyMinimum: 'integer',
+  contingencyMaximum: 'integer',
+  contingencyMilliseconds: 'bigint',
+  inUse: 'integer',
+  concurrentTotal: 'integer',
+  contingencyTotal: 'integer',
+  denials: 'integer',
+});
+
+/** A kept span, and whose it is. */
+export interface KeptSpan {
+  readonly organisationId: OrganisationId;
+  readonly licence: LicenceCode;
+  readonly width: Width;
+  readonly span: Span;
+}
+
+/** Writes spans as they are now, new ones and others. */
+export async function saveSpans(trx: Transaction, spans: readonly KeptSpan[]): Promise<void> {
+  await saveRows(
+    trx,
+    spans.map(({ organisationId, licence, width, span }) => ({
+      organisationId,
+      licence,
+      ...toRow(span, width),
+    })),
+  );
+}
+
+const selectLast = forRows<Selectable<UsageRollup>>(`
+  select last.* from $given cross join lateral (
+    select * from usage_rollup r
+    where r.organisation_id = given.organisation_id and r.licence = given.licence and r.width = given.width
+    order by r.at desc limit 1) last`)({ organisationId: 'uuid', licence: 'text', width: 'integer' });
+
+/** The last kept span of each licence and width; those that have none are missing. */
+export async function listLastSpans(
+  trx: Transaction,
+  of: readonly Omit<KeptSpan, 'span'>[],
+): Promise<KeptSpan[]> {
+  const rows = await selectLast(trx, of);
+  return rows.map(({ organisationId, licence, ...row }) => ({
+    organisationId,
+    licence,
+    width: row.width as Width,
+    span: toSpan(row),
+  }));
+}
+
+// How far it is
+
+/** How far an organisation's history is summed up. */
+export interface Progress {
+  readonly organisationId: OrganisationId;
+  /** The last row of the history that is; 0: none. */
+  readonly historyId: number;
+  /** Denials of before this instant are. */
+  readonly denialsUntil: Instant;
+}
+
+/** Organisations of which something may have happened since they were summed up, the longest ago first. */
+export async function listBehind(db: Database, limit: number): Promise<OrganisationId[]> {
+  const { rows } = await sql<{ id: OrganisationId }>`
+    select o.id from organisation o left join usage_progress p on p.organisation_id = o.id
+    where p.organisation_id is null or o.settled_at > p.denials_until
+    order by o.test_clock, p.denials_until nulls first limit ${limit}`.execute(db);
+  return rows.map(({ id }) => id);
+}
+
+/** Organisations with rows of the history of before an instant of real time that are not summed up. */
+export async function listBehindIn(db: Database, before: Instant, limit: number): Promise<OrganisationId[]> {
+  const { rows } = await sql<{ id: OrganisationId }>`
+    select o.id from organisation o
+    cross join lateral (
+      select id from history h where h.organisation_id = o.id and h.recorded_at < ${before}
+      order by id desc limit 1) newest
+    left join usage_progress p on p.organisation_id = o.id
+    where newest.id > coalesce(p.history_id, 0) limit ${limit}`.execute(db);
+  return rows.map(({ id }) => id);
+}
+
+const insertProgress = forRows(`
+  insert into usage_progress (organisation_id, history_id, denials_until)
+  select organisation_id, 0, to_timestamp(0) from $given on conflict do nothing`)({ organisationId: 'uuid' });
+
+const lockRows = forRows<Progress & { readonly settledAt: Instant }>(`
+  select p.*, organisation.settled_at from $given
+  cross join lateral (
+    select * from usage_progress where usage_progress.organisation_id = given.organisation_id offset 0
+    for update skip locked) p
+  join organisation on organisation.id = p.organisation_id`)({ organisationId: 'uuid' });
+
+/**
+ * Whoever sums up an organisation's history holds this lock. No request waits for it.
+ * @returns of those that nobody else has, how far they are, and up to where they are settled: what happens from now on
+ *   does not happen before that
+ */
+export async function lockProgress(
+  trx: Transaction,
+  organisationIds: readonly OrganisationId[],
+): Promise<readonly (Progress & { readonly settledAt: Instant })[]> {
+  const given = organisationIds.toSorted().map((organisationId) => ({ organisationId }));
+  await insertProgress(trx, given);
+  return lockRows(trx, given);
+}
+
+export const updateProgress = forRows(`
+  update usage_progress p set history_id = given.history_id, denials_until = given.denials_until
+  from $given where p.organisation_id = given.organisation_id`)({
+  organisationId: 'uuid',
+  historyId: 'bigint',
+  denialsUntil: 'timestamptz',
+});
+
+// What happened
+
+/** A row of the history, as far as it tells what is in use. */
+export interface Happened extends Of<Change> {
+  readonly id: number;
+  readonly licence: LicenceCode;
+}
+
+const happened = 'id, organisation_id, licence, at, due, in_use, concurrent_total, contingency_total';
+
+/** The rows that come after, of each organisation at most so many, in the order in which they were recorded. */
+export const listHappened = forRows<Happened>(`
+  select h.* from $given cross join lateral (
+    select ${happened} from history
+    where history.organisation_id = given.organisation_id and history.id > given.history_id
+    order by history.id limit given.most) h`)({
+  organisationId: 'uuid',
+  historyId: 'bigint',
+  most: 'integer',
+});
+
+/** Denials in `[from, until)`, counted by licence and narrowest span, in order of time. */
+export const listDenied = forRows<Of<Denials> & { readonly licence: LicenceCode }>(`
+  select given.organisation_id, d.* from $given cross join lateral (
+    select licence, max(at) as at, count(*) as denials from denial
+    where denial.organisation_id = given.organisation_id and denial.at >= given."from" and denial.at < given.until
+    group by licence, date_bin('5 minutes', at, to_timestamp(0))) d
+  order by d.at`)({ organisationId: 'uuid', from: 'timestamptz', until: 'timestamptz' });
+
+// What is answered
+
+/** So many rows that are not summed up yet are still read for an answer. */
+const maxTail = 200_000;
+
+/**
+ * What a licence's use was between each two edges, exactly: of what is summed up, and of what is not summed up yet. All
+ * of one moment. What happens at an edge belongs to the bucket that begins there.
+ *
+ * Where the history's rows are dropped, an edge is at a multiple of 5 minutes; else it is moved to the one before it.
+ *
+ * @param edges in order, none after the organisation's present: what is to come is not known
+ * @returns one bucket fewer than there are edges
+ * @throws Unavailable where too much of the history is not summed up yet
+ */
+export async function listBuckets(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  edges: readonly Instant[],
+): Promise<Bucket[]> {
+  if (edges.length < 2) return [];
+  return inTransaction(db, 'usageHistory', async (trx) => {
+    await takeSnapshot(trx);
+    const of = { organisationId, licence };
+    const [progress, goneUntil] = await Promise.all([
+      findProgress(trx, organisationId),
+      findGoneUntil(trx, organisationId),
+    ]);
+    const moved = moveEdges(edges, goneUntil);
+    const [first, last] = [moved[0] ?? new Date(0), moved.at(-1) ?? new Date(0)];
+    const pieces = moved.slice(1).map((until, index) => coverWith(moved[index] ?? until, until));
+    // Where the first edge lies within a kept span, the history says what there was just before it.
+    const start = startOfSpan(first);
+    const read = (period: Period) => ({ ...of, ...period, historyId: progress.historyId });
+    const asked = { ...of, historyId: progress.historyId, until: last };
+    const [opening, before, spans, changes, tail, denials] = await Promise.all([
+      findClosing(trx, of, start),
+      listChanges(trx, [read({ from: start, until: first })]),
+      listMerged(trx, of, pieces),
+      listChanges(trx, pieces.flat().filter(isRaw).map(read)),
+      listTail(trx, asked),
+      countDenials(trx, of, pieces.flat().filter(isRaw), progress.denialsUntil, moved),
+    ]);
+    const inBuckets = (rows: readonly Change[]) => distribute(rows, moved);
+    const [raw, late] = [inBuckets(changes), inBuckets(tail)];
+    const partsOf = (index: number): Part[] => {
+      const span = spans.get(index);
+      const rows = raw[index] ?? [];
+      const rolled: Part[] =
+        span === undefined
+          ? [...rows]
+          : [...rows.filter(({ at }) => at < span.from), span, ...rows.filter(({ at }) => at >= span.from)];
+      return [...rolled, ...(late[index] ?? [])];
+    };
+    const known = [...before, ...tail.filter(({ at }) => at < first)].at(-1) ?? opening;
+    return toBuckets(moved, known, partsOf, (index) => denials.get(index) ?? 0);
+  });
+}
+
+const isRaw = ({ width }: Piece) => width === null;
+
+/** By bucket, what happened in it; what happened before the first is left out. Both are in order of time. */
+function distribute(changes: readonly Change[], edges: readonly Instant[]): Change[][] {
+  const buckets = edges.slice(1).map((): Change[] => []);
+  let index = 0;
+  for (const change of changes) {
+    if (edges[0] !== undefined && change.at < edges[0]) continue;
+    for (let until = edges[index + 1]; until !== undefined && change.at >= until; until = edges[index + 1]) {
+      index += 1;
+    }
+    buckets[index]?.push(change);
+  }
+  return buckets;
+}
+
+async function findProgress(trx: Transaction, organisationId: OrganisationId): Promise<Progress> {
+  const row = await trx
+    .selectFrom('usageProgress')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .executeTakeFirst();
+  return row ?? { organisationId, historyId: 0, denialsUntil: new Date(0) };
+}
+
+/** Up to when rows of the history were dropped; null: none was. */
+async function findGoneUntil(trx: Transaction, organisationId: OrganisationId): Promise<Instant | null> {
+  const { at } = await trx
+    .selectFrom('historyOpening')
+    .select(({ fn }) => fn.max('at').as('at'))
+    .where('organisationId', '=', organisationId)
+    .executeTakeFirstOrThrow();
+  return at as Instant | null;
+}
+
+/** Whose history. */
+interface Whose {
+  readonly organisationId: OrganisationId;
+  readonly licence: LicenceCode;
+}
+
+/** What the last kept span of before an instant at which one begins left. */
+async function findClosing(
+  trx: Transaction,
+  { organisationId, licence }: Whose,
+  start: Instant,
+): Promise<State> {
+  const row = await trx
+    .selectFrom('usageRollup')
+    .select(['inUse', 'concurrentTotal', 'contingencyTotal'])
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .where('width', '=', 5)
+    .where('at', '<', start)
+    .orderBy('at', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row ?? nothing;
+}
+
+/** Rows that are summed up already, of parts of kept spans. */
+const listChanges = forRows<Change>(`
+  select h.at, h.due, h.in_use, h.concurrent_total, h.contingency_total from $given cross join lateral (
+    select * from history
+    where history.organisation_id = given.organisation_id and history.licence = given.licence
+      and history.at >= given."from" and history.at < given.until and history.id <= given.history_id
+    order by at, id offset 0) h
+  order by h.at, h.id`)({
+  organisationId: 'uuid',
+  licence: 'text',
+  from: 'timestamptz',
+  until: 'timestamptz',
+  historyId: 'bigint',
+});
+
+const selectTail = forRows<Change>(`
+  select h.at, h.due, h.in_use, h.concurrent_total, h.contingency_total from $given cross join lateral (
+    select * from history
+    where history.organisation_id = given.organisation_id and history.id > given.history_id
+      and history.licence = given.licence and history.at < given.until
+    order by id limit ${maxTail + 1}) h
+  order by h.id`)({ organisationId: 'uuid', licence: 'text', historyId: 'bigint', until: 'timestamptz' });
+
+async function listTail(
+  trx: Transaction,
+  asked: Whose & { readonly historyId: number; readonly until: Instant },
+): Promise<Change[]> {
+  const tail = await selectTail(trx, [asked]);
+  if (tail.length > maxTail) throw new Unavailable('This history is being summed up; try again later.');
+  return tail;
+}
+
+/**
+ * The kept spans of each bucket as one. Between two of them nothing happened: all stayed as the first left it. Years of
+ * spans are many rows, and this is what takes time in an answer: PostgreSQL adds them up.
+ */
+const selectMerged = forRows<Row & { readonly bucket: number; readonly until: Instant }>(`
+  with spans as (
+    select given.bucket, r.*,
+      r.at + make_interval(mins => r.width) as until,
+      lead(r.at) over (partition by given.bucket order by r.at) as next_at
+    from $given cross join lateral (
+      select * from usage_rollup
+      where usage_rollup.organisation_id = given.organisation_id and usage_rollup.licence = given.licence
+        and usage_rollup.width = given.width and usage_rollup.at >= given."from" and usage_rollup.at < given.until
+      offset 0) r),
+  gaps as (
+    select *, coalesce(extract(epoch from next_at - until) * 1000, 0)::int8 as gap from spans)
+  select bucket, 5 as width, min(at) as at, max(until) as until,
+    min(in_use_minimum) as in_use_minimum, max(in_use_maximum) as in_use_maximum,
+    sum(in_use_milliseconds + gap * in_use)::int8 as in_use_milliseconds,
+    min(concurrent_minimum) as concurrent_minimum, max(concurrent_maximum) as concurrent_maximum,
+    sum(concurrent_milliseconds + gap * least(in_use, concurrent_total))::int8 as concurrent_milliseconds,
+    min(contingency_minimum) as contingency_minimum, max(contingency_maximum) as contingency_maximum,
+    sum(contingency_milliseconds
+      + gap * least(greatest(in_use - concurrent_total, 0), contingency_total))::int8 as contingency_milliseconds,
+    max(in_use) filter (where next_at is null) as in_use,
+    max(concurrent_total) filter (where next_at is null) as concurrent_total,
+    max(contingency_total) filter (where next_at is null) as contingency_total,
+    sum(denials)::int8 as denials
+  from gaps group by bucket`)({
+  bucket: 'integer',
+  organisationId: 'uuid',
+  licence: 'text',
+  width: 'integer',
+  from: 'timestamptz',
+  until: 'timestamptz',
+});
+
+async function listMerged(
+  trx: Transaction,
+  of: Whose,
+  pieces: readonly (readonly Piece[])[],
+): Promise<ReadonlyMap<number, Span>> {
+  const asked = pieces.flatMap((each, bucket) =>
+    each.filter((piece) => !isRaw(piece)).map((piece) => ({ bucket, ...of, ...piece })),
+  );
+  const rows = await selectMerged(trx, asked);
+  return new Map(rows.map(({ bucket, until, ...row }) => [bucket, toSpan(row, until)]));
+}
+
+/** By bucket, the denials that no kept span has that is read: those of parts of spans, and those since. */
+async function countDenials(
+  trx: Transaction,
+  { organisationId, licence }: Whose,
+  raw: readonly Period[],
+  since: Instant,
+  edges: readonly Instant[],
+): Promise<ReadonlyMap<number, number>> {
+  const [first, last] = [edges[0], edges.at(-1)];
+  const { rows } = await sql<{ bucket: number; denials: number }>`
+    with raw as (
+      select d.at from unnest(${raw.map(({ from }) => from)}::timestamptz[], ${raw.map(({ until }) => until)}::timestamptz[])
+        as raw("from", until)
+      cross join lateral (
+        select at from denial where organisation_id = ${organisationId} and licence = ${licence}
+          and at >= raw."from" and at < raw.until and at < ${since}) d
+      union all
+      select at from denial where organisation_id = ${organisationId} and licence = ${licence}
+        and at >= greatest(${first}::timestamptz, ${since}) and at < ${last})
+    select width_bucket(at, ${edges}::timestamptz[]) - 1 as bucket, count(*) as denials from raw group by 1`.execute(
+    trx,
+  );
+  return new Map(rows.map(({ bucket, denials }) => [bucket, denials]));
+}
+
+/** The billing periods that a period touches, in order. */
+export async function listPeriods(
+  db: Database,
+  organisationId: OrganisationId,
+  { from, until }: Period,
+): Promise<Period[]> {
+  return db
+    .selectFrom('billingPeriod')
+    .select(['from', 'until'])
+    .where('organisationId', '=', organisationId)
+    .where('until', '>', from)
+    .where('from', '<', until)
+    .orderBy('month')
+    .execute();
+}
+
+/** Makes the partitions of the history for the year to come. @returns how many were missing */
+export async function makeHistoryMonths(db: Database): Promise<number> {
+  const { rows } = await sql<{ made: number }>`select make_history_months() as made`.execute(db);
+  return rows[0]?.made ?? 0;
+}
+
+/** Drops what is older than so many whole months and is summed up. @returns how many months were dropped */
+export async function dropHistoryMonths(db: Database, months: number): Promise<number> {
+  const { rows } = await sql<{ dropped: number }>`select drop_history_months(${months}) as dropped`.execute(
+    db,
+  );
+  return rows[0]?.dropped ?? 0;
+}
