@@ -1,12 +1,15 @@
 import './access/graphql.ts';
 import './assignment/graphql.ts';
 import './audit/graphql.ts';
+import './graphql/money.ts';
 import './graphql/node.ts';
 import './licence/graphql.ts';
 import './organisation/graphql.ts';
+import './price/graphql.ts';
 import './purchase/graphql.ts';
 import './security-key/graphql.ts';
 import './session/graphql.ts';
+import './statement/graphql.ts';
 import './usage/graphql.ts';
 import './user/graphql.ts';
 import { guard } from './graphql/access.ts';

@@ -11,6 +11,7 @@ interface Rule {
 
 type Grants = Rule['roles'];
 
+const operating: Grants = { OPERATOR: 'ANY' };
 const selling: Grants = { OPERATOR: 'ANY', PARTNER: 'ANY' };
 const administration: Grants = { ...selling, ADMINISTRATOR: 'ANY' };
 const supervision: Grants = { ...administration, SUPERVISOR: 'ANY' };
@@ -40,6 +41,7 @@ export const access = {
   'Query.organisation': reading(everybody),
   'Query.organisations': reading(everybody),
   'Query.licences': reading(everybody),
+  'Query.priceBook': reading(operating),
 
   Organisation: reading(everybody),
   LicenceType: reading(everybody),
@@ -50,6 +52,7 @@ export const access = {
   Session: reading(people),
   Denial: reading(supervision),
   Purchase: reading(supervision),
+  BillingStatement: reading(administration),
   ApiKey: keys(administration),
   SecurityKey: reading(attendance),
 
@@ -61,6 +64,10 @@ export const access = {
   'Organisation.purchases': reading(supervision),
   'Organisation.denials': reading(supervision),
   'Organisation.history': reading(figures),
+  'Organisation.billingTerms': reading(administration),
+  'Organisation.prices': reading(administration),
+  'Organisation.billingStatement': reading(administration),
+  'Organisation.billingStatements': reading(administration),
   'Organisation.apiKeys': keys(administration),
   'User.securityKeys': reading(attendance),
   'Organisation.auditLog': reading(administration),
@@ -70,6 +77,9 @@ export const access = {
   'Mutation.advanceTestClock': organisations(selling),
   'Mutation.recordPurchase': purchases(selling),
   'Mutation.endPurchase': purchases(selling),
+  'Mutation.setPrice': purchases(selling),
+  'Mutation.setBillingTerms': purchases(selling),
+  'Mutation.correctStatement': purchases(selling),
   'Mutation.createUser': users(administration),
   'Mutation.setUserStatus': users(administration),
   'Mutation.eraseUser': users(administration),

@@ -30,6 +30,8 @@ import {
   lockHolders,
   saveHolders,
 } from '../session/store.ts';
+import type { ClosedPeriod } from '../statement/domain.ts';
+import { insertClosedPeriods } from '../statement/store.ts';
 import { closeStep, type HistoryEntry, openTally, type Pool, type Tally } from '../usage/domain.ts';
 import { insertHistory, listPools, savePools, useKeys } from '../usage/store.ts';
 import { settle, type Settled } from './domain.ts';
@@ -60,6 +62,7 @@ interface OpenLedger {
   readonly pools: ReadonlyMap<LicenceCode, Pool>;
   readonly holders: Map<UserId, Holder>;
   readonly periods: readonly BillingPeriod[];
+  readonly closed: readonly ClosedPeriod[];
   readonly everyRowChanged: boolean;
   /** false: more is due than this transaction settles. */
   readonly isSettled: boolean;
@@ -364,6 +367,7 @@ async function openLedgers(
           pools: loadedPools,
           holders: become === undefined ? new Map(holders) : new Map([...holders, ...become.loadedHolders]),
           periods: become?.periods ?? [],
+          closed: become?.closed ?? [],
           everyRowChanged: become?.everyRowChanged ?? false,
           isSettled: !ends.has(id),
         },
@@ -474,6 +478,7 @@ function changesOf(open: OpenLedger, sessionsOnly: boolean) {
     history: ledger.history.map((entry) => ({ organisationId, ...entry })),
     denials: ledger.denials.map((denial) => ({ organisationId, ...denial })),
     periods: open.periods.map((period) => ({ organisationId, ...period })),
+    closed: open.closed.map((period) => ({ organisationId, ...period })),
     organisation: {
       ...ledger.organisation,
       revision,
@@ -509,6 +514,10 @@ function save(trx: Transaction, saved: readonly Changes[]): Promise<unknown>[] {
     insertBillingPeriods(
       trx,
       saved.flatMap(({ periods }) => periods),
+    ),
+    insertClosedPeriods(
+      trx,
+      saved.flatMap(({ closed }) => closed),
     ),
     updateOrganisations(
       trx,

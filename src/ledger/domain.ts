@@ -1,9 +1,15 @@
 import { type BaseLicence, freeBaseLicence } from '../assignment/domain.ts';
 import { earliest, type Instant } from '../kernel/clock.ts';
 import type { LicenceCode, UserId } from '../kernel/ids.ts';
-import { type BillingPeriod, nextBillingPeriod, type Organisation } from '../organisation/domain.ts';
+import {
+  type BillingPeriod,
+  type Month,
+  nextBillingPeriod,
+  type Organisation,
+} from '../organisation/domain.ts';
 import { changeTotals, type Purchase } from '../purchase/domain.ts';
 import { expireSessions, type Holder, type Session } from '../session/domain.ts';
+import type { ClosedPeriod } from '../statement/domain.ts';
 import { closeStep, type HistoryEntry, openTally, type Pool, resetPeak } from '../usage/domain.ts';
 
 /** All that falls due after the organisation's `settledAt`, up to and with the instant it is to be settled to. */
@@ -25,6 +31,8 @@ export interface Settled {
   readonly history: readonly HistoryEntry[];
   /** The billing periods that began on the way. */
   readonly periods: readonly BillingPeriod[];
+  /** What those were that ended on the way. */
+  readonly closed: readonly ClosedPeriod[];
   /** Whether every row of the organisation changed, not only those of `pools` (C5). */
   readonly everyRowChanged: boolean;
 }
@@ -42,7 +50,8 @@ export function settle(
   const tally = openTally(pools);
   const holders = new Map(due.holders);
   const periods: BillingPeriod[] = [];
-  let period = organisation.period;
+  const closed: ClosedPeriod[] = [];
+  let { period, activeInBillingPeriod } = organisation;
 
   const sessions = group(due.sessions, ({ expiresAt }) => expiresAt);
   const starts = group(due.purchases.filter(isEverInForce), ({ from }) => from);
@@ -60,33 +69,42 @@ export function settle(
     const key = at.getTime();
     while (instants[next] === key) next += 1;
 
+    const isEdge = period.until.getTime() === key;
+    // Whatever falls due at the edge is the next period's already (T3).
+    if (isEdge) closed.push(closePeriod(organisation, period.month, activeInBillingPeriod, tally.pools));
     expireSessions(tally, holders, sessions.get(key) ?? [], at);
     for (const purchase of ends.get(key) ?? []) changeTotals(tally, purchase.licence, purchase, -1);
     for (const purchase of starts.get(key) ?? []) changeTotals(tally, purchase.licence, purchase, 1);
     for (const base of baseLicences.get(key) ?? []) freeBaseLicence(tally, base);
-    if (period.until.getTime() === key) {
+    if (isEdge) {
       period = nextBillingPeriod(period, organisation.timeZone);
       periods.push(period);
+      // Whoever is ACTIVE at a period's first instant was ACTIVE in it; nobody else was, yet (U2).
+      activeInBillingPeriod = organisation.activeUsers;
       for (const [licence, pool] of tally.pools) tally.pools.set(licence, resetPeak(pool, at));
     }
     closeStep(tally, at);
   }
 
-  const periodChanged = periods.length > 0;
   return {
-    organisation: {
-      ...organisation,
-      settledAt: now,
-      period,
-      // Whoever is ACTIVE at a period's first instant was ACTIVE in it; nobody else was, yet (U2).
-      activeInBillingPeriod: periodChanged ? organisation.activeUsers : organisation.activeInBillingPeriod,
-    },
+    organisation: { ...organisation, settledAt: now, period, activeInBillingPeriod },
     pools: tally.pools,
     holders,
     history: tally.history,
     periods,
-    everyRowChanged: periodChanged,
+    closed,
+    everyRowChanged: periods.length > 0,
   };
+}
+
+function closePeriod(
+  { timeZone }: Organisation,
+  month: Month,
+  activeInBillingPeriod: number,
+  pools: ReadonlyMap<LicenceCode, Pool>,
+): ClosedPeriod {
+  const bought = [...pools.values()].filter(({ purchases }) => purchases > 0);
+  return { month, timeZone, activeInBillingPeriod, pools: bought };
 }
 
 /** A purchase that was cancelled before it started was never in force (P4). */
