@@ -60,6 +60,8 @@ import { localTerms, type SecondFactorTerms } from './security-key/domain.ts';
 import { purgeChallenges } from './security-key/store.ts';
 import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
+import { closeDueStatements } from './statement/commands.ts';
+import { downloadStatement, isStatementPath } from './statement/download.ts';
 import { findUser, getUser } from './user/graphql.ts';
 
 export interface AppOptions {
@@ -118,6 +120,8 @@ const pageHeaders = {
 } as const;
 /** A database that says nothing for so long is as good as gone: a load balancer asks often. */
 const readyMilliseconds = 1000;
+/** How often it is looked for months that are over; whoever reads a statement does not wait for that. */
+const statementMilliseconds = 1000;
 /** How long a denied attempt waits to be written: so much of the audit log is lost in a crash. */
 const denialMilliseconds = 1000;
 
@@ -218,6 +222,7 @@ export function createApp({
   const origins = createOrigins(allowedOrigins);
 
   const stopSweeping = every(sweepMilliseconds, (signal) => settleDue(services, signal), log);
+  const stopClosing = every(statementMilliseconds, (signal) => closeDueStatements(services, signal), log);
   const stopPurging = every(
     60 * 60 * 1000,
     (signal) => purgeKeys(system, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
@@ -243,7 +248,7 @@ export function createApp({
       });
       return;
     }
-    const isDownload = isAuditPath(pathname);
+    const isDownload = isAuditPath(pathname) || isStatementPath(pathname);
     if (pathname !== '/graphql' && !isDownload) {
       refuse(response, 404, { code: 'NOT_FOUND', message: 'The API is at /graphql.', requestId });
       return;
@@ -329,7 +334,7 @@ export function createApp({
       const milliseconds = clock.now().getTime() - started.getTime();
       log.debug({ requestId, status: response.statusCode, milliseconds }, 'answered');
     });
-    if (isAuditPath(pathOf(request))) {
+    if (pathOf(request) !== '/graphql') {
       endWithProof(response, asker);
       void download(createContext({ actor: asker, requestId }), request, response, rates, log);
       return;
@@ -391,7 +396,14 @@ export function createApp({
     stop: async () => {
       draining = true;
       eventStreams.close();
-      await Promise.all([stopSweeping(), stopPurging(), stopForgetting(), stopWriting(), webSockets.close()]);
+      await Promise.all([
+        stopSweeping(),
+        stopClosing(),
+        stopPurging(),
+        stopForgetting(),
+        stopWriting(),
+        webSockets.close(),
+      ]);
       await denials.flush();
       live.close();
       rates.close();
@@ -431,7 +443,8 @@ async function download(
       refuseForNow(response, limited, requestId);
       return;
     }
-    const refused = await downloadAudit(context, request, response);
+    const answer = isAuditPath(pathOf(request)) ? downloadAudit : downloadStatement;
+    const refused = await answer(context, request, response);
     if (refused !== null) refuse(response, refused.status, { ...refused.refusal, requestId });
   } catch (error) {
     // Half a file must not look like a whole one.

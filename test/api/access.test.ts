@@ -23,6 +23,7 @@ interface Things {
   readonly session: string;
   readonly colleagueSession: string;
   readonly denial: string;
+  readonly statement: string;
   readonly mapping: string;
   readonly apiKey: string;
   readonly securityKey: string;
@@ -70,7 +71,7 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
   );
   const { data } = await server.query(
     `query ($id: ID!, $user: ID!) {
-      node(id: $id) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } } }
+      node(id: $id) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } billingStatement { id } } }
       user: node(id: $user) { ... on User { assignments { id } } }
     }`,
     { id: organisation, user },
@@ -84,6 +85,7 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
     session: own.session?.id ?? '',
     colleagueSession: others.session?.id ?? '',
     denial: data.node.denials.edges[0].node.id,
+    statement: data.node.billingStatement.id,
     mapping: data.node.licenceMapping[0].id,
     apiKey: made.apiKey.id,
     securityKey: await plantSecurityKey(user),
@@ -180,6 +182,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   })),
   'Query.organisations': read('{ organisations { edges { node { name } } } }'),
   'Query.licences': read('{ licences { code } }'),
+  'Query.priceBook': read('{ priceBook { edges { node { from } } } }'),
   Organisation: node(({ organisation }) => organisation),
   LicenceType: node(() => 'lic_SUPERVISOR'),
   FeatureLicence: node(() => 'lic_RECORDING'),
@@ -189,6 +192,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   Session: node(({ session, colleagueSession }, isOwn) => (isOwn ? session : colleagueSession)),
   Denial: node(({ denial }) => denial),
   Purchase: node(({ purchase }) => purchase),
+  BillingStatement: node(({ statement }) => statement),
   ApiKey: node(({ apiKey }) => apiKey),
   SecurityKey: node(({ securityKey, colleagueSecurityKey }, isOwn) =>
     isOwn ? securityKey : colleagueSecurityKey,
@@ -201,6 +205,10 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Organisation.purchases': ofOrganisation('field: purchases { edges { node { base } } }'),
   'Organisation.denials': ofOrganisation('field: denials { edges { node { code } } }'),
   'Organisation.history': ofOrganisation('field: history { edges { node { inUse } } }'),
+  'Organisation.billingTerms': ofOrganisation('field: billingTerms { currency }'),
+  'Organisation.prices': ofOrganisation('field: prices { from }'),
+  'Organisation.billingStatement': ofOrganisation('field: billingStatement { id }'),
+  'Organisation.billingStatements': ofOrganisation('field: billingStatements { edges { node { id } } }'),
   'Organisation.apiKeys': ofOrganisation('field: apiKeys { edges { node { prefix } } }'),
   'User.securityKeys': read(
     'query ($id: ID!) { node(id: $id) { __typename ... on User { field: securityKeys { name } } } }',
@@ -226,6 +234,16 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Mutation.endPurchase': change('endPurchase', ({ purchase }) => ({
     purchaseId: purchase,
     until: '2090-01-01T00:00:00Z',
+  })),
+  'Mutation.setPrice': change('setPrice', ({ organisation }) => ({
+    ...{ organisationId: organisation, licence: 'SUPERVISOR', kind: 'BASE', currency: 'EUR', amount: 100 },
+  })),
+  'Mutation.setBillingTerms': change('setBillingTerms', ({ organisation }) => ({
+    organisationId: organisation,
+  })),
+  // Of an estimate: who may ask is told that it is none yet.
+  'Mutation.correctStatement': change('correctStatement', ({ statement }) => ({
+    ...{ statementId: statement, reason: 'Wrong', lines: [] },
   })),
   'Mutation.createUser': change('createUser', ({ organisation }) => ({
     organisationId: organisation,
@@ -279,7 +297,13 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
 };
 
 /** Places that answer the same whatever organisation is meant, or have no id to name another's by. */
-const ofNobody = new Set(['Query.organisations', 'Query.licences', 'LicenceType', 'FeatureLicence']);
+const ofNobody = new Set([
+  'Query.organisations',
+  'Query.licences',
+  'Query.priceBook',
+  'LicenceType',
+  'FeatureLicence',
+]);
 
 async function ask(
   place: keyof typeof access,

@@ -79,6 +79,15 @@ const rowsOfEach = `
     an as (insert into audit_name select organisation_id, sha256('2'), id, null, 'Ada' from o),
     eu as (insert into erased_user select organisation_id, id, now() from o),
     c as (insert into pool select organisation_id, 'SUPERVISOR', 0, 0, 0, 0, 0, null, 0, 0, 0, 0, 0, 1 from o),
+    pr as (insert into price (organisation_id, licence, kind, currency, amount, "from")
+      select organisation_id, 'SUPERVISOR', 'BASE', 'EUR', 100, now() from o),
+    bt as (insert into billing_terms select organisation_id, 24312, 'EUR', 'BY_DAY' from o),
+    cp as (insert into closed_period select organisation_id, 24312, 'UTC', 0, 1 from o),
+    pc as (insert into period_close select organisation_id, 24312, 'SUPERVISOR', 0, 0, 0, 0, null from o),
+    st as (insert into statement select organisation_id, 1, 24312, 0, 'Given', '2026-01-01', '2026-02-01', 'UTC', 'EUR',
+      'BY_DAY', 31, 0, true, null, now() from o),
+    sl as (insert into statement_line select organisation_id, 1, 1, 'CHARGE', 'SUPERVISOR', 'BASE', 1, null, null, null,
+      null, null, null from o),
     q as (insert into purchase select organisation_id, thing, 'SUPERVISOR', 1, 0, 0, now(), null, null, now() from o)
   insert into repair (organisation_id, at, findings) select organisation_id, now(), '[]' from o`;
 
@@ -141,6 +150,12 @@ describe('the role as which the program works', () => {
       ['repair', 'update, delete, truncate'],
       ['audit_entry', 'update, delete, truncate'],
       ['audit_head', 'delete, truncate'],
+      ['price', 'update, delete, truncate'],
+      ['billing_terms', 'delete, truncate'],
+      ['closed_period', 'delete, truncate'],
+      ['period_close', 'update, delete, truncate'],
+      ['statement', 'update, delete, truncate'],
+      ['statement_line', 'update, delete, truncate'],
       ['api_key', 'delete, truncate'],
       ['erased_user', 'update, delete, truncate'],
       ['organisation', 'delete, truncate'],
