@@ -208,7 +208,9 @@ export async function insertStatement(
     insertLines(
       trx,
       lines.map(({ evidence, ...line }, index) => ({
-        ...{ organisationId, number, position: index + 1, ...line },
+        ...line,
+        // A credit is a copy of an earlier document's line.
+        ...{ organisationId, number, position: index + 1 },
         evidence: evidence === null ? null : JSON.stringify(evidence),
       })),
     ),
