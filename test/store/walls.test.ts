@@ -7,7 +7,7 @@ import { migrateToLatest } from '../../src/database/migrate.ts';
 import { inTransaction } from '../../src/database/transaction.ts';
 import { within } from '../../src/database/wall.ts';
 import { failureCode } from '../../src/kernel/failure.ts';
-import { newId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { newId, nowhere, type OrganisationId } from '../../src/kernel/ids.ts';
 import { testDatabase } from '../setup/database.ts';
 
 /** A table's column that says whose a row is. */
@@ -235,6 +235,31 @@ test('within a partner its own are seen and those of all below it; within everyo
   await expect(insertKey(db, stranger).catch(failureCode)).resolves.toBe('42501');
   const everyone = within(database.db, 'ALL');
   expect(await tenantsSeen(everyone, 'pool')).toEqual([partner, customer, below, stranger].toSorted());
+});
+
+test('prices and terms from above hold over the wall: of an organisation that is seen, and no other’s', async () => {
+  await owner.query(
+    `insert into price (organisation_id, kind, currency, amount, "from") values ($1, 'ACTIVE_USER', 'EUR', 7, now())`,
+    [nowhere],
+  );
+  const seen = async (db: Database, of: OrganisationId) => {
+    const { rows } = await sql<{ height: number; amount: number }>`
+      select height, amount from prices_over(${of}, 'EUR', now(), now()) order by height`.execute(db);
+    const { rows: terms } = await sql`select * from terms_over(${of}, 24312)`.execute(db);
+    expect(terms).toHaveLength(rows.length > 0 ? 1 : 0);
+    return rows.map(({ height, amount }) => [height, amount]);
+  };
+  const book = [2_147_483_647, 7];
+  const db = within(database.db, { organisationId: customer, below: false });
+  expect(await seen(db, customer)).toEqual([[0, 100], [1, 100], book]);
+  const partners = within(database.db, { organisationId: partner, below: true });
+  expect(await seen(partners, below)).toEqual([[0, 100], [1, 100], [2, 100], book]);
+  for (const other of [partner, below, stranger]) expect(await seen(db, other)).toEqual([]);
+  expect(await seen(partners, stranger)).toEqual([]);
+  await expect(seen(database.db, customer)).resolves.toEqual([]);
+  // What there is above is nobody's to ask for.
+  const above = sql`select * from organisations_over(${customer})`.execute(db);
+  await expect(above.catch(failureCode)).resolves.toBe('42501');
 });
 
 test('who the tenants were ends with the transaction, whatever became of it', async () => {
