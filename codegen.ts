@@ -66,6 +66,7 @@ const ids: Readonly<Record<string, string>> = {
     'billing_period',
     'billing_terms',
     'closed_period',
+    'contract_option',
     'denial',
     'erased_user',
     'history',

@@ -55,6 +55,7 @@ const statements = [
      month integer not null,
      time_zone text not null,
      active_in_billing_period integer not null,
+     minimum_peak_minutes integer not null,
      statement_number integer,
      primary key (organisation_id, month),
      foreign key (organisation_id, month) references billing_period

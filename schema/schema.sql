@@ -253,6 +253,7 @@ create table closed_period (
   month integer not null,
   time_zone text not null,
   active_in_billing_period integer not null,
+  minimum_peak_minutes integer not null,
   statement_number integer
 );
 
@@ -271,6 +272,24 @@ create policy tenant on closed_period for all using ((( SELECT sees_every_tenant
 
 grant insert, select on closed_period to seatkeeper_runtime;
 grant update (statement_number) on closed_period to seatkeeper_runtime;
+
+create table contract_option (
+  organisation_id uuid not null,
+  minimum_peak_minutes integer not null default 0
+);
+
+alter table contract_option add constraint contract_option_minimum_peak_minutes_check CHECK (((minimum_peak_minutes >= 0) AND (minimum_peak_minutes <= 10000)));
+alter table contract_option add constraint contract_option_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table contract_option add constraint contract_option_pkey PRIMARY KEY (organisation_id);
+
+comment on table contract_option is 'no row: the defaults';
+
+alter table contract_option enable row level security;
+create policy tenant on contract_option for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = contract_option.organisation_id)))));
+
+grant insert, select, update on contract_option to seatkeeper_runtime;
 
 create table denial (
   organisation_id uuid not null,

@@ -5,6 +5,7 @@ import './graphql/money.ts';
 import './graphql/node.ts';
 import './licence/graphql.ts';
 import './organisation/graphql.ts';
+import './peak/graphql.ts';
 import './price/graphql.ts';
 import './purchase/graphql.ts';
 import './security-key/graphql.ts';

@@ -179,6 +179,7 @@ export interface BillingTerms {
 
 export interface ClosedPeriod {
   activeInBillingPeriod: number;
+  minimumPeakMinutes: number;
   month: number;
   organisationId: OrganisationId;
   /**
@@ -186,6 +187,11 @@ export interface ClosedPeriod {
    */
   statementNumber: number | null;
   timeZone: string;
+}
+
+export interface ContractOption {
+  minimumPeakMinutes: Generated<number>;
+  organisationId: OrganisationId;
 }
 
 export interface Denial {
@@ -508,6 +514,7 @@ export interface DB {
   billingPeriod: BillingPeriod;
   billingTerms: BillingTerms;
   closedPeriod: ClosedPeriod;
+  contractOption: ContractOption;
   denial: Denial;
   erasedUser: ErasedUser;
   history: History;

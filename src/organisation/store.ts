@@ -6,7 +6,7 @@ import type { Organisation as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
-import type { Organisation } from './domain.ts';
+import type { BillingPeriod, Organisation } from './domain.ts';
 
 const columns = [
   'id',
@@ -240,6 +240,22 @@ export const insertBillingPeriods = insertInto('billingPeriod')({
   from: 'timestamptz',
   until: 'timestamptz',
 });
+
+/** The billing period that an instant falls in; null: none has begun there. */
+export async function findBillingPeriod(
+  db: Database,
+  organisationId: OrganisationId,
+  at: Instant,
+): Promise<BillingPeriod | null> {
+  const row = await db
+    .selectFrom('billingPeriod')
+    .select(['month', 'from', 'until'])
+    .where('organisationId', '=', organisationId)
+    .where('from', '<=', at)
+    .where('until', '>', at)
+    .executeTakeFirst();
+  return row ?? null;
+}
 
 /** The organisations of real time in which something is due; the longest overdue first. */
 export async function listDueOrganisationIds(

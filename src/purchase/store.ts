@@ -52,6 +52,29 @@ export const listPurchasesIn = forRows<Of<Purchase>>(`
       and "from" < given.until
   ) purchase`)({ organisationId: 'uuid', licence: 'text', from: 'timestamptz', until: 'timestamptz' });
 
+/** Those of one licence that brought or took shared seats at that very instant; at most 100, the first recorded first. */
+export async function listPurchasesTurning(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  at: Instant,
+): Promise<Purchase[]> {
+  const rows = await db
+    .selectFrom('purchase')
+    .selectAll()
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .where((is) => is.or([is('from', '=', at), is('until', '=', at)]))
+    // One that was cancelled was never in force (P4).
+    .where((is) => is.or([is('until', 'is', null), is('until', '>', is.ref('from'))]))
+    .where((is) => is.or([is('concurrent', '>', 0), is('contingency', '>', 0)]))
+    .orderBy('recordedAt')
+    .orderBy('id')
+    .limit(100)
+    .execute();
+  return rows.map(toPurchase);
+}
+
 /** Those of one licence that have not ended: in force, or to come. */
 export async function listOpenPurchases(
   db: Database,

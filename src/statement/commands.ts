@@ -1,22 +1,27 @@
 import { inTransaction, type Transaction } from '../database/transaction.ts';
 import type { Of } from '../database/bulk.ts';
+import type { Instant } from '../kernel/clock.ts';
 import { encodeStatementId, type OrganisationId } from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { inLedger } from '../ledger/commands.ts';
 import { findLicences } from '../ledger/desk.ts';
 import type { Catalogue } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
-import type { Month, Organisation } from '../organisation/domain.ts';
+import { type Month, nowOf, type Organisation } from '../organisation/domain.ts';
 import { listOrganisations } from '../organisation/store.ts';
+import { defaultContractOptions, evidenceOf } from '../peak/domain.ts';
+import { findContractOptions, readPeak } from '../peak/store.ts';
 import { decideKind, defaultTerms, resolvePrices } from '../price/domain.ts';
 import { findTerms, listReachingEntries } from '../price/store.ts';
 import { listPurchasesIn } from '../purchase/store.ts';
 import { listPools } from '../usage/store.ts';
 import { takeSnapshot } from '../verification/store.ts';
 import {
+  billPeak,
   type Corrected,
   type Facts,
   maxCorrections,
+  type Peak,
   reckonCorrection,
   reckonStatement,
   type StatementNotClosed,
@@ -44,25 +49,38 @@ const maxMonths = 24;
  */
 export async function closeStatements(services: Services, organisationId: OrganisationId): Promise<void> {
   for (let isMore = true; isMore;) {
-    const closed = await inLedger(
-      services,
-      'closeStatements',
-      organisationId,
-      async ({ trx, ledger: { now, organisation } }) => {
-        const due = await listDuePeriods(trx, organisationId, maxMonths);
-        let number = due.length === 0 ? 0 : await getLastNumber(trx, organisationId);
-        for (const { timeZone, activeInBillingPeriod, ...period } of due) {
-          const peaks = await listPeaks(trx, organisationId, period.month);
-          const facts = { period, timeZone, activeInBillingPeriod, peaks };
-          const statement = await draft(trx, organisation, facts, services.catalogue);
-          number += 1;
-          await insertStatement(trx, organisationId, { ...statement, number, issuedAt: now });
-        }
-        return { months: due.length };
-      },
-    );
-    isMore = !isRefusal(closed) && closed.months === maxMonths;
+    // What is over does not change, and a month's history takes a while to read: nobody who logs on waits for that.
+    const drafts = await draftDue(services, organisationId);
+    const closed = await inLedger(services, 'closeStatements', organisationId, async ({ trx, ledger }) => {
+      const due = new Set((await listDuePeriods(trx, organisationId, maxMonths)).map(({ month }) => month));
+      let number = due.size === 0 ? 0 : await getLastNumber(trx, organisationId);
+      for (const draft of drafts.filter(({ month }) => due.has(month))) {
+        number += 1;
+        await insertStatement(trx, organisationId, { ...draft, number, issuedAt: ledger.now });
+      }
+      return {};
+    });
+    isMore = !isRefusal(closed) && drafts.length === maxMonths;
   }
+}
+
+/** The statements of the months whose statements are still to be written, the earliest first. */
+async function draftDue(
+  { db, catalogue }: Services,
+  organisationId: OrganisationId,
+): Promise<StatementWithLines[]> {
+  return inTransaction(db, 'draftStatements', async (trx) => {
+    const [organisation] = await listOrganisations(trx, [organisationId]);
+    if (organisation === undefined) return [];
+    const drafts: StatementWithLines[] = [];
+    const due = await listDuePeriods(trx, organisationId, maxMonths);
+    for (const { timeZone, activeInBillingPeriod, minimumPeakMinutes, ...period } of due) {
+      const peaks = await listPeaks(trx, organisationId, period.month);
+      const facts = { period, timeZone, activeInBillingPeriod, peaks, options: { minimumPeakMinutes } };
+      drafts.push(await draft(trx, organisation, facts, period.until, catalogue));
+    }
+    return drafts;
+  });
 }
 
 /** Whatever is read of an organisation's statements goes through here first: what is due is written before. */
@@ -116,7 +134,7 @@ export async function readStatement(
 
 /** The running month's statement as it would be if nothing happened until its end but what is recorded already. */
 async function estimateStatement(
-  { db, catalogue }: Pick<Services, 'db' | 'catalogue'>,
+  { db, catalogue, clock }: Services,
   organisationId: OrganisationId,
 ): Promise<StatementWithLines | null> {
   return inTransaction(db, 'estimateStatement', async (trx) => {
@@ -126,36 +144,57 @@ async function estimateStatement(
     const pools = (await listPools(trx, [organisationId])).get(organisationId);
     const { period, timeZone, activeInBillingPeriod } = organisation;
     const peaks = [...(pools?.values() ?? [])].filter(({ purchases }) => purchases > 0);
-    return draft(trx, organisation, { period, timeZone, activeInBillingPeriod, peaks }, catalogue);
+    const contracts = await findContractOptions(trx, [organisationId]);
+    const options = contracts.get(organisationId) ?? defaultContractOptions;
+    const facts = { period, timeZone, activeInBillingPeriod, peaks, options };
+    return draft(trx, organisation, facts, nowOf(organisation, clock.now()), catalogue);
   });
 }
 
-/** What a month's statement says, before it has a number. */
+/** What is known of a month before its history, prices and purchases are read. */
+interface MonthFacts extends Omit<Facts, 'peaks' | 'purchases'> {
+  readonly peaks: readonly Peak[];
+}
+
+/**
+ * What a month's statement says, before it has a number.
+ * @param now as far as the month has come: its end, where it is over
+ */
 async function draft(
   trx: Transaction,
   { id: organisationId, name }: Organisation,
-  facts: Omit<Facts, 'purchases'>,
+  { period, timeZone, activeInBillingPeriod, peaks: kept, options }: MonthFacts,
+  now: Instant,
   catalogue: Services['catalogue'],
 ): Promise<StatementWithLines> {
-  const { period, timeZone, peaks } = facts;
   const { month, from, until } = period;
   let licences = await catalogue();
   // One that was bought through another server may be newer than what this one knows: its line must not be missing.
-  const missing = peaks.find(({ licence }) => !licences.has(licence));
+  const missing = kept.find(({ licence }) => !licences.has(licence));
   if (missing !== undefined) licences = await catalogue(missing.licence);
-  const [purchases, terms] = await Promise.all([
+  const [purchases, terms, explained] = await Promise.all([
     listPurchasesIn(
       trx,
-      peaks.map(({ licence }) => ({ organisationId, licence, from, until })),
+      kept.map(({ licence }) => ({ organisationId, licence, from, until })),
     ),
     findTerms(trx, organisationId, month).then((found) => found ?? defaultTerms),
+    Promise.all(
+      kept
+        .filter(({ maxUsed }) => maxUsed > 0)
+        .map(({ licence }) => readPeak(trx, organisationId, licence, period, now)),
+    ),
   ]);
+  const explanations = new Map(
+    explained.map((peak) => [peak.licence, evidenceOf(organisationId, peak)] as const),
+  );
+  const peaks = kept.map((peak) => billPeak(peak, explanations.get(peak.licence) ?? null, options));
   const entries = await listReachingEntries(trx, organisationId, terms.currency, from, until);
   const prices = resolvePrices(entries, terms.currency, from);
+  const facts = { period, timeZone, activeInBillingPeriod, peaks, options, purchases };
   return {
     ...{ month, from, until, correction: 0, number: null, name, timeZone, reason: null, issuedAt: null },
     ...terms,
-    ...reckonStatement({ ...facts, purchases }, terms, prices, licences),
+    ...reckonStatement(facts, terms, prices, licences),
   };
 }
 

@@ -6,12 +6,35 @@ import { feeOf, type Money, negated, sumOf } from '../kernel/money.ts';
 import { type InvalidInput, invalidInput, type Refusal } from '../kernel/refusal.ts';
 import { type Catalogue, inCatalogueOrder } from '../licence/domain.ts';
 import type { BillingPeriod, Month } from '../organisation/domain.ts';
+import { billedPeak, type ContractOptions, type PeakEvidence } from '../peak/domain.ts';
 import { type BillingTerms, keyOf, type Price, type PriceKind } from '../price/domain.ts';
 import type { Purchase, Quantities } from '../purchase/domain.ts';
 import type { Pool } from '../usage/domain.ts';
 
-/** A licence's contingency in a billing period, as it is billed (C2). */
+/** A licence's peak of a billing period, as it was kept (C2). */
 export type Peak = Pick<Pool, 'licence' | 'maxUsed' | 'maxUsedAt'>;
+
+/** What is billed of a peak, and why it is what it is. */
+export interface BilledPeak extends Peak {
+  /** The highest level that lasted as long as the contract wants (`billedPeak`). */
+  readonly billed: number;
+  /** null: nothing was used, or the history does not tell any more. */
+  readonly explanation: PeakEvidence | null;
+}
+
+/**
+ * What is billed of a kept peak by its explanation. Where the history tells of another peak, because it was dropped or put
+ * right, the kept one is billed whole: it is what was shown all month.
+ */
+export function billPeak(
+  kept: Peak,
+  explanation: PeakEvidence | null,
+  { minimumPeakMinutes }: ContractOptions,
+): BilledPeak {
+  return explanation?.maxUsed === kept.maxUsed
+    ? { ...kept, billed: billedPeak(explanation.levels, minimumPeakMinutes), explanation }
+    : { ...kept, billed: kept.maxUsed, explanation: null };
+}
 
 /** What a billing period was when it ended: before anything that fell due at that very instant, which is the next one's (T3). */
 export interface ClosedPeriod {
@@ -28,7 +51,8 @@ export interface Facts {
   readonly period: BillingPeriod;
   readonly timeZone: string;
   readonly activeInBillingPeriod: number;
-  readonly peaks: readonly Peak[];
+  readonly peaks: readonly BilledPeak[];
+  readonly options: ContractOptions;
   /** Of the licences of `peaks`. */
   readonly purchases: readonly Purchase[];
 }
@@ -45,6 +69,11 @@ export interface Evidence {
   readonly purchases: readonly CountedPurchase[];
   /** How many there are. */
   readonly purchaseCount: number;
+  /** Of CONTINGENCY, else null: by which the quantity was found, and from what. */
+  readonly peak: {
+    readonly minimumPeakMinutes: number;
+    readonly explanation: PeakEvidence | null;
+  } | null;
 }
 
 /** CREDIT: what an earlier document charged is taken off. */
@@ -100,8 +129,8 @@ const maxEvidence = 100;
 
 /**
  * What a month costs. Of each licence the base licences or fixed seats and the concurrent seats that were bought, by the
- * terms' rule for parts of a month, and a full fee for each contingency seat of `maxUsed` (C4); and a full fee for each
- * user that was ACTIVE in it (U2), where that has a price.
+ * terms' rule for parts of a month, and a full fee for each contingency seat of `maxUsed` (C4) that the contract does not
+ * let off; and a full fee for each user that was ACTIVE in it (U2), where that has a price.
  *
  * - FULL_MONTH: the highest quantity in force at any instant of the month.
  * - BY_DAY: of each day the highest quantity in force at any instant of it, each for one day's part of the monthly fee.
@@ -109,7 +138,7 @@ const maxEvidence = 100;
  *   not begin or end with a day, what is begun counts as one.
  */
 export function reckonStatement(
-  { period, timeZone, activeInBillingPeriod, peaks, purchases }: Facts,
+  { period, timeZone, activeInBillingPeriod, peaks, options, purchases }: Facts,
   terms: BillingTerms,
   prices: readonly Price[],
   catalogue: Catalogue,
@@ -132,11 +161,12 @@ export function reckonStatement(
       const evidence = evidenceOf(bought, pool);
       lines.push(charge({ licence, kind, quantity, seatDays, unitPrice, evidence }, days.length));
     }
-    const { maxUsed, maxUsedAt } = peakOf.get(licence) ?? { maxUsed: 0, maxUsedAt: null };
-    if (maxUsed > 0) {
+    const peak = peakOf.get(licence);
+    if (peak !== undefined && peak.maxUsed > 0) {
+      const { maxUsed, maxUsedAt, billed, explanation } = peak;
       const unitPrice = priced.get(keyOf('CONTINGENCY', licence)) ?? null;
-      const evidence = evidenceOf(bought, 'contingency');
-      const used = { quantity: maxUsed, maxUsed, maxUsedAt, unitPrice, evidence };
+      const evidence = { ...evidenceOf(bought, 'contingency'), peak: { ...options, explanation } };
+      const used = { quantity: billed, maxUsed, maxUsedAt, unitPrice, evidence };
       lines.push(charge({ licence, kind: 'CONTINGENCY', ...used }, days.length));
     }
   }
@@ -206,6 +236,7 @@ function evidenceOf(purchases: readonly Purchase[], pool: keyof Quantities): Evi
       ...{ id, quantity, from, until, reference },
     })),
     purchaseCount: counted.length,
+    peak: null,
   };
 }
 

@@ -153,6 +153,7 @@ function pageOf(
     const notes = [
       ...(entry === 'CREDIT' ? ['Credit of what was charged'] : []),
       ...(maxUsedAt === null ? [] : [`Highest use ${maxUsed}, first at ${instant.format(maxUsedAt)}`]),
+      ...peakNotes(line),
       ...(line.evidence?.purchases ?? []).map(
         ({ quantity: bought, from, until, reference }) =>
           `${bought} from ${instant.format(from)}${until === null ? '' : ` until ${instant.format(until)}`}${reference === null ? '' : `, ${reference}`}`,
@@ -188,6 +189,26 @@ ${rows.join('\n')}
 </body>
 </html>
 `;
+}
+
+const maxLevels = 10;
+
+/** The highest levels of use, and what the contract lets off. */
+function peakNotes({ evidence }: StatementLine): string[] {
+  const peak = evidence?.peak ?? null;
+  if (peak === null) return [];
+  const minutes = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 });
+  const levels = (peak.explanation?.levels ?? [])
+    .slice(-maxLevels)
+    .map(
+      ({ level, milliseconds }) => `${level} or more for ${minutes.format(milliseconds / 60_000)} minutes`,
+    );
+  return [
+    ...(levels.length === 0 ? [] : [`In use: ${levels.join(', ')}`]),
+    ...(peak.minimumPeakMinutes === 0
+      ? []
+      : [`Levels of less than ${peak.minimumPeakMinutes} minutes in the month are not billed`]),
+  ];
 }
 
 const kindNames = {

@@ -10,6 +10,7 @@ import { encodeOwnedId, encodeStatementId, type OrganisationId } from '../kernel
 import type { Money } from '../kernel/money.ts';
 import { isRefusal } from '../kernel/refusal.ts';
 import { contains } from '../kernel/interval.ts';
+import { findBillingPeriod } from '../organisation/store.ts';
 import { decideSeller } from '../price/domain.ts';
 import { closeDueOf, correctStatement, readStatement } from './commands.ts';
 import type {
@@ -20,7 +21,7 @@ import type {
   StatementNotClosed,
   StatementWithLines,
 } from './domain.ts';
-import { countStatements, findMonth, listCorrections, listLines, pageStatements } from './store.ts';
+import { countStatements, listCorrections, listLines, pageStatements } from './store.ts';
 
 /** A document, or an estimate with its lines. */
 interface StatementRow extends Statement, Partial<Pick<StatementWithLines, 'lines'>> {
@@ -173,6 +174,30 @@ builder.objectType('StatementLine', {
       nullable: true,
       description: 'Of CONTINGENCY: the first instant of that highest use.',
     }),
+    minimumPeakMinutes: t.int({
+      nullable: true,
+      description:
+        'Of CONTINGENCY: levels of use that lasted less than so many minutes of the month, all together, were not billed.',
+      resolve: ({ evidence }) => evidence?.peak?.minimumPeakMinutes ?? null,
+    }),
+    levels: t.field({
+      type: ['PeakLevel'],
+      description:
+        'Of CONTINGENCY: for how long use stayed at or above each level that was reached. Empty where the history does not tell any more.',
+      extensions: costs({ assumedSize: 10 }),
+      resolve: ({ evidence }) =>
+        (evidence?.peak?.explanation?.levels ?? []).map(({ level, milliseconds }) => ({
+          seats: level,
+          milliseconds,
+        })),
+    }),
+    peak: t.field({
+      type: 'JSON',
+      nullable: true,
+      description:
+        'Of CONTINGENCY: why the peak was what it was, as it was explained when the line was written; users and sessions are named by their ids.',
+      resolve: ({ evidence }) => evidence?.peak?.explanation ?? null,
+    }),
     purchases: t.field({
       type: ['CountedPurchase'],
       description: 'The purchases that it counts, or whose reserve was used: the first 100, by their start.',
@@ -285,8 +310,8 @@ builder.objectField('Organisation', 'billingStatement', (t) =>
       const month =
         at == null || contains(period, at)
           ? period.month
-          : await findMonth(context.services.db, organisationId, at);
-      return month === null ? null : findStatement(context, { organisationId, month, correction: 0 });
+          : (await findBillingPeriod(context.services.db, organisationId, at))?.month;
+      return month === undefined ? null : findStatement(context, { organisationId, month, correction: 0 });
     },
   }),
 );

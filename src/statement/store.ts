@@ -18,7 +18,12 @@ import type {
   StatementWithLines,
 } from './domain.ts';
 
-const insertPeriods = insertInto('closedPeriod')({
+/** The contract's options are not loaded for every logon: they are looked up when a month ends. */
+const insertPeriods = forRows(`
+  insert into closed_period (organisation_id, month, time_zone, active_in_billing_period, minimum_peak_minutes)
+  select given.organisation_id, given.month, given.time_zone, given.active_in_billing_period,
+    coalesce((select minimum_peak_minutes from contract_option where organisation_id = given.organisation_id), 0)
+  from $given`)({
   organisationId: 'uuid',
   month: 'integer',
   timeZone: 'text',
@@ -56,6 +61,8 @@ export async function insertClosedPeriods(
 export interface DuePeriod extends BillingPeriod {
   readonly timeZone: string;
   readonly activeInBillingPeriod: number;
+  /** The contract's when the month ended. */
+  readonly minimumPeakMinutes: number;
 }
 
 /** The months of the organisation whose statements are still to be written, the earliest first. */
@@ -77,6 +84,7 @@ export async function listDuePeriods(
       'billingPeriod.until',
       'closedPeriod.timeZone',
       'closedPeriod.activeInBillingPeriod',
+      'closedPeriod.minimumPeakMinutes',
     ])
     .where('closedPeriod.organisationId', '=', organisationId)
     .where('closedPeriod.statementNumber', 'is', null)
@@ -111,22 +119,6 @@ export async function listPeaks(db: Database, organisationId: OrganisationId, mo
     .where('organisationId', '=', organisationId)
     .where('month', '=', month)
     .execute();
-}
-
-/** @returns the month that an instant falls in, as it ran or runs; null: before the organisation, or still to come */
-export async function findMonth(
-  db: Database,
-  organisationId: OrganisationId,
-  at: Date,
-): Promise<Month | null> {
-  const row = await db
-    .selectFrom('billingPeriod')
-    .select('month')
-    .where('organisationId', '=', organisationId)
-    .where('from', '<=', at)
-    .where('until', '>', at)
-    .executeTakeFirst();
-  return row?.month ?? null;
 }
 
 /** The number of the organisation's last document; 0: it has none. The caller holds the organisation's lock. */

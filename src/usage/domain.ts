@@ -107,8 +107,11 @@ export function contingencyUsage(pool: Pool): ContingencyUsage {
   };
 }
 
+/** What decides how many contingency seats are in use (C1). */
+export type SeatFigures = Pick<Pool, 'inUse' | 'concurrentTotal' | 'contingencyTotal'>;
+
 /** C1: a freed concurrent seat at once takes over a contingency holder. */
-export function contingencyUsed({ concurrentTotal, contingencyTotal, inUse }: Pool): number {
+export function contingencyUsed({ concurrentTotal, contingencyTotal, inUse }: SeatFigures): number {
   return Math.min(Math.max(0, inUse - concurrentTotal), contingencyTotal);
 }
 

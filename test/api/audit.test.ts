@@ -74,6 +74,7 @@ describe('changes', () => {
     const price = { licence: 'SUPERVISOR', kind: 'BASE', currency: 'EUR', amount: 1000 };
     await server.mutate('setPrice', { organisationId: id, ...price });
     await server.mutate('setBillingTerms', { organisationId: id, partialMonths: 'BY_DAY' });
+    await server.mutate('setContractOptions', { organisationId: id, minimumPeakMinutes: 5 });
     await advance(server, id, '2026-02-02T00:00:00Z');
     const statement = `${id.replace('org', 'stm')}202601`;
     const lines = [{ licence: 'SUPERVISOR', kind: 'BASE', quantity: 2 }];
@@ -101,7 +102,7 @@ describe('changes', () => {
     await server.mutate('eraseUser', { userId: user });
 
     const log = await auditLog(id);
-    expect(log.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 19 }, (_, index) => 19 - index));
+    expect(log.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 20 }, (_, index) => 20 - index));
     for (const entry of log) {
       expect(entry).toMatchObject({
         actor: { role: 'OPERATOR', credential: 'operator', userId: null },
@@ -181,6 +182,12 @@ describe('changes', () => {
         subject: id,
         before: { partialMonths: 'FULL_MONTH' },
         after: { partialMonths: 'BY_DAY' },
+      },
+      {
+        action: 'setContractOptions',
+        subject: id,
+        before: { minimumPeakMinutes: 0 },
+        after: { minimumPeakMinutes: 5 },
       },
       {
         action: 'advanceTestClock',

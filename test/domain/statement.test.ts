@@ -6,6 +6,7 @@ import { type Currency, decimalOf, feeOf, maxAmount, readCurrency, sumOf } from 
 import { isRefusal } from '../../src/kernel/refusal.ts';
 import { settle } from '../../src/ledger/domain.ts';
 import { billingPeriodAt } from '../../src/organisation/domain.ts';
+import type { PeakEvidence } from '../../src/peak/domain.ts';
 import {
   decidePrice,
   decideSeller,
@@ -17,6 +18,8 @@ import {
 } from '../../src/price/domain.ts';
 import type { Purchase } from '../../src/purchase/domain.ts';
 import {
+  billPeak,
+  type BilledPeak,
   daysOf,
   type Facts,
   reckonCorrection,
@@ -48,9 +51,11 @@ function price(kind: PriceKind, amount: number, name: string | null = 'SUPERVISO
   };
 }
 
+const none = { minimumPeakMinutes: 0 };
+
 function facts(given: Partial<Facts> = {}, day = '2026-01-15', timeZone = 'UTC'): Facts {
   const period = billingPeriodAt(at(day), timeZone);
-  return { period, timeZone, activeInBillingPeriod: 0, peaks: [], purchases: [], ...given };
+  return { period, timeZone, activeInBillingPeriod: 0, options: none, peaks: [], purchases: [], ...given };
 }
 
 const byDay = { ...defaultTerms, partialMonths: 'BY_DAY' } as const;
@@ -194,8 +199,8 @@ describe('a statement', () => {
 
   test('C4: a full fee for each seat of the peak, and for each user active in the month', () => {
     const peaks = [
-      { licence: code('SUPERVISOR'), maxUsed: 3, maxUsedAt: at('2026-01-07') },
-      { licence: code('RECORDING'), maxUsed: 0, maxUsedAt: null },
+      billPeak({ licence: code('SUPERVISOR'), maxUsed: 3, maxUsedAt: at('2026-01-07') }, null, none),
+      billPeak({ licence: code('RECORDING'), maxUsed: 0, maxUsedAt: null }, null, none),
     ];
     const given = facts({ peaks, activeInBillingPeriod: 5 });
     const prices = [price('CONTINGENCY', 700), price('ACTIVE_USER', 20, null)];
@@ -210,6 +215,33 @@ describe('a statement', () => {
     expect(reckonStatement(given, byDay, [], catalogue)).toMatchObject({
       lines: [{ kind: 'CONTINGENCY', unitPrice: null, amount: null }],
       ...{ total: 0, complete: false },
+    });
+  });
+
+  test('levels that did not last as long as the contract wants are let off, and both figures are shown', () => {
+    const kept = { licence: code('SUPERVISOR'), maxUsed: 3, maxUsedAt: at('2026-01-07') };
+    const options = { minimumPeakMinutes: 30 };
+    const levels = [
+      { level: 1, milliseconds: 3_600_000 },
+      { level: 2, milliseconds: 1_800_000 },
+      { level: 3, milliseconds: 1_799_999 },
+    ];
+    const explanation = { maxUsed: 3, levels } as unknown as PeakEvidence;
+    const lineOf = (peak: BilledPeak) =>
+      reckonStatement(facts({ peaks: [peak], options }), byDay, [price('CONTINGENCY', 700)], catalogue)
+        .lines[0];
+    expect(lineOf(billPeak(kept, explanation, options))).toMatchObject({
+      ...{ quantity: 2, maxUsed: 3, amount: 1400 },
+      evidence: { peak: { minimumPeakMinutes: 30, explanation } },
+    });
+    expect(lineOf(billPeak(kept, explanation, none))?.quantity).toBe(3);
+    expect(lineOf(billPeak(kept, explanation, { minimumPeakMinutes: 61 }))).toMatchObject({
+      ...{ quantity: 0, maxUsed: 3, amount: 0 },
+    });
+    // What the history does not tell any more lets nobody off.
+    const other = { ...explanation, maxUsed: 2 };
+    expect(lineOf(billPeak(kept, other, options))).toMatchObject({
+      ...{ quantity: 3, evidence: { peak: { explanation: null } } },
     });
   });
 

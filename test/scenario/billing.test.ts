@@ -21,6 +21,8 @@ interface Line {
   readonly amount: { readonly amount: number; readonly decimal: string } | null;
   readonly maxUsed: number | null;
   readonly maxUsedAt: string | null;
+  readonly minimumPeakMinutes: number | null;
+  readonly levels: readonly { readonly seats: number; readonly milliseconds: number }[];
   readonly purchases: readonly { readonly purchaseId: string; readonly quantity: number }[];
 }
 
@@ -38,7 +40,7 @@ interface Statement {
 
 const fields = `id status number period { from until } timeZone days total { amount currency } complete
   lines { entry licence { code } kind quantity seatDays unitPrice { amount } amount { amount decimal } maxUsed maxUsedAt
-    purchases { purchaseId quantity } }`;
+    minimumPeakMinutes levels { seats milliseconds } purchases { purchaseId quantity } }`;
 
 async function ask<Answer>(
   id: string,
@@ -62,6 +64,7 @@ async function statementsOf(id: string): Promise<Statement[]> {
   return edges.map(({ node }) => node).toReversed();
 }
 
+// oxlint-disable-next-line typescript/no-explicit-any -- a test asserts the shape it reads
 async function change(name: string, input: Record<string, unknown>, selection = ''): Promise<any> {
   const answer = await server.mutate(name, input, selection);
   if (answer.code !== undefined) throw new Error(`${name}: ${answer.code} ${answer.message}`);
@@ -145,11 +148,15 @@ describe('a year of an organisation’s life', () => {
   /** From the first month that begins once it holds. */
   const dearer = { ...prices, CONCURRENT: 2717, CONTINGENCY: 2717 };
 
+  /** More than the eighteen hours that the reserve is used in the last month. */
+  const minimumPeakMinutes = 18 * 60 + 1;
+
   /** What the months cost, by asking every hour of the year what was so. */
   function reckon(users: number) {
     return months.slice(0, -1).map(([start, zone], index) => {
       const [from, until] = [time(start), time(months[index + 1]?.[0] ?? '')];
       const dates = new Intl.DateTimeFormat('en', { timeZone: zone, dateStyle: 'short' });
+      const lasted = new Map<number, number>();
       const days = new Map<string, { base: number; concurrent: number }>();
       let [maxUsed, maxUsedAt] = [0, null as string | null];
       for (let now = from; now < until; now += hour) {
@@ -166,6 +173,8 @@ describe('a year of an organisation’s life', () => {
         const inUse = logons.filter(([, at]) => time(at) <= now && now < time(at) + 24 * hour).length;
         const used = Math.min(Math.max(0, inUse - total(1)), total(2));
         if (used > maxUsed) [maxUsed, maxUsedAt] = [used, new Date(now).toISOString()];
+        // At or above each level.
+        for (let level = 1; level <= used; level += 1) lasted.set(level, (lasted.get(level) ?? 0) + hour);
       }
       const fees = from < time('2028-01-20T00:00Z') ? prices : dearer;
       const lines = (['base', 'concurrent'] as const).flatMap((column) => {
@@ -184,9 +193,15 @@ describe('a year of an organisation’s life', () => {
               },
             ];
       });
-      const amount = maxUsed * fees.CONTINGENCY;
+      const minimum = until > time('2028-08-20T00:00Z') ? minimumPeakMinutes * 60_000 : 0;
+      const quantity = Math.max(
+        0,
+        ...[...lasted].filter(([, each]) => each >= minimum).map(([level]) => level),
+      );
+      const amount = quantity * fees.CONTINGENCY;
       if (maxUsed > 0) {
-        const peak = { quantity: maxUsed, seatDays: null, amount, maxUsedAt };
+        const levels = [...lasted.values()];
+        const peak = { quantity, seatDays: null, amount, maxUsed, maxUsedAt, levels };
         lines.push({ kind: 'CONTINGENCY', ...peak } as never);
       }
       // The fee for active users was withdrawn before May.
@@ -199,6 +214,14 @@ describe('a year of an organisation’s life', () => {
       const period = { from: new Date(from).toISOString(), until: new Date(until).toISOString() };
       return { period, timeZone: zone, days: days.size, lines };
     });
+  }
+
+  /** Of each level; what was passed over lasted as long as the next one that was not. */
+  function timesOf(maxUsed: number, levels: Line['levels']): (number | undefined)[] {
+    return Array.from(
+      { length: maxUsed },
+      (_, index) => levels.find(({ seats }) => seats > index)?.milliseconds,
+    );
   }
 
   function halfEven(numerator: number, denominator: number): number {
@@ -264,6 +287,10 @@ describe('a year of an organisation’s life', () => {
         at: '2028-04-10T00:00Z',
         take: () => change('updateOrganisation', { organisationId: id, timeZone: 'America/New_York' }),
       },
+      {
+        at: '2028-08-20T00:00Z',
+        take: () => change('setContractOptions', { organisationId: id, minimumPeakMinutes }),
+      },
       { at: '2028-04-25T00:00Z', take: () => setPrice(id, { kind: 'ACTIVE_USER' }) },
     );
     for (const { at, take } of steps.toSorted((one, other) => time(one.at) - time(other.at))) {
@@ -287,8 +314,9 @@ describe('a year of an organisation’s life', () => {
     );
     const found = statements.map(({ period, timeZone, days, lines }) => ({
       ...{ period, timeZone, days },
-      lines: lines.map(({ kind, quantity, seatDays, amount, maxUsedAt }) => ({
+      lines: lines.map(({ kind, quantity, seatDays, amount, maxUsed, maxUsedAt, levels }) => ({
         ...{ kind, quantity, seatDays, amount: amount?.amount, maxUsedAt },
+        ...(maxUsed === null ? {} : { maxUsed, levels: timesOf(maxUsed, levels) }),
       })),
     }));
     const expected = reckon(users.length);
@@ -302,6 +330,12 @@ describe('a year of an organisation’s life', () => {
     // The story has what it was told for.
     expect(found.map(({ days }) => days)).toEqual([30, 31, 30, 32, 31, 29, 31, 31, 32, 30, 31, 31]);
     expect(found[8]?.lines).toEqual([]);
+    expect(found[11]?.lines.at(-1)).toMatchObject({
+      kind: 'CONTINGENCY',
+      quantity: 0,
+      maxUsed: 1,
+      amount: 0,
+    });
     expect(found[2]?.lines.find(({ kind }) => kind === 'CONTINGENCY')?.maxUsedAt).toBe(
       '2027-11-01T00:00:00.000Z',
     );

@@ -78,11 +78,12 @@ const rowsOfEach = `
     ah as (insert into audit_head select organisation_id, 1, now(), sha256('1') from o),
     an as (insert into audit_name select organisation_id, sha256('2'), id, null, 'Ada' from o),
     eu as (insert into erased_user select organisation_id, id, now() from o),
+    co as (insert into contract_option select organisation_id, 5 from o),
     c as (insert into pool select organisation_id, 'SUPERVISOR', 0, 0, 0, 0, 0, null, 0, 0, 0, 0, 0, 1 from o),
     pr as (insert into price (organisation_id, licence, kind, currency, amount, "from")
       select organisation_id, 'SUPERVISOR', 'BASE', 'EUR', 100, now() from o),
     bt as (insert into billing_terms select organisation_id, 24312, 'EUR', 'BY_DAY' from o),
-    cp as (insert into closed_period select organisation_id, 24312, 'UTC', 0, 1 from o),
+    cp as (insert into closed_period select organisation_id, 24312, 'UTC', 0, 0, 1 from o),
     pc as (insert into period_close select organisation_id, 24312, 'SUPERVISOR', 0, 0, 0, 0, null from o),
     st as (insert into statement select organisation_id, 1, 24312, 0, 'Given', '2026-01-01', '2026-02-01', 'UTC', 'EUR',
       'BY_DAY', 31, 0, true, null, now() from o),

@@ -1,0 +1,359 @@
+import { builder } from '../graphql/builder.ts';
+import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
+import { costs } from '../graphql/cost.ts';
+import { codedError, InputError } from '../graphql/errors.ts';
+import { text } from '../graphql/input.ts';
+import { createLoader } from '../graphql/loader.ts';
+import { mutation } from '../graphql/mutation.ts';
+import { readOrganisationId } from '../graphql/node.ts';
+import type { Instant } from '../kernel/clock.ts';
+import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
+import { contains, type Period } from '../kernel/interval.ts';
+import { isRefusal, notFound } from '../kernel/refusal.ts';
+import { nowOf, type Organisation } from '../organisation/domain.ts';
+import { findBillingPeriod } from '../organisation/store.ts';
+import { listPurchasesTurning } from '../purchase/store.ts';
+import { listSessions } from '../session/store.ts';
+import { setContractOptions } from './commands.ts';
+import {
+  billedPeak,
+  type ContractOptions,
+  defaultContractOptions,
+  type Episode,
+  type Peak,
+  type PeakCause,
+  type PeakSeat,
+  timeAtLevel,
+} from './domain.ts';
+import { findContractOptions, pagePeakHolders, type PeakHolder, readPeak } from './store.ts';
+
+interface PeakUsage extends Peak {
+  readonly organisationId: OrganisationId;
+  readonly period: Period;
+}
+
+interface Cause {
+  readonly organisationId: OrganisationId;
+  readonly licence: LicenceCode;
+  readonly cause: PeakCause;
+  readonly at: Instant;
+  readonly seat: PeakSeat | null;
+}
+
+interface PeakLevel {
+  readonly seats: number;
+  readonly milliseconds: number;
+}
+
+type Holder = PeakHolder & { readonly organisationId: OrganisationId };
+
+declare module '../graphql/builder.ts' {
+  interface Objects {
+    PeakUsage: PeakUsage;
+    PeakCause: Cause;
+    PeakEpisode: Episode;
+    PeakLevel: PeakLevel;
+    PeakHolder: Holder;
+    ContractOptions: ContractOptions;
+  }
+  interface Enums {
+    PeakCauseKind: PeakCause;
+  }
+}
+
+const findOptions = createLoader<
+  OrganisationId,
+  { readonly id: OrganisationId; readonly options: ContractOptions }
+>(
+  (id) => id,
+  async ({ services }, ids) => {
+    const found = await findContractOptions(services.db, ids);
+    return ids.map((id) => ({ id, options: found.get(id) ?? defaultContractOptions }));
+  },
+);
+
+builder.objectType('ContractOptions', {
+  description: 'What an organisation’s contract says beside its purchases.',
+  fields: (t) => ({
+    minimumPeakMinutes: t.exposeInt('minimumPeakMinutes', {
+      description:
+        'Levels of contingency use that lasted less than so many minutes of a month, all together, are not billed. 0: every seat that was used is.',
+    }),
+  }),
+});
+
+builder.objectField('Organisation', 'contractOptions', (t) =>
+  t.field({
+    type: 'ContractOptions',
+    nullable: true,
+    description: 'What the contract says beside the purchases.',
+    resolve: async ({ id }, _args, context) => (await findOptions(context, id))?.options ?? null,
+  }),
+);
+
+builder.enumType('PeakCauseKind', {
+  description: 'What brought use to a peak.',
+  values: {
+    ACQUIRED: { description: 'A session acquired a seat.' },
+    TOTALS_CHANGED: {
+      description: 'A purchase of concurrent seats ended, or one of contingency seats began.',
+    },
+    CARRIED_OVER: { description: 'The period began with it: it was in use at the end of the one before.' },
+  },
+});
+
+builder.objectType('PeakCause', {
+  description: 'What brought use to a peak first.',
+  fields: (t) => ({
+    kind: t.field({ type: 'PeakCauseKind', description: 'What it was.', resolve: ({ cause }) => cause }),
+    at: t.expose('at', { type: 'DateTime', description: 'When: the peak’s `maxUsedAt`.' }),
+    user: t.field({
+      type: 'User',
+      nullable: true,
+      description: 'Who acquired the seat; null where nobody did.',
+      resolve: ({ organisationId, seat }, _args, context) =>
+        seat === null ? null : context.getUser(context, { organisationId, id: seat.userId }),
+    }),
+    session: t.field({
+      type: 'Session',
+      nullable: true,
+      description: 'The session, which says on which device; null where none acquired a seat.',
+      resolve: async ({ organisationId, seat }, _args, { services }) => {
+        if (seat === null) return null;
+        const [session] = await listSessions(services.db, organisationId, [seat.sessionId]);
+        return session === undefined ? null : { ...session, organisationId };
+      },
+    }),
+    purchases: t.field({
+      type: ['Purchase'],
+      description:
+        'The purchases of the licence’s shared seats that began or ended at that instant; empty unless totals changed.',
+      extensions: costs({ weight: 10 }),
+      resolve: async ({ organisationId, licence, cause, at }, _args, { services }) => {
+        if (cause !== 'TOTALS_CHANGED') return [];
+        const purchases = await listPurchasesTurning(services.db, organisationId, licence, at);
+        return purchases.map((purchase) => ({ ...purchase, organisationId }));
+      },
+    }),
+  }),
+});
+
+builder.objectType('PeakEpisode', {
+  description: 'An unbroken stretch of time at the peak.',
+  fields: (t) => ({
+    from: t.expose('from', { type: 'DateTime', description: 'When use came to it.' }),
+    until: t.expose('until', {
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When use left it, perhaps at the same instant; null: it lasts, or lasted to the end of the period.',
+    }),
+  }),
+});
+
+builder.objectType('PeakLevel', {
+  description: 'For how long at least so many contingency seats were in use.',
+  fields: (t) => ({
+    seats: t.exposeInt('seats', { description: 'So many, or more.' }),
+    milliseconds: t.expose('milliseconds', {
+      type: 'SafeInt',
+      description: 'All stretches of the period together. 0: only between two changes at one instant.',
+    }),
+  }),
+});
+
+builder.objectType('PeakHolder', {
+  description: 'A user who held a seat at the first moment of a peak.',
+  fields: (t) => ({
+    user: t.field({
+      type: 'User',
+      description: 'Who held it.',
+      resolve: ({ organisationId, userId }, _args, context) =>
+        context.getUser(context, { organisationId, id: userId }),
+    }),
+    since: t.expose('since', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when; null: since before the period.',
+    }),
+  }),
+});
+
+const PeakHolderConnection = connectionType('PeakHolder', 'Who held a seat, in the order of their ids.');
+
+const byUserId: Order<Holder> = { name: 'peakHolders', parts: ['uuid'], keyOf: ({ userId }) => [userId] };
+
+const maxLevels = 1000;
+
+builder.objectType('PeakUsage', {
+  description:
+    'Why a licence’s contingency peak of a billing period is what it is: exact, from the history of its seats.',
+  fields: (t) => ({
+    licence: t.field({
+      type: 'Licence',
+      description: 'Of which licence.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+    period: t.expose('period', { type: 'BillingPeriod', description: 'Of which billing period.' }),
+    maxUsed: t.exposeInt('maxUsed', {
+      description: 'The highest contingency use of the period so far; also one that lasted no time at all.',
+    }),
+    maxUsedAt: t.expose('maxUsedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'The first instant of that highest use; null while it is 0.',
+    }),
+    billed: t.int({
+      description:
+        'The highest use that lasted the contract’s `minimumPeakMinutes`, all stretches together; with 0 minutes it is `maxUsed`. By the contract as it is now.',
+      resolve: async ({ organisationId, levels }, _args, context) => {
+        const { minimumPeakMinutes } =
+          (await findOptions(context, organisationId))?.options ?? defaultContractOptions;
+        return billedPeak(levels, minimumPeakMinutes);
+      },
+    }),
+    inUse: t.exposeInt('inUse', {
+      description: 'Users who held a seat at `maxUsedAt`, concurrent seats included; 0 while `maxUsed` is 0.',
+    }),
+    episodes: t.field({
+      type: ['PeakEpisode'],
+      description: 'The first 100 stretches of time at the peak.',
+      extensions: costs({ assumedSize: 100 }),
+      resolve: ({ instants }) => [...instants],
+    }),
+    episodeCount: t.int({
+      description: 'How many such stretches there were.',
+      resolve: ({ instantCount }) => instantCount,
+    }),
+    levels: t.field({
+      type: ['PeakLevel'],
+      description: 'How long use stayed at or above each number of contingency seats, up to `maxUsed`.',
+      extensions: costs({ assumedSize: 100 }),
+      args: {
+        from: t.arg.int({ description: 'The lowest level; 1 if nothing is said.' }),
+        first: t.arg.int({ description: 'How many levels: 1 to 1,000; 100 if nothing is said.' }),
+      },
+      resolve: ({ maxUsed, levels }, { from, first }) => {
+        const lowest = from ?? 1;
+        const count = first ?? 100;
+        if (lowest < 1) throw new InputError('from', 'A level is 1 or more.');
+        if (count < 1 || count > maxLevels) {
+          throw new InputError('first', `Levels are shown 1 to ${maxLevels} at once.`);
+        }
+        const length = Math.max(0, Math.min(count, maxUsed - lowest + 1));
+        return Array.from({ length }, (_, index) => ({
+          seats: lowest + index,
+          milliseconds: timeAtLevel(levels, lowest + index),
+        }));
+      },
+    }),
+    holders: t.field({
+      type: PeakHolderConnection,
+      nullable: true,
+      description: 'The users who held a seat at the first moment of the peak.',
+      extensions: costs({ weight: 100 }),
+      args: pageArguments(t.arg),
+      resolve: ({ organisationId, ...peak }, page, { services }) =>
+        connect(
+          byUserId,
+          page,
+          async (request) =>
+            (await pagePeakHolders(services.db, organisationId, peak, request)).map((holder) => ({
+              ...holder,
+              organisationId,
+            })),
+          () => Promise.resolve(peak.inUse),
+        ),
+    }),
+    causedBy: t.field({
+      type: 'PeakCause',
+      nullable: true,
+      description: 'What brought use to the peak first; null while `maxUsed` is 0.',
+      resolve: ({ organisationId, licence, cause, maxUsedAt, seat }) =>
+        cause === null || maxUsedAt === null ? null : { organisationId, licence, cause, at: maxUsedAt, seat },
+    }),
+  }),
+});
+
+builder.objectField('Organisation', 'peakUsage', (t) =>
+  t.field({
+    type: 'PeakUsage',
+    nullable: true,
+    description:
+      'The contingency peak of a licence in a billing period, explained. null where the licence is sold without contingency, and where no billing period has begun that has the instant.',
+    extensions: costs({ weight: 500 }),
+    args: {
+      licence: t.arg.string({ required: true, validate: text, description: 'The licence’s code.' }),
+      period: t.arg({
+        type: 'DateTime',
+        description: 'Any instant of the billing period; now if nothing is said.',
+      }),
+    },
+    resolve: async (organisation, { licence: code, period: at }, { services }) => {
+      const { id } = organisation;
+      const licence = (await services.catalogue(code as LicenceCode)).get(code as LicenceCode);
+      if (licence === undefined) throw codedError(notFound(`licence as “${code}” in the catalogue`));
+      if (!licence.contingencyAllowed) return null;
+      const now = nowOf(organisation, services.clock.now());
+      const period = await periodAt(organisation, at ?? now, (instant) =>
+        findBillingPeriod(services.db, id, instant),
+      );
+      if (period === null) return null;
+      return {
+        ...(await readPeak(services.db, id, licence.code, period, now)),
+        organisationId: id,
+        period,
+      };
+    },
+  }),
+);
+
+/** The running period is at hand. */
+async function periodAt(
+  { period }: Organisation,
+  at: Instant,
+  find: (at: Instant) => Promise<Period | null>,
+): Promise<Period | null> {
+  return contains(period, at) ? period : find(at);
+}
+
+const SetContractOptionsPayload = builder
+  .objectRef<{ readonly contractOptions: ContractOptions }>('SetContractOptionsPayload')
+  .implement({
+    description: 'The contract’s options.',
+    fields: (t) => ({
+      contractOptions: t.expose('contractOptions', {
+        type: 'ContractOptions',
+        description: 'As they are now.',
+      }),
+    }),
+  });
+
+const SetContractOptionsInput = builder.inputType('SetContractOptionsInput', {
+  description: 'What changes; what is left out, or null, stays as it is.',
+  fields: (t) => ({
+    organisationId: t.id({ required: true, description: 'Whose contract.' }),
+    minimumPeakMinutes: t.int({
+      description:
+        'For how long a level of contingency use must have lasted to be billed: 0 to 10,000 minutes.',
+    }),
+  }),
+});
+
+mutation({
+  name: 'setContractOptions',
+  description:
+    'Sets what an organisation’s contract says beside its purchases. It counts for every billing period that is not closed.',
+  input: SetContractOptionsInput,
+  payload: SetContractOptionsPayload,
+  errors: [],
+  resolve: async (input, context) => {
+    const reference = await readOrganisationId(context, input.organisationId);
+    if (isRefusal(reference)) return reference;
+    const contractOptions = await setContractOptions(context.services, {
+      organisationId: reference.organisationId,
+      minimumPeakMinutes: input.minimumPeakMinutes ?? null,
+    });
+    return isRefusal(contractOptions) ? contractOptions : { contractOptions };
+  },
+});

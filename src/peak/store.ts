@@ -1,0 +1,297 @@
+import { sql } from 'kysely';
+import type { Database } from '../database/database.ts';
+import { keyset, type PageRequest } from '../database/page.ts';
+import type { Transaction } from '../database/transaction.ts';
+import type { Instant } from '../kernel/clock.ts';
+import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
+import type { Period } from '../kernel/interval.ts';
+import {
+  causeOf,
+  type ContractOptions,
+  levelsOf,
+  maxInstants,
+  type Moment,
+  noSeats,
+  openPeriod,
+  type Peak,
+  type PeakSeat,
+  type SeatChange,
+} from './domain.ts';
+
+/** A licence's changes, by the index `history_time`. */
+function changesOf(db: Database, organisationId: OrganisationId, licence: LicenceCode) {
+  return db
+    .selectFrom('history')
+    .select(['id', 'at', 'kind', 'inUse', 'concurrentTotal', 'contingencyTotal', 'maxUsed'])
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence);
+}
+
+async function findLastChange(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  before: Instant,
+): Promise<SeatChange | null> {
+  const row = await changesOf(db, organisationId, licence)
+    .where('at', '<', before)
+    .orderBy('at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+async function findFirstChange(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  at: Instant,
+): Promise<SeatChange | null> {
+  const row = await changesOf(db, organisationId, licence)
+    .where('at', '=', at)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
+/** What one pass over a period's changes comes to. */
+interface Course {
+  readonly maxUsed: number;
+  /** Until when the opening's use lasted; null: to the end. */
+  readonly firstAt: Instant | null;
+  /** For how many milliseconds exactly so many were in use, by the changes; the opening's time is not in it. */
+  readonly lasted: readonly (readonly [used: number, milliseconds: number])[];
+  /** Of changes that reached the peak, and that left it. */
+  readonly reached: number;
+  readonly firstId: number | null;
+  readonly reachedAt: readonly Instant[];
+  readonly leftAt: readonly Instant[];
+}
+
+/**
+ * Explains a licence's peak of a billing period from its history, as `explainPeak` of domain.ts does; PostgreSQL reads the
+ * period's changes once, and answers levels and episodes only.
+ * @param period a billing period of which all changes are still there
+ * @param now the organisation's own: where a running period's explanation ends
+ */
+export async function readPeak(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  { from, until: closes }: Period,
+  now: Instant,
+): Promise<Peak> {
+  const explained = { from, until: now < closes ? now : closes };
+  const [before, first] = await Promise.all([
+    findLastChange(db, organisationId, licence, from),
+    findFirstChange(db, organisationId, licence, from),
+  ]);
+  const opening = openPeriod(before ?? noSeats, first, from);
+  const course = await readCourse(db, organisationId, licence, explained.until, {
+    from,
+    closes,
+    used: opening.used,
+    edgeId: opening.edgeId,
+  });
+  const { maxUsed } = course;
+  const lasted = new Map(course.lasted);
+  const openingEnd = course.firstAt ?? explained.until;
+  lasted.set(opening.used, (lasted.get(opening.used) ?? 0) + openingEnd.getTime() - from.getTime());
+
+  const isOpening = opening.used === maxUsed;
+  const starts = isOpening ? [from, ...course.reachedAt] : course.reachedAt;
+  const peak = {
+    licence,
+    explained,
+    maxUsed,
+    levels: levelsOf(lasted),
+    instants: starts
+      .slice(0, maxInstants)
+      .map((start, index) => ({ from: start, until: course.leftAt[index] ?? null })),
+    instantCount: course.reached + (isOpening ? 1 : 0),
+  };
+  if (maxUsed === 0) return { ...peak, ...nothing };
+  if (isOpening && opening.edgeId === null) {
+    const moment: Moment = { at: from, beforeId: 0 };
+    return { ...peak, ...carried, maxUsedAt: from, moment, inUse: (before ?? noSeats).inUse };
+  }
+  const causeId = isOpening ? opening.edgeId : course.firstId;
+  const maxUsedAt = isOpening ? from : (course.reachedAt[0] ?? from);
+  const change = await getChange(db, organisationId, licence, maxUsedAt, causeId);
+  const { kind, inUse, beforeId, userId, sessionId } = change;
+  const cause = isOpening ? opening.cause : causeOf({ kind });
+  const seat: PeakSeat | null =
+    cause === 'ACQUIRED' && userId !== null && sessionId !== null ? { userId, sessionId } : null;
+  return {
+    ...peak,
+    ...{ maxUsedAt, cause, inUse, seat },
+    causeId: cause === 'CARRIED_OVER' ? null : causeId,
+    moment: { at: maxUsedAt, beforeId },
+  };
+}
+
+const nothing = {
+  ...{ maxUsedAt: null, cause: null, causeId: null, moment: null, inUse: 0, seat: null },
+  ...{ instants: [], instantCount: 0 },
+};
+const carried = { cause: 'CARRIED_OVER', causeId: null, seat: null } as const;
+
+/**
+ * One pass over the period's changes in the order of the index keeps the few that changed how many contingency seats are in
+ * use; levels and episodes are reckoned from those. It takes a second for a million changes.
+ */
+async function readCourse(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  until: Instant,
+  opening: {
+    readonly from: Instant;
+    readonly closes: Instant;
+    readonly used: number;
+    readonly edgeId: number | null;
+  },
+): Promise<Course> {
+  const { rows } = await sql<Course>`
+    with turn as materialized (
+      select at, id, used, before from (
+        select at, id, used, lag(used, 1, ${opening.used}::int) over (order by at, id) as before
+        from (
+          select at, id, least(greatest(in_use - concurrent_total, 0), contingency_total) as used
+          from history
+          where organisation_id = ${organisationId} and licence = ${licence}
+            -- What happens while this is asked is not of what is explained.
+            and at >= ${opening.from} and at < ${opening.closes} and at <= ${until}
+            and id <> ${opening.edgeId ?? 0}
+        ) line
+      ) lines
+      where used <> before),
+    level as (
+      select used, min(at) as first_at,
+        -- Milliseconds as whole numbers: a difference of instants is an interval, and dear to sum.
+        sum(round(date_part('epoch', ends) * 1000) - round(date_part('epoch', at) * 1000))::int8 as lasted
+      from (
+        select used, at, lead(at, 1, ${until}::timestamptz) over (order by at, id) as ends from turn) state
+      group by used),
+    peak as (
+      select greatest(max(used), ${opening.used}::int) as used from level)
+    select peak.used as max_used,
+      (select min(first_at) from level) as first_at,
+      coalesce((select jsonb_agg(jsonb_build_array(used, lasted)) from level), '[]') as lasted,
+      (select count(*) from turn where used = peak.used) as reached,
+      (select id from turn where used = peak.used order by at, id limit 1) as first_id,
+      array(select at from turn where used = peak.used order by at, id limit ${maxInstants}) as reached_at,
+      array(select at from turn where before = peak.used order by at, id limit ${maxInstants}) as left_at
+    from peak`.execute(db);
+  const [course] = rows;
+  if (course === undefined) throw new Error('An aggregate answers one row');
+  return course;
+}
+
+/** The change with an id, and the first after it at its instant that left other figures behind: there its step ends. */
+async function getChange(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  at: Instant,
+  id: number | null,
+) {
+  const { rows } = await sql<{
+    readonly kind: SeatChange['kind'];
+    readonly inUse: number;
+    readonly userId: PeakSeat['userId'] | null;
+    readonly sessionId: PeakSeat['sessionId'] | null;
+    readonly beforeId: number | null;
+  }>`
+    select h.kind, h.in_use, h.user_id, h.session_id, (
+      select min(other.id) from history other
+      where other.organisation_id = h.organisation_id and other.licence = h.licence and other.at = h.at
+        and other.id > h.id
+        and (other.in_use, other.concurrent_total, other.contingency_total)
+          <> (h.in_use, h.concurrent_total, h.contingency_total)) as before_id
+    from history h
+    where h.organisation_id = ${organisationId} and h.licence = ${licence} and h.at = ${at} and h.id = ${id}`.execute(
+    db,
+  );
+  const [change] = rows;
+  if (change === undefined) throw new Error(`Change ${id} of the history is gone`);
+  return change;
+}
+
+/** A user who held a seat at a moment. */
+export interface PeakHolder {
+  readonly userId: UserId;
+  /** When the seat was taken; null: before the period began. */
+  readonly since: Instant | null;
+}
+
+/**
+ * Who held a seat at the first moment of a peak, in the order of users' ids. Each user's last change in the period up to
+ * the moment says whether they did. Only where these are not all that were in use, somebody has held a seat since before
+ * the period: then the next change of each user after the moment, or their present hold, says so. Nothing older than the
+ * period is read.
+ */
+export async function pagePeakHolders(
+  db: Database,
+  organisationId: OrganisationId,
+  { licence, explained: { from }, moment, inUse }: Pick<Peak, 'licence' | 'explained' | 'moment' | 'inUse'>,
+  page: PageRequest,
+): Promise<PeakHolder[]> {
+  if (moment === null) return [];
+  const { where, orderBy } = keyset(page, 'asc', ['userId']);
+  const { at, beforeId } = moment;
+  const isBefore =
+    beforeId === null ? sql`at <= ${at}` : sql`at <= ${at} and (at < ${at} or id < ${beforeId})`;
+  const isAfter =
+    beforeId === null ? sql`at > ${at}` : sql`at >= ${at} and (at > ${at} or id >= ${beforeId})`;
+  const lines = sql`history where organisation_id = ${organisationId} and licence = ${licence} and seat_changed`;
+  const { rows } = await sql<PeakHolder>`
+    with seen as materialized (
+      select user_id, max(at) filter (where kind = 'ACQUIRED') as since,
+        coalesce(max(id) filter (where kind = 'ACQUIRED') > max(id) filter (where kind = 'RELEASED'),
+          bool_and(kind = 'ACQUIRED')) as holds
+      from ${lines} and at >= ${from} and ${isBefore}
+      group by user_id),
+    later as materialized (
+      select user_id, coalesce(min(id) filter (where kind = 'RELEASED') < min(id) filter (where kind = 'ACQUIRED'),
+          bool_and(kind = 'RELEASED')) as held
+      from ${lines} and ${isAfter} and (select count(*) from seen where holds) < ${inUse}
+      group by user_id),
+    holder as (
+      select user_id, since from seen where holds
+      union all
+      select user_id, null from later where held and user_id not in (select user_id from seen)
+      union all
+      select user_id, null from hold
+      where organisation_id = ${organisationId} and licence = ${licence}
+        and (select count(*) from seen where holds) < ${inUse}
+        and user_id not in (select user_id from seen) and user_id not in (select user_id from later))
+    select user_id, since from holder where ${where} order by ${orderBy} limit ${page.limit}`.execute(db);
+  return rows;
+}
+
+export async function findContractOptions(
+  db: Database,
+  organisationIds: readonly OrganisationId[],
+): Promise<ReadonlyMap<OrganisationId, ContractOptions>> {
+  const rows = await db
+    .selectFrom('contractOption')
+    .select(['organisationId', 'minimumPeakMinutes'])
+    .where('organisationId', 'in', organisationIds)
+    .execute();
+  return new Map(rows.map(({ organisationId, ...options }) => [organisationId, options]));
+}
+
+export async function saveContractOptions(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  options: ContractOptions,
+): Promise<void> {
+  await trx
+    .insertInto('contractOption')
+    .values({ organisationId, ...options })
+    .onConflict((conflict) => conflict.column('organisationId').doUpdateSet(options))
+    .execute();
+}
