@@ -14,6 +14,10 @@ create type history_kind as enum ('ACQUIRED', 'RELEASED', 'TOTALS_CHANGED');
 
 create type licence_category as enum ('USER', 'FEATURE', 'PRODUCT');
 
+create type partial_months as enum ('FULL_MONTH', 'BY_DAY');
+
+create type price_kind as enum ('BASE', 'CONCURRENT', 'CONTINGENCY', 'ACTIVE_USER');
+
 create type seat_model as enum ('CONCURRENT', 'FIXED');
 
 create type security_key_algorithm as enum ('ES256', 'RS256');
@@ -21,6 +25,8 @@ create type security_key_algorithm as enum ('ES256', 'RS256');
 create type security_key_purpose as enum ('ENROLMENT', 'LOGON', 'CHANGE');
 
 create type session_end_reason as enum ('LOGOFF', 'LEASE_EXPIRED', 'FORCED', 'USER_SUSPENDED', 'USER_DELETED', 'LICENCE_UNASSIGNED');
+
+create type statement_entry as enum ('CHARGE', 'CREDIT');
 
 create type unavailable_reason as enum ('NOT_ASSIGNED', 'NOT_PURCHASED', 'NO_SEAT_AVAILABLE', 'CONTINGENCY_CAPPED', 'ALLOTMENT_FULL');
 
@@ -282,6 +288,52 @@ create policy tenant on billing_period for all using ((( SELECT sees_every_tenan
   WHERE (below.id = billing_period.organisation_id)))));
 
 grant insert, select on billing_period to seatkeeper_runtime;
+
+create table billing_terms (
+  organisation_id uuid not null,
+  month integer not null,
+  currency text not null,
+  partial_months partial_months not null
+);
+
+alter table billing_terms add constraint billing_terms_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text));
+alter table billing_terms add constraint billing_terms_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table billing_terms add constraint billing_terms_pkey PRIMARY KEY (organisation_id, month);
+
+comment on column billing_terms.month is 'the first that they hold for: year × 12 + month − 1';
+
+alter table billing_terms enable row level security;
+create policy tenant on billing_terms for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = billing_terms.organisation_id)))));
+
+grant insert, select on billing_terms to seatkeeper_runtime;
+grant update (currency, partial_months) on billing_terms to seatkeeper_runtime;
+
+create table closed_period (
+  organisation_id uuid not null,
+  month integer not null,
+  time_zone text not null,
+  active_in_billing_period integer not null,
+  minimum_peak_minutes integer not null,
+  statement_number integer
+);
+
+alter table closed_period add constraint closed_period_organisation_id_month_fkey FOREIGN KEY (organisation_id, month) REFERENCES billing_period(organisation_id, month);
+alter table closed_period add constraint closed_period_pkey PRIMARY KEY (organisation_id, month);
+
+CREATE INDEX closed_period_due ON public.closed_period USING btree (organisation_id, month) WHERE (statement_number IS NULL);
+
+comment on table closed_period is 'a billing period as it was when it ended, before anything that fell due at that instant';
+comment on column closed_period.statement_number is 'null: its statement is still to be written';
+
+alter table closed_period enable row level security;
+create policy tenant on closed_period for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = closed_period.organisation_id)))));
+
+grant insert, select on closed_period to seatkeeper_runtime;
+grant update (statement_number) on closed_period to seatkeeper_runtime;
 
 create table contract_option (
   organisation_id uuid not null,
@@ -568,6 +620,30 @@ comment on table organisation_ancestor is 'every organisation above one, at what
 
 alter table organisation_ancestor enable row level security;
 
+create table period_close (
+  organisation_id uuid not null,
+  month integer not null,
+  licence text collate "C" not null,
+  base_total integer not null,
+  concurrent_total integer not null,
+  contingency_total integer not null,
+  max_used integer not null,
+  max_used_at timestamp(3) with time zone
+);
+
+alter table period_close add constraint period_close_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table period_close add constraint period_close_organisation_id_month_fkey FOREIGN KEY (organisation_id, month) REFERENCES closed_period(organisation_id, month);
+alter table period_close add constraint period_close_pkey PRIMARY KEY (organisation_id, month, licence);
+
+comment on table period_close is 'what each licence that was ever bought was at the end of a billing period';
+
+alter table period_close enable row level security;
+create policy tenant on period_close for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = period_close.organisation_id)))));
+
+grant insert, select on period_close to seatkeeper_runtime;
+
 create table pool (
   organisation_id uuid not null,
   licence text collate "C" not null,
@@ -636,6 +712,35 @@ create policy tenant on pool_watch for all using ((( SELECT sees_every_tenant() 
   WHERE (below.id = pool_watch.organisation_id)))));
 
 grant insert, select, update on pool_watch to seatkeeper_runtime;
+
+create table price (
+  organisation_id uuid not null,
+  id bigint not null generated always as identity,
+  licence text collate "C",
+  kind price_kind not null,
+  currency text not null,
+  amount bigint,
+  "from" timestamp(3) with time zone not null
+);
+
+alter table price add constraint price_amount_check CHECK (((amount >= 0) AND (amount <= 100000000)));
+alter table price add constraint price_check CHECK (((licence IS NULL) = (kind = 'ACTIVE_USER'::price_kind)));
+alter table price add constraint price_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text));
+alter table price add constraint price_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table price add constraint price_pkey PRIMARY KEY (organisation_id, id);
+
+CREATE INDEX price_in_force ON public.price USING btree (organisation_id, currency, kind, licence, "from", id);
+
+comment on table price is 'append-only; an entry holds from its instant on until the next of the same licence, kind and currency';
+comment on column price.organisation_id is 'of the operator''s book an id that no organisation has';
+comment on column price.amount is 'minor units a month; null: from here on what is set above holds again';
+
+alter table price enable row level security;
+create policy tenant on price for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = price.organisation_id)))));
+
+grant insert, select on price to seatkeeper_runtime;
 
 create table purchase (
   organisation_id uuid not null,
@@ -802,6 +907,75 @@ create policy tenant on session_feature for all using ((( SELECT sees_every_tena
   WHERE (below.id = session_feature.organisation_id)))));
 
 grant delete, insert, select, update on session_feature to seatkeeper_runtime;
+
+create table statement (
+  organisation_id uuid not null,
+  number integer not null,
+  month integer not null,
+  correction integer not null,
+  name text not null,
+  "from" timestamp(3) with time zone not null,
+  until timestamp(3) with time zone not null,
+  time_zone text not null,
+  currency text not null,
+  partial_months partial_months not null,
+  days integer not null,
+  total bigint not null,
+  complete boolean not null,
+  reason text,
+  issued_at timestamp(3) with time zone not null
+);
+
+alter table statement add constraint statement_check CHECK (((reason IS NULL) = (correction = 0)));
+alter table statement add constraint statement_correction_check CHECK ((correction >= 0));
+alter table statement add constraint statement_number_check CHECK ((number > 0));
+alter table statement add constraint statement_organisation_id_fkey FOREIGN KEY (organisation_id) REFERENCES organisation(id);
+alter table statement add constraint statement_pkey PRIMARY KEY (organisation_id, number);
+alter table statement add constraint statement_organisation_id_month_correction_key UNIQUE (organisation_id, month, correction);
+
+comment on table statement is 'append-only; numbered 1, 2, 3 … without a gap, by the organisation''s lock';
+comment on column statement.correction is '0: the month''s own; then its corrections, 1, 2, 3 …';
+comment on column statement.total is 'minor units; of a correction the difference';
+
+alter table statement enable row level security;
+create policy tenant on statement for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = statement.organisation_id)))));
+
+grant insert, select on statement to seatkeeper_runtime;
+
+create table statement_line (
+  organisation_id uuid not null,
+  number integer not null,
+  "position" integer not null,
+  entry statement_entry not null,
+  licence text collate "C",
+  kind price_kind not null,
+  quantity integer not null,
+  seat_days bigint,
+  unit_price bigint,
+  amount bigint,
+  max_used integer,
+  max_used_at timestamp(3) with time zone,
+  evidence jsonb
+);
+
+alter table statement_line add constraint statement_line_amount_check CHECK ((amount >= 0));
+alter table statement_line add constraint statement_line_quantity_check CHECK ((quantity >= 0));
+alter table statement_line add constraint statement_line_seat_days_check CHECK ((seat_days >= 0));
+alter table statement_line add constraint statement_line_licence_fkey FOREIGN KEY (licence) REFERENCES licence(code);
+alter table statement_line add constraint statement_line_organisation_id_number_fkey FOREIGN KEY (organisation_id, number) REFERENCES statement(organisation_id, number);
+alter table statement_line add constraint statement_line_pkey PRIMARY KEY (organisation_id, number, "position");
+
+comment on column statement_line.seat_days is 'null: billed by the whole month';
+comment on column statement_line.amount is 'minor units, of a CREDIT to be taken off; null: there is no price';
+
+alter table statement_line enable row level security;
+create policy tenant on statement_line for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id
+   FROM below_present_partner below
+  WHERE (below.id = statement_line.organisation_id)))));
+
+grant insert, select on statement_line to seatkeeper_runtime;
 
 create table usage_progress (
   organisation_id uuid not null,
@@ -985,6 +1159,33 @@ AS $function$
   end $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.organisations_over(asked uuid)
+ RETURNS TABLE(id uuid, height integer)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+BEGIN ATOMIC
+ WITH RECURSIVE up AS (
+          SELECT o.id,
+             o.parent_id,
+             0 AS height
+            FROM organisation o
+           WHERE ((o.id = organisations_over.asked) AND (sees_every_tenant() OR (organisations_over.asked = present_tenant()) OR (EXISTS ( SELECT
+                    FROM organisation_ancestor a
+                   WHERE ((a.organisation_id = organisations_over.asked) AND (a.ancestor_id = present_partner()))))))
+         UNION ALL
+          SELECT o.id,
+             o.parent_id,
+             (up_1.height + 1)
+            FROM (up up_1
+              JOIN organisation o ON ((o.id = up_1.parent_id)))
+         )
+  SELECT up.id,
+     up.height
+    FROM up;
+END
+;
+
 CREATE OR REPLACE FUNCTION public.place_organisation()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -1014,11 +1215,70 @@ CREATE OR REPLACE FUNCTION public.present_tenant()
 RETURN (NULLIF(NULLIF("left"(current_setting('seatkeeper.tenants'::text, true), 36), '*'::text), ''::text))::uuid
 ;
 
+CREATE OR REPLACE FUNCTION public.prices_over(asked uuid, wanted_currency text, at timestamp with time zone, until timestamp with time zone)
+ RETURNS TABLE(height integer, id bigint, kind price_kind, licence text, amount bigint, "from" timestamp with time zone)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+BEGIN ATOMIC
+ WITH up AS MATERIALIZED (
+          SELECT organisations_over.id,
+             organisations_over.height
+            FROM organisations_over(prices_over.asked) organisations_over(id, height)
+         ), over AS (
+          SELECT up.id,
+             up.height
+            FROM up
+         UNION ALL
+          SELECT '00000000-0000-0000-0000-000000000000'::uuid,
+             2147483647
+           WHERE (EXISTS ( SELECT
+                    FROM up))
+         )
+ ( SELECT DISTINCT ON (over.height, p.kind, p.licence) over.height,
+     p.id,
+     p.kind,
+     p.licence,
+     p.amount,
+     p."from"
+    FROM (over
+      JOIN price p ON ((p.organisation_id = over.id)))
+   WHERE ((p.currency = prices_over.wanted_currency) AND (p."from" <= prices_over.at))
+   ORDER BY over.height, p.kind, p.licence, p."from" DESC, p.id DESC)
+ UNION ALL
+  SELECT over.height,
+     p.id,
+     p.kind,
+     p.licence,
+     p.amount,
+     p."from"
+    FROM (over
+      JOIN price p ON ((p.organisation_id = over.id)))
+   WHERE ((p.currency = prices_over.wanted_currency) AND (p."from" > prices_over.at) AND (p."from" < prices_over.until));
+END
+;
+
 CREATE OR REPLACE FUNCTION public.sees_every_tenant()
  RETURNS boolean
  LANGUAGE sql
  STABLE PARALLEL SAFE
 RETURN (current_setting('seatkeeper.tenants'::text, true) = '*'::text)
+;
+
+CREATE OR REPLACE FUNCTION public.terms_over(asked uuid, for_month integer)
+ RETURNS TABLE(currency text, partial_months partial_months)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+BEGIN ATOMIC
+ SELECT t.currency,
+     t.partial_months
+    FROM (organisations_over(terms_over.asked) o(id, height)
+      JOIN billing_terms t ON ((t.organisation_id = o.id)))
+   WHERE (t.month <= terms_over.for_month)
+   ORDER BY o.height, t.month DESC
+  LIMIT 1;
+END
 ;
 
 CREATE TRIGGER place_organisation AFTER INSERT ON public.organisation FOR EACH ROW WHEN ((new.parent_id IS NOT NULL)) EXECUTE FUNCTION place_organisation();

@@ -68,6 +68,8 @@ import { localTerms, type SecondFactorTerms } from './security-key/domain.ts';
 import { purgeChallenges } from './security-key/store.ts';
 import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
+import { closeDueStatements } from './statement/commands.ts';
+import { downloadStatement, isStatementPath } from './statement/download.ts';
 import { keepHistoryMonths, rollUpHistory } from './usage-history/commands.ts';
 import { findUser, getUser } from './user/graphql.ts';
 
@@ -133,6 +135,8 @@ const pageHeaders = {
 const readyMilliseconds = 1000;
 /** How often the history is summed up: what came since is read row by row. */
 const rollUpMilliseconds = 10_000;
+/** How often it is looked for months that are over; whoever reads a statement does not wait for that. */
+const statementMilliseconds = 1000;
 /** How long a denied attempt waits to be written: so much of the audit log is lost in a crash. */
 const denialMilliseconds = 1000;
 
@@ -246,6 +250,7 @@ export function createApp({
   const origins = createOrigins(allowedOrigins);
 
   const stopSweeping = every(sweepMilliseconds, (signal) => settleDue(services, signal), log);
+  const stopClosing = every(statementMilliseconds, (signal) => closeDueStatements(services, signal), log);
   const stopPurging = every(
     60 * 60 * 1000,
     (signal) => purgeKeys(system, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
@@ -277,7 +282,7 @@ export function createApp({
       });
       return;
     }
-    const isDownload = isAuditPath(pathname);
+    const isDownload = isAuditPath(pathname) || isStatementPath(pathname);
     if (pathname !== '/graphql' && !isDownload) {
       refuse(response, 404, { code: 'NOT_FOUND', message: 'The API is at /graphql.', requestId });
       return;
@@ -361,7 +366,7 @@ export function createApp({
     }
     // The client left meanwhile.
     if (response.destroyed) return;
-    if (isAuditPath(pathOf(request))) {
+    if (pathOf(request) !== '/graphql') {
       await download(request, response, { actor: asker, requestId });
       return;
     }
@@ -430,7 +435,8 @@ export function createApp({
       if (response.writableLength > 0) response.destroy();
     });
     try {
-      const refused = await downloadAudit(createContext(arrival), request, response);
+      const answerFile = isAuditPath(pathOf(request)) ? downloadAudit : downloadStatement;
+      const refused = await answerFile(createContext(arrival), request, response);
       if (refused !== null) refuse(response, refused.status, { ...refused.refusal, requestId });
     } catch (error) {
       // Half a file must not look like a whole one.
@@ -481,6 +487,7 @@ export function createApp({
       eventStreams.close();
       await Promise.all([
         stopSweeping(),
+        stopClosing(),
         stopPurging(),
         stopForgetting(),
         stopRollingUp(),

@@ -3,13 +3,12 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { stringify } from 'csv-stringify';
 import { GraphQLError } from 'graphql';
-import { forbidden } from '../graphql/access.ts';
 import type { Context } from '../graphql/context.ts';
+import { beginDownload, type Refused } from '../graphql/download.ts';
 import { codedError } from '../graphql/errors.ts';
 import { optionalText } from '../graphql/input.ts';
 import { readOrganisationId } from '../graphql/node.ts';
 import { parseDateTime } from '../graphql/scalars.ts';
-import { grantOf } from '../kernel/access.ts';
 import { nowhere, type OrganisationId } from '../kernel/ids.ts';
 import { isRefusal, notFound, type Refusal } from '../kernel/refusal.ts';
 import type { Entry } from './domain.ts';
@@ -28,12 +27,6 @@ export function isAuditPath(pathname: string): boolean {
 /** So many entries are in memory at once, and a little of what the client has not taken yet. */
 const pageSize = 1000;
 
-/** What a download answers that is none. */
-export interface Refused {
-  readonly status: 400 | 403 | 404 | 405;
-  readonly refusal: Refusal;
-}
-
 /**
  * Streams an organisation's audit log as CSV, oldest first, as far as it goes when the download begins; filtered like the
  * field. Cells that a spreadsheet would take for a formula begin with an apostrophe.
@@ -44,18 +37,10 @@ export async function downloadAudit(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<Refused | null> {
-  const { actor, services } = context;
   const url = new URL(request.url ?? '', 'http://localhost');
-  context.action = place;
-  if (request.method !== 'GET') {
-    const message = 'A download is asked for by GET.';
-    return { status: 405, refusal: { code: 'BAD_REQUEST', message } };
-  }
   const id = path.exec(url.pathname)?.[1] ?? '';
-  if (grantOf(actor, place) === null) {
-    context.denied({ action: place, outcome: 'FORBIDDEN', subject: id });
-    return { status: 403, refusal: forbidden(actor) };
-  }
+  const refused = beginDownload(context, request, place, id);
+  if (refused !== null) return refused;
   const organisationId = await findChain(context, id);
   if (organisationId === null) return { status: 404, refusal: notFound('organisation') };
   const filter = readFilter(url.searchParams);
@@ -67,7 +52,7 @@ export async function downloadAudit(
     'cache-control': 'no-store',
   });
   await pipeline(
-    Readable.from(rowsOf(services, organisationId, filter)),
+    Readable.from(rowsOf(context.services, organisationId, filter)),
     stringify({ header: true, columns: [...columns], escape_formulas: true, record_delimiter: 'windows' }),
     response,
   );

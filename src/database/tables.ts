@@ -51,6 +51,10 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type LicenceCategory = 'FEATURE' | 'PRODUCT' | 'USER';
 
+export type PartialMonths = 'BY_DAY' | 'FULL_MONTH';
+
+export type PriceKind = 'ACTIVE_USER' | 'BASE' | 'CONCURRENT' | 'CONTINGENCY';
+
 export type SeatModel = 'CONCURRENT' | 'FIXED';
 
 export type SecurityKeyAlgorithm = 'ES256' | 'RS256';
@@ -59,6 +63,8 @@ export type SecurityKeyPurpose = 'CHANGE' | 'ENROLMENT' | 'LOGON';
 
 export type SessionEndReason =
   'FORCED' | 'LEASE_EXPIRED' | 'LICENCE_UNASSIGNED' | 'LOGOFF' | 'USER_DELETED' | 'USER_SUSPENDED';
+
+export type StatementEntry = 'CHARGE' | 'CREDIT';
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
@@ -201,6 +207,28 @@ export interface BillingPeriod {
   month: number;
   organisationId: OrganisationId;
   until: Timestamp;
+}
+
+export interface BillingTerms {
+  currency: string;
+  /**
+   * the first that they hold for: year × 12 + month − 1
+   */
+  month: number;
+  organisationId: OrganisationId;
+  partialMonths: PartialMonths;
+}
+
+export interface ClosedPeriod {
+  activeInBillingPeriod: number;
+  minimumPeakMinutes: number;
+  month: number;
+  organisationId: OrganisationId;
+  /**
+   * null: its statement is still to be written
+   */
+  statementNumber: number | null;
+  timeZone: string;
 }
 
 export interface ContractOption {
@@ -350,6 +378,17 @@ export interface OrganisationAncestor {
   organisationId: OrganisationId;
 }
 
+export interface PeriodClose {
+  baseTotal: number;
+  concurrentTotal: number;
+  contingencyTotal: number;
+  licence: LicenceCode;
+  maxUsed: number;
+  maxUsedAt: Timestamp | null;
+  month: number;
+  organisationId: OrganisationId;
+}
+
 export interface Pool {
   assigned: number;
   baseTotal: number;
@@ -386,6 +425,22 @@ export interface PoolWatch {
    * when to be told (W3); null: as is usual
    */
   thresholds: Json | null;
+}
+
+export interface Price {
+  /**
+   * minor units a month; null: from here on what is set above holds again
+   */
+  amount: number | null;
+  currency: string;
+  from: Timestamp;
+  id: Generated<number>;
+  kind: PriceKind;
+  licence: LicenceCode | null;
+  /**
+   * of the operator's book an id that no organisation has
+   */
+  organisationId: OrganisationId;
 }
 
 export interface Purchase {
@@ -472,6 +527,52 @@ export interface SessionFeature {
   unavailableReason: UnavailableReason | null;
 }
 
+export interface Statement {
+  complete: boolean;
+  /**
+   * 0: the month's own; then its corrections, 1, 2, 3 …
+   */
+  correction: number;
+  currency: string;
+  days: number;
+  from: Timestamp;
+  issuedAt: Timestamp;
+  month: number;
+  name: string;
+  number: number;
+  organisationId: OrganisationId;
+  partialMonths: PartialMonths;
+  reason: string | null;
+  timeZone: string;
+  /**
+   * minor units; of a correction the difference
+   */
+  total: number;
+  until: Timestamp;
+}
+
+export interface StatementLine {
+  /**
+   * minor units, of a CREDIT to be taken off; null: there is no price
+   */
+  amount: number | null;
+  entry: StatementEntry;
+  evidence: Json | null;
+  kind: PriceKind;
+  licence: LicenceCode | null;
+  maxUsed: number | null;
+  maxUsedAt: Timestamp | null;
+  number: number;
+  organisationId: OrganisationId;
+  position: number;
+  quantity: number;
+  /**
+   * null: billed by the whole month
+   */
+  seatDays: number | null;
+  unitPrice: number | null;
+}
+
 export interface UsageProgress {
   /**
    * denials of before this instant are
@@ -548,6 +649,8 @@ export interface DB {
   auditName: AuditName;
   baseLicence: BaseLicence;
   billingPeriod: BillingPeriod;
+  billingTerms: BillingTerms;
+  closedPeriod: ClosedPeriod;
   contractOption: ContractOption;
   denial: Denial;
   department: Department;
@@ -560,14 +663,18 @@ export interface DB {
   licence: Licence;
   organisation: Organisation;
   organisationAncestor: OrganisationAncestor;
+  periodClose: PeriodClose;
   pool: Pool;
   poolWatch: PoolWatch;
+  price: Price;
   purchase: Purchase;
   repair: Repair;
   securityKey: SecurityKey;
   securityKeyChallenge: SecurityKeyChallenge;
   session: Session;
   sessionFeature: SessionFeature;
+  statement: Statement;
+  statementLine: StatementLine;
   usageProgress: UsageProgress;
   usageRollup: UsageRollup;
   user: User;

@@ -118,8 +118,18 @@ export async function readOrganisationId(
   id: string,
   what = 'organisation',
 ): Promise<{ readonly organisationId: OrganisationId } | NotFound> {
+  return readReference(context, 'Organisation', id, what);
+}
+
+/** What an id of one type names, or NOT_FOUND: forged, malformed, of another type, and another's alike. */
+export async function readReference<Type extends Reference['type']>(
+  context: Context,
+  type: Type,
+  id: string,
+  what: string,
+): Promise<Extract<Reference, { type: Type }> | NotFound> {
   const reference = decodeId(id);
-  return reference?.type === 'Organisation' && (await mayAskFor(context, id, reference, 'ANY'))
-    ? { organisationId: reference.organisationId }
+  return reference?.type === type && (await mayAskFor(context, id, reference, 'ANY'))
+    ? (reference as Extract<Reference, { type: Type }>)
     : notFound(what);
 }

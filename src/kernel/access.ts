@@ -11,6 +11,7 @@ interface Rule {
 
 type Grants = Rule['roles'];
 
+const operating: Grants = { OPERATOR: 'ANY' };
 const selling: Grants = { OPERATOR: 'ANY', PARTNER: 'ANY' };
 const administration: Grants = { ...selling, ADMINISTRATOR: 'ANY' };
 const supervision: Grants = { ...administration, SUPERVISOR: 'ANY' };
@@ -40,6 +41,7 @@ export const access = {
   'Query.organisation': reading(everybody),
   'Query.organisations': reading(everybody),
   'Query.licences': reading(everybody),
+  'Query.priceBook': reading(operating),
 
   Organisation: reading(everybody),
   LicenceType: reading(everybody),
@@ -51,6 +53,7 @@ export const access = {
   Denial: reading(supervision),
   Alert: reading(figures),
   Purchase: reading(supervision),
+  BillingStatement: reading(administration),
   ApiKey: keys(administration),
   SecurityKey: reading(attendance),
   Department: reading(figures),
@@ -65,6 +68,10 @@ export const access = {
   'Organisation.history': reading(figures),
   'Organisation.tree': reading(selling),
   'Organisation.departments': reading(figures),
+  'Organisation.billingTerms': reading(administration),
+  'Organisation.prices': reading(administration),
+  'Organisation.billingStatement': reading(administration),
+  'Organisation.billingStatements': reading(administration),
   'Organisation.peakUsage': reading(figures),
   'PeakUsage.holders': reading(supervision),
   'PeakUsage.causedBy': reading(supervision),
@@ -85,6 +92,9 @@ export const access = {
   'Mutation.advanceTestClock': organisations(selling),
   'Mutation.recordPurchase': purchases(selling),
   'Mutation.endPurchase': purchases(selling),
+  'Mutation.setPrice': purchases(selling),
+  'Mutation.setBillingTerms': purchases(selling),
+  'Mutation.correctStatement': purchases(selling),
   'Mutation.setContractOptions': purchases(selling),
   'Mutation.setContingencyCap': organisations(administration),
   'Mutation.setAlertThresholds': organisations(administration),

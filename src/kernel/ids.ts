@@ -69,6 +69,7 @@ const prefixes = {
 
 const licencePrefix = 'lic';
 const mappingPrefix = 'map';
+const statementPrefix = 'stm';
 
 /** The types whose ids are an organisation and a thing in it. */
 export type OwnedType = Exclude<keyof typeof prefixes, 'Organisation'>;
@@ -85,6 +86,13 @@ export type Reference =
       readonly type: 'LicenceMapping';
       readonly organisationId: OrganisationId;
       readonly licence: LicenceCode;
+    }
+  | {
+      readonly type: 'BillingStatement';
+      readonly organisationId: OrganisationId;
+      /** year × 12 + month − 1. */
+      readonly month: number;
+      readonly correction: number;
     }
   | { readonly type: 'Licence'; readonly licence: LicenceCode };
 
@@ -104,6 +112,17 @@ export function encodeMappingId(organisationId: OrganisationId, licence: Licence
   return `${mappingPrefix}_${pack(organisationId)}${licence}`;
 }
 
+/**
+ * A month's statement has its id before it is issued, so that an estimate becomes the statement, and is not replaced by it.
+ * @param month year × 12 + month − 1
+ * @param correction 0: the month's own statement; else which of its corrections
+ */
+export function encodeStatementId(organisationId: OrganisationId, month: number, correction: number): string {
+  const year = String(Math.floor(month / 12)).padStart(4, '0');
+  const of = `${year}${String((month % 12) + 1).padStart(2, '0')}`;
+  return `${statementPrefix}_${pack(organisationId)}${of}${correction === 0 ? '' : `-${correction}`}`;
+}
+
 /** Reads a client's id; null when no such id could ever have been given out. */
 export function decodeId(text: string): Reference | null {
   const licence = /^lic_([A-Z][A-Z0-9_]{0,63})$/.exec(text)?.[1];
@@ -118,6 +137,15 @@ export function decodeId(text: string): Reference | null {
     return /^[A-Z][A-Z0-9_]{0,63}$/.test(rest)
       ? { type: 'LicenceMapping', organisationId, licence: rest as LicenceCode }
       : null;
+  }
+  if (prefix === statementPrefix) {
+    const [, year, month, correction = '0'] = /^(\d{4})(0[1-9]|1[0-2])(?:-([1-9]\d{0,2}))?$/.exec(rest) ?? [];
+    return year === undefined
+      ? null
+      : {
+          ...{ type: 'BillingStatement', organisationId, correction: Number(correction) },
+          month: Number(year) * 12 + Number(month) - 1,
+        };
   }
   if (prefix === prefixes.Organisation) return rest === '' ? { type: 'Organisation', organisationId } : null;
   const type = ownedTypes.find((owned) => prefixes[owned] === prefix);

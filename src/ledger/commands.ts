@@ -33,6 +33,8 @@ import {
   lockHolders,
   saveHolders,
 } from '../session/store.ts';
+import type { ClosedPeriod } from '../statement/domain.ts';
+import { insertClosedPeriods } from '../statement/store.ts';
 import {
   closeStep,
   emptyPool,
@@ -73,6 +75,7 @@ interface OpenLedger {
   readonly pools: ReadonlyMap<LicenceCode, Pool>;
   readonly holders: Map<UserId, Holder>;
   readonly periods: readonly BillingPeriod[];
+  readonly closed: readonly ClosedPeriod[];
   readonly everyRowChanged: boolean;
   /** false: more is due than this transaction settles. */
   readonly isSettled: boolean;
@@ -379,6 +382,7 @@ async function openLedgers(
           pools: loadedPools,
           holders: become === undefined ? new Map(holders) : new Map([...holders, ...become.loadedHolders]),
           periods: become?.periods ?? [],
+          closed: become?.closed ?? [],
           everyRowChanged: become?.everyRowChanged ?? false,
           isSettled: !ends.has(id),
         },
@@ -506,6 +510,7 @@ function changesOf(open: OpenLedger, sessionsOnly: boolean) {
     denials: ledger.denials.map((denial) => ({ organisationId, ...denial })),
     alerts: alerts.map((alert) => ({ organisationId, ...alert, revision })),
     periods: open.periods.map((period) => ({ organisationId, ...period })),
+    closed: open.closed.map((period) => ({ organisationId, ...period })),
     organisation: {
       ...ledger.organisation,
       revision,
@@ -549,6 +554,10 @@ function save(trx: Transaction, saved: readonly Changes[]): Promise<unknown>[] {
     insertBillingPeriods(
       trx,
       saved.flatMap(({ periods }) => periods),
+    ),
+    insertClosedPeriods(
+      trx,
+      saved.flatMap(({ closed }) => closed),
     ),
     updateOrganisations(
       trx,

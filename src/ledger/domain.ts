@@ -2,9 +2,15 @@ import { type BaseLicence, freeBaseLicence } from '../assignment/domain.ts';
 import { capIn } from '../contingency-cap/domain.ts';
 import { earliest, type Instant } from '../kernel/clock.ts';
 import type { LicenceCode, UserId } from '../kernel/ids.ts';
-import { type BillingPeriod, nextBillingPeriod, type Organisation } from '../organisation/domain.ts';
+import {
+  type BillingPeriod,
+  type Month,
+  nextBillingPeriod,
+  type Organisation,
+} from '../organisation/domain.ts';
 import { changeTotals, type Purchase } from '../purchase/domain.ts';
 import { expireSessions, type Holder, type Session } from '../session/domain.ts';
+import type { ClosedPeriod } from '../statement/domain.ts';
 import {
   changePool,
   closeStep,
@@ -35,6 +41,8 @@ export interface Settled {
   readonly steps: readonly PoolStep[];
   /** The billing periods that began on the way. */
   readonly periods: readonly BillingPeriod[];
+  /** What those were that ended on the way. */
+  readonly closed: readonly ClosedPeriod[];
   /** Whether every row of the organisation changed, not only those of `pools` (C5). */
   readonly everyRowChanged: boolean;
 }
@@ -52,7 +60,8 @@ export function settle(
   const tally = openTally(pools);
   const holders = new Map(due.holders);
   const periods: BillingPeriod[] = [];
-  let period = organisation.period;
+  const closed: ClosedPeriod[] = [];
+  let { period, activeInBillingPeriod } = organisation;
 
   const sessions = group(due.sessions, ({ expiresAt }) => expiresAt);
   const starts = group(due.purchases.filter(isEverInForce), ({ from }) => from);
@@ -70,14 +79,18 @@ export function settle(
     const key = at.getTime();
     while (instants[next] === key) next += 1;
 
+    const isEdge = period.until.getTime() === key;
+    // Whatever falls due at the edge is the next period's already (T3).
+    if (isEdge) closed.push(closePeriod(organisation, period.month, activeInBillingPeriod, tally.pools));
     expireSessions(tally, holders, sessions.get(key) ?? [], at);
     for (const purchase of ends.get(key) ?? []) changeTotals(tally, purchase.licence, purchase, -1);
     for (const purchase of starts.get(key) ?? []) changeTotals(tally, purchase.licence, purchase, 1);
     for (const base of baseLicences.get(key) ?? []) freeBaseLicence(tally, base);
-    const opensPeriod = period.until.getTime() === key;
-    if (opensPeriod) {
+    if (isEdge) {
       period = nextBillingPeriod(period, organisation.timeZone);
       periods.push(period);
+      // Whoever is ACTIVE at a period's first instant was ACTIVE in it; nobody else was, yet (U2).
+      activeInBillingPeriod = organisation.activeUsers;
       for (const [licence, pool] of tally.pools) {
         changePool(tally, licence, {
           ...resetPeak(pool, at),
@@ -85,25 +98,29 @@ export function settle(
         });
       }
     }
-    closeStep(tally, at, opensPeriod ? 'PERIOD' : 'DUE');
+    closeStep(tally, at, isEdge ? 'PERIOD' : 'DUE');
   }
 
-  const periodChanged = periods.length > 0;
   return {
-    organisation: {
-      ...organisation,
-      settledAt: now,
-      period,
-      // Whoever is ACTIVE at a period's first instant was ACTIVE in it; nobody else was, yet (U2).
-      activeInBillingPeriod: periodChanged ? organisation.activeUsers : organisation.activeInBillingPeriod,
-    },
+    organisation: { ...organisation, settledAt: now, period, activeInBillingPeriod },
     pools: tally.pools,
     holders,
     history: tally.history,
     steps: tally.steps,
     periods,
-    everyRowChanged: periodChanged,
+    closed,
+    everyRowChanged: periods.length > 0,
   };
+}
+
+function closePeriod(
+  { timeZone }: Organisation,
+  month: Month,
+  activeInBillingPeriod: number,
+  pools: ReadonlyMap<LicenceCode, Pool>,
+): ClosedPeriod {
+  const bought = [...pools.values()].filter(({ purchases }) => purchases > 0);
+  return { month, timeZone, activeInBillingPeriod, pools: bought };
 }
 
 /** A purchase that was cancelled before it started was never in force (P4). */

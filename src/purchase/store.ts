@@ -37,6 +37,21 @@ export const listDuePurchases = forRows<Of<Purchase>>(`
     where organisation_id = given.organisation_id and until > given.settled_at and until <= given.now
   ) purchase`)(spanColumns);
 
+/**
+ * Those of the licences that end after `from`, or never, and start before `until`; also such as were cancelled.
+ * @param licences each with the period that is asked for
+ */
+export const listPurchasesIn = forRows<Of<Purchase>>(`
+  select purchase.* from $given cross join lateral (
+    select * from purchase
+    where organisation_id = given.organisation_id and licence = given.licence and until > given."from"
+      and "from" < given.until
+    union all
+    select * from purchase
+    where organisation_id = given.organisation_id and licence = given.licence and until is null
+      and "from" < given.until
+  ) purchase`)({ organisationId: 'uuid', licence: 'text', from: 'timestamptz', until: 'timestamptz' });
+
 /** Those of one licence that brought or took shared seats at that very instant; at most 100, the first recorded first. */
 export async function listPurchasesTurning(
   db: Database,

@@ -23,6 +23,7 @@ interface Things {
   readonly session: string;
   readonly colleagueSession: string;
   readonly denial: string;
+  readonly statement: string;
   readonly mapping: string;
   readonly alert: string;
   readonly apiKey: string;
@@ -75,6 +76,7 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
     `query ($id: ID!, $user: ID!) {
       node(id: $id) { ... on Organisation {
         denials { edges { node { id } } } alerts { edges { node { id } } } licenceMapping { id } } }
+      node(id: $id) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } billingStatement { id } } }
       user: node(id: $user) { ... on User { assignments { id } } }
     }`,
     { id: organisation, user },
@@ -88,6 +90,7 @@ async function furnish(input: { name: string; externalId: string; parentId?: str
     session: own.session?.id ?? '',
     colleagueSession: others.session?.id ?? '',
     denial: data.node.denials.edges[0].node.id,
+    statement: data.node.billingStatement.id,
     mapping: data.node.licenceMapping[0].id,
     alert: await acknowledged(data.node.alerts.edges[0].node.id, user),
     apiKey: made.apiKey.id,
@@ -202,6 +205,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   })),
   'Query.organisations': read('{ organisations { edges { node { name } } } }'),
   'Query.licences': read('{ licences { code } }'),
+  'Query.priceBook': read('{ priceBook { edges { node { from } } } }'),
   Organisation: node(({ organisation }) => organisation),
   LicenceType: node(() => 'lic_SUPERVISOR'),
   FeatureLicence: node(() => 'lic_RECORDING'),
@@ -212,6 +216,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   Denial: node(({ denial }) => denial),
   Alert: node(({ alert }) => alert),
   Purchase: node(({ purchase }) => purchase),
+  BillingStatement: node(({ statement }) => statement),
   ApiKey: node(({ apiKey }) => apiKey),
   SecurityKey: node(({ securityKey, colleagueSecurityKey }, isOwn) =>
     isOwn ? securityKey : colleagueSecurityKey,
@@ -227,6 +232,10 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Organisation.history': ofOrganisation('field: history { edges { node { inUse } } }'),
   'Organisation.departments': ofOrganisation('field: departments { name }'),
   'Organisation.tree': ofOrganisation('field: tree { organisations }'),
+  'Organisation.billingTerms': ofOrganisation('field: billingTerms { currency }'),
+  'Organisation.prices': ofOrganisation('field: prices { from }'),
+  'Organisation.billingStatement': ofOrganisation('field: billingStatement { id }'),
+  'Organisation.billingStatements': ofOrganisation('field: billingStatements { edges { node { id } } }'),
   'Organisation.peakUsage': ofOrganisation('field: peakUsage(licence: "SUPERVISOR") { maxUsed }'),
   'PeakUsage.holders': ofOrganisation(
     'field: peakUsage(licence: "SUPERVISOR") { field: holders { edges { node { since } } } }',
@@ -292,6 +301,16 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Mutation.endPurchase': change('endPurchase', ({ purchase }) => ({
     purchaseId: purchase,
     until: '2090-01-01T00:00:00Z',
+  })),
+  'Mutation.setPrice': change('setPrice', ({ organisation }) => ({
+    ...{ organisationId: organisation, licence: 'SUPERVISOR', kind: 'BASE', currency: 'EUR', amount: 100 },
+  })),
+  'Mutation.setBillingTerms': change('setBillingTerms', ({ organisation }) => ({
+    organisationId: organisation,
+  })),
+  // Of an estimate: who may ask is told that it is none yet.
+  'Mutation.correctStatement': change('correctStatement', ({ statement }) => ({
+    ...{ statementId: statement, reason: 'Wrong', lines: [] },
   })),
   'Mutation.setContractOptions': change('setContractOptions', ({ organisation }) => ({
     organisationId: organisation,
@@ -363,7 +382,13 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
 };
 
 /** Places that answer the same whatever organisation is meant, or have no id to name another's by. */
-const ofNobody = new Set(['Query.organisations', 'Query.licences', 'LicenceType', 'FeatureLicence']);
+const ofNobody = new Set([
+  'Query.organisations',
+  'Query.licences',
+  'Query.priceBook',
+  'LicenceType',
+  'FeatureLicence',
+]);
 
 async function ask(
   place: keyof typeof access,

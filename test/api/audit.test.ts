@@ -88,7 +88,14 @@ describe('changes', () => {
     await server.mutate('forceLogoff', { userId: user });
     await server.mutate('unassignLicence', { userId: user, licence: 'SUPERVISOR' });
     await server.mutate('endPurchase', { purchaseId: purchase, until: '2026-06-01T00:00:00Z' });
-    await advance(server, id, '2026-01-02T00:00:00Z');
+    const price = { licence: 'SUPERVISOR', kind: 'BASE', currency: 'EUR', amount: 1000 };
+    await server.mutate('setPrice', { organisationId: id, ...price });
+    await server.mutate('setBillingTerms', { organisationId: id, partialMonths: 'BY_DAY' });
+    await server.mutate('setContractOptions', { organisationId: id, minimumPeakMinutes: 5 });
+    await advance(server, id, '2026-02-02T00:00:00Z');
+    const statement = `${id.replace('org', 'stm')}202601`;
+    const lines = [{ licence: 'SUPERVISOR', kind: 'BASE', quantity: 2 }];
+    await server.mutate('correctStatement', { statementId: statement, reason: 'One too many', lines });
     const { apiKey, key } = await server.mutate(
       'createApiKey',
       { organisationId: id, name: 'Ada’s', role: 'AGENT', userId: user, scopes: ['SESSIONS'] },
@@ -112,7 +119,7 @@ describe('changes', () => {
     await server.mutate('eraseUser', { userId: user });
 
     const log = await auditLog(id);
-    expect(log.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 19 }, (_, index) => 19 - index));
+    expect(log.map(({ sequence }) => sequence)).toEqual(Array.from({ length: 20 }, (_, index) => 20 - index));
     for (const entry of log) {
       expect(entry).toMatchObject({
         actor: { role: 'OPERATOR', credential: 'operator', userId: null },
@@ -200,10 +207,34 @@ describe('changes', () => {
         after: { until: '2026-06-01T00:00:00.000Z' },
       },
       {
+        action: 'setPrice',
+        subject: id,
+        before: null,
+        after: { ...price, from: '2026-01-01T00:00:00.000Z' },
+      },
+      {
+        action: 'setBillingTerms',
+        subject: id,
+        before: { partialMonths: 'FULL_MONTH' },
+        after: { partialMonths: 'BY_DAY' },
+      },
+      {
+        action: 'setContractOptions',
+        subject: id,
+        before: { minimumPeakMinutes: 0 },
+        after: { minimumPeakMinutes: 5 },
+      },
+      {
         action: 'advanceTestClock',
         subject: id,
         before: { now: '2026-01-01T00:00:00.000Z' },
-        after: { now: '2026-01-02T00:00:00.000Z' },
+        after: { now: '2026-02-02T00:00:00.000Z' },
+      },
+      {
+        action: 'correctStatement',
+        subject: `${statement}-1`,
+        before: null,
+        after: { number: 2, corrects: 1, total: -1000, reason: 'One too many' },
       },
       {
         action: 'createApiKey',

@@ -56,7 +56,7 @@ async function furnish(name: string, parentId?: string) {
   );
   const { data } = await server.query(
     `query ($organisation: ID!, $user: ID!) {
-      node(id: $organisation) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } } }
+      node(id: $organisation) { ... on Organisation { denials { edges { node { id } } } licenceMapping { id } billingStatement { id } } }
       user: node(id: $user) { ... on User { assignments { id } } }
     }`,
     { organisation, user },
@@ -71,6 +71,7 @@ async function furnish(name: string, parentId?: string) {
     assignment: data.user.assignments[0].id as string,
     denial: data.node.denials.edges[0].node.id as string,
     mapping: data.node.licenceMapping[0].id as string,
+    statement: data.node.billingStatement.id as string,
   };
 }
 
@@ -140,6 +141,12 @@ const changes: readonly (readonly [name: string, input: (things: Things) => obje
     ({ organisation }) => ({ organisationId: organisation, licence: 'SUPERVISOR', base: 1 }),
   ],
   ['endPurchase', ({ purchase }) => ({ purchaseId: purchase })],
+  [
+    'setPrice',
+    ({ organisation }) => ({ organisationId: organisation, kind: 'ACTIVE_USER', currency: 'EUR', amount: 1 }),
+  ],
+  ['setBillingTerms', ({ organisation }) => ({ organisationId: organisation, currency: 'USD' })],
+  ['correctStatement', ({ statement }) => ({ statementId: statement, reason: 'Taken', lines: [] })],
   ['createUser', ({ organisation }) => ({ organisationId: organisation, username: 'mallory' })],
   ['setUserStatus', ({ user }) => ({ userId: user, status: 'SUSPENDED' })],
   ['assignLicence', ({ user }) => ({ userId: user, licence: 'RECORDING' })],

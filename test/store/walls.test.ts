@@ -7,7 +7,7 @@ import { migrateToLatest } from '../../src/database/migrate.ts';
 import { inTransaction } from '../../src/database/transaction.ts';
 import { plannedOnce, within } from '../../src/database/wall.ts';
 import { failureCode } from '../../src/kernel/failure.ts';
-import { newId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { newId, nowhere, type OrganisationId } from '../../src/kernel/ids.ts';
 import { listOrganisations } from '../../src/organisation/store.ts';
 import { listMappedPools } from '../../src/usage/store.ts';
 import { testDatabase } from '../setup/database.ts';
@@ -90,6 +90,15 @@ const rowsOfEach = `
     al as (insert into allotment select organisation_id, 'SUPERVISOR', thing, 1, null, 0 from o),
     w as (insert into pool_watch select organisation_id, 'SUPERVISOR', null, null, null, '[]' from o),
     rt as (insert into alert select organisation_id, thing, 1, 'SUPERVISOR', 'CONCURRENT_NEARLY_FULL', now(), 9, 10, null, 90, null, null from o),
+    pr as (insert into price (organisation_id, licence, kind, currency, amount, "from")
+      select organisation_id, 'SUPERVISOR', 'BASE', 'EUR', 100, now() from o),
+    bt as (insert into billing_terms select organisation_id, 24312, 'EUR', 'BY_DAY' from o),
+    cp as (insert into closed_period select organisation_id, 24312, 'UTC', 0, 0, 1 from o),
+    pc as (insert into period_close select organisation_id, 24312, 'SUPERVISOR', 0, 0, 0, 0, null from o),
+    st as (insert into statement select organisation_id, 1, 24312, 0, 'Given', '2026-01-01', '2026-02-01', 'UTC', 'EUR',
+      'BY_DAY', 31, 0, true, null, now() from o),
+    sl as (insert into statement_line select organisation_id, 1, 1, 'CHARGE', 'SUPERVISOR', 'BASE', 1, null, null, null,
+      null, null, null from o),
     q as (insert into purchase select organisation_id, thing, 'SUPERVISOR', 1, 0, 0, now(), null, null, now() from o)
   insert into repair (organisation_id, at, findings) select organisation_id, now(), '[]' from o`;
 
@@ -154,6 +163,12 @@ describe('the role as which the program works', () => {
       ['repair', 'update, delete, truncate'],
       ['audit_entry', 'update, delete, truncate'],
       ['audit_head', 'delete, truncate'],
+      ['price', 'update, delete, truncate'],
+      ['billing_terms', 'delete, truncate'],
+      ['closed_period', 'delete, truncate'],
+      ['period_close', 'update, delete, truncate'],
+      ['statement', 'update, delete, truncate'],
+      ['statement_line', 'update, delete, truncate'],
       ['api_key', 'delete, truncate'],
       ['erased_user', 'update, delete, truncate'],
       ['organisation', 'delete, truncate'],
@@ -244,6 +259,31 @@ test('within a partner its own are seen and those of all below it; within everyo
   await expect(insertKey(db, stranger).catch(failureCode)).resolves.toBe('42501');
   const everyone = within(database.db, 'ALL');
   expect(await tenantsSeen(everyone, 'pool')).toEqual([partner, customer, below, stranger].toSorted());
+});
+
+test('prices and terms from above hold over the wall: of an organisation that is seen, and no other’s', async () => {
+  await owner.query(
+    `insert into price (organisation_id, kind, currency, amount, "from") values ($1, 'ACTIVE_USER', 'EUR', 7, now())`,
+    [nowhere],
+  );
+  const seen = async (db: Database, of: OrganisationId) => {
+    const { rows } = await sql<{ height: number; amount: number }>`
+      select height, amount from prices_over(${of}, 'EUR', now(), now()) order by height`.execute(db);
+    const { rows: terms } = await sql`select * from terms_over(${of}, 24312)`.execute(db);
+    expect(terms).toHaveLength(rows.length > 0 ? 1 : 0);
+    return rows.map(({ height, amount }) => [height, amount]);
+  };
+  const book = [2_147_483_647, 7];
+  const db = within(database.db, { organisationId: customer, below: false });
+  expect(await seen(db, customer)).toEqual([[0, 100], [1, 100], book]);
+  const partners = within(database.db, { organisationId: partner, below: true });
+  expect(await seen(partners, below)).toEqual([[0, 100], [1, 100], [2, 100], book]);
+  for (const other of [partner, below, stranger]) expect(await seen(db, other)).toEqual([]);
+  expect(await seen(partners, stranger)).toEqual([]);
+  await expect(seen(database.db, customer)).resolves.toEqual([]);
+  // What there is above is nobody's to ask for.
+  const above = sql`select * from organisations_over(${customer})`.execute(db);
+  await expect(above.catch(failureCode)).resolves.toBe('42501');
 });
 
 test('who the tenants were ends with the transaction, whatever became of it', async () => {

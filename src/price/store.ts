@@ -1,0 +1,91 @@
+import { sql } from 'kysely';
+import type { Database } from '../database/database.ts';
+import { keyset, type PageRequest } from '../database/page.ts';
+import type { Transaction } from '../database/transaction.ts';
+import type { Instant } from '../kernel/clock.ts';
+import { nowhere, type OrganisationId } from '../kernel/ids.ts';
+import type { Currency } from '../kernel/money.ts';
+import type { BillingTerms, PriceEntry, ReachingEntry } from './domain.ts';
+
+/** Of an organisation's book, or of the operator's, which is `nowhere`'s. */
+export async function insertPrice(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  entry: PriceEntry,
+): Promise<void> {
+  await trx
+    .insertInto('price')
+    .values({ organisationId, ...entry })
+    .execute();
+}
+
+/**
+ * The entries of the organisation and of all above it that hold at `from`, then those that come to hold before `until`, in
+ * the order in which they do. PostgreSQL answers them over the wall, of an organisation that the caller may see.
+ */
+export async function listReachingEntries(
+  db: Database,
+  organisationId: OrganisationId,
+  currency: Currency,
+  from: Instant,
+  until: Instant,
+): Promise<ReachingEntry[]> {
+  const { rows } = await sql<ReachingEntry>`
+    select height, kind, licence, amount, "from"
+    from prices_over(${organisationId}, ${currency}, ${from}, ${until})
+    order by "from", id`.execute(db);
+  return rows;
+}
+
+/** An entry of the operator's book, with its place in the order in which they were set. */
+export interface BookEntry extends PriceEntry {
+  readonly id: number;
+}
+
+/** The operator's book, the last set first. */
+export async function pageBook(db: Database, page: PageRequest): Promise<BookEntry[]> {
+  const { where, orderBy } = keyset(page, 'desc', ['id']);
+  const rows = await db
+    .selectFrom('price')
+    .select(['id', 'licence', 'kind', 'currency', 'amount', 'from'])
+    .where('organisationId', '=', nowhere)
+    .where(where)
+    .orderBy(orderBy)
+    .limit(page.limit)
+    .execute();
+  return rows.map((row) => ({ ...row, currency: row.currency as Currency }));
+}
+
+export async function countBook(db: Database): Promise<number> {
+  const { count } = await db
+    .selectFrom('price')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('organisationId', '=', nowhere)
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+/** The terms of an organisation's month, its own or those of the nearest above it; null: nobody has any. */
+export async function findTerms(
+  db: Database,
+  organisationId: OrganisationId,
+  month: number,
+): Promise<BillingTerms | null> {
+  const { rows } = await sql<BillingTerms>`
+    select currency, partial_months from terms_over(${organisationId}, ${month})`.execute(db);
+  return rows[0] ?? null;
+}
+
+/** From a month on, until the next that has terms. */
+export async function saveTerms(
+  trx: Transaction,
+  organisationId: OrganisationId,
+  month: number,
+  terms: BillingTerms,
+): Promise<void> {
+  await trx
+    .insertInto('billingTerms')
+    .values({ organisationId, month, ...terms })
+    .onConflict((conflict) => conflict.columns(['organisationId', 'month']).doUpdateSet(terms))
+    .execute();
+}
