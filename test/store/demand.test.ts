@@ -71,7 +71,7 @@ const story = fc
         holding.add(userId);
         events.push({ ...common, kind: 'ACQUIRED', seatChanged, inUse: holding.size });
       } else if (holding.delete(userId)) {
-        const isDue = what === 'LAPSE' && events.at(-1)?.at !== at;
+        const isDue = what === 'LAPSE' && events.at(-1)?.at.getTime() !== at.getTime();
         events.push({ ...common, kind: 'RELEASED', isDue, inUse: holding.size });
       }
     }
