@@ -377,12 +377,14 @@ const listChanges = forRows<Change>(`
   historyId: 'bigint',
 });
 
-const selectTail = forRows<Change>(`
-  select h.at, h.due, h.in_use, h.concurrent_total, h.contingency_total from $given cross join lateral (
-    select * from history
-    where history.organisation_id = given.organisation_id and history.id > given.history_id
-      and history.licence = given.licence and history.at < given.until
-    order by id limit ${maxTail + 1}) h
+/** Of all licences so many, then of one: an index of time would be read from its beginning. */
+const selectTail = forRows<Change & { readonly nth: number }>(`
+  select h.at, h.due, h.in_use, h.concurrent_total, h.contingency_total, h.nth from $given cross join lateral (
+    select *, row_number() over (order by id) as nth from (
+      select * from history
+      where history.organisation_id = given.organisation_id and history.id > given.history_id
+      order by id limit ${maxTail + 1}) tail) h
+  where h.licence = given.licence and h.at < given.until or h.nth > ${maxTail}
   order by h.id`)({ organisationId: 'uuid', licence: 'text', historyId: 'bigint', until: 'timestamptz' });
 
 async function listTail(
@@ -390,7 +392,9 @@ async function listTail(
   asked: Whose & { readonly historyId: number; readonly until: Instant },
 ): Promise<Change[]> {
   const tail = await selectTail(trx, [asked]);
-  if (tail.length > maxTail) throw new Unavailable('This history is being summed up; try again later.');
+  if (tail.some(({ nth }) => nth > maxTail)) {
+    throw new Unavailable('This history is being summed up; try again later.');
+  }
   return tail;
 }
 

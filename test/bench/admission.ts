@@ -48,34 +48,56 @@ interface Case {
   readonly prepare?: () => Promise<void>;
 }
 
-export async function run(): Promise<void> {
+/** The admission layer on a database of its own, with `users` and `organisations` in it. */
+export async function openAdmission() {
   const log = { error: console.error, warn: console.error, info() {}, debug() {} };
   const dataFolder = mkdtempSync(join(tmpdir(), 'seatkeeper-bench-'));
   const postgres = await startEmbedded({ dataFolder, log });
   const { db, close, pool } = createDatabase({ ...postgres.owner, statement_timeout: 0 }, log);
-  const naive = new pg.Pool({ ...postgres.owner, max: 16 });
   const live = createLive({ poll: async () => new Map(), log });
+  await migrateToLatest(db);
+  await seed(pool);
+  const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1000, maxWaiting: 1000 });
+  const services = {
+    db: within(db, 'ALL'),
+    clock: systemClock,
+    live,
+    catalogue: createCatalogue(db, systemClock),
+    lines,
+    log,
+    by: null,
+  };
+  const sessions = createSessionCommands(services)(services);
+  const logon = async (organisationId: OrganisationId, userId: UserId) => {
+    const answer = await sessions.logon({
+      ...{ organisationId, userId, licence: 'SUPERVISOR', device: 'desktop' },
+      ...{ features: [], idempotencyKey: null, secondFactorShown: false },
+    });
+    if ('code' in answer) throw new Error(answer.message);
+  };
+  return {
+    ...{ pool, owner: postgres.owner, sessions },
+    /** Of the hot organisation. */
+    hotLogon: (index: number) => logon(hot, userAt(index)),
+    /** Of all the others in turn. */
+    otherLogon: (index: number) => logon(othersAt(index), userAt(Math.floor(index / organisations))),
+    largeLogon: (index: number) => logon(large, userAt(index)),
+    hotUsers: users,
+    otherUsers: organisations * usersEach,
+    stop: async () => {
+      live.close();
+      await close();
+      await postgres.stop();
+      rmSync(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function run(): Promise<void> {
+  const admission = await openAdmission();
+  const { pool, sessions, hotLogon, otherLogon, largeLogon, otherUsers: all } = admission;
+  const naive = new pg.Pool({ ...admission.owner, max: 16 });
   try {
-    await migrateToLatest(db);
-    await seed(pool);
-    const lines = createLines<OrganisationId>({ maxWaitingOfKey: 1000, maxWaiting: 1000 });
-    const services = {
-      db: within(db, 'ALL'),
-      clock: systemClock,
-      live,
-      catalogue: createCatalogue(db, systemClock),
-      lines,
-      log,
-      by: null,
-    };
-    const sessions = createSessionCommands(services)(services);
-    const logon = async (organisationId: OrganisationId, userId: UserId) => {
-      const answer = await sessions.logon({
-        ...{ organisationId, userId, licence: 'SUPERVISOR', device: 'desktop' },
-        ...{ features: [], idempotencyKey: null, secondFactorShown: false },
-      });
-      if ('code' in answer) throw new Error(answer.message);
-    };
     const renew = async (index: number) => {
       const sessionId = sessionAt(index % 100_000);
       const answer = await sessions.renewSession({ organisationId: hot, sessionId });
@@ -83,8 +105,6 @@ export async function run(): Promise<void> {
     };
     const hotNaive = 'one organisation, a transaction a logon, 16 callers';
     const manyNaive = '1,000 organisations, a transaction a logon, 500 callers';
-    const hotLogon = (index: number) => logon(hot, userAt(index));
-    const all = organisations * usersEach;
     const cases: readonly Case[] = [
       { name: hotNaive, callers: 16, limit: users, request: (n) => transactionALogon(naive, hot, userAt(n)) },
       {
@@ -119,7 +139,7 @@ export async function run(): Promise<void> {
         name: '1,000 organisations, 500 callers',
         callers: 500,
         limit: all,
-        request: (n) => logon(othersAt(n), userAt(Math.floor(n / organisations))),
+        request: otherLogon,
         baseline: manyNaive,
       },
       ...[1000, 10_000, 100_000].map((count): Case => ({
@@ -142,7 +162,7 @@ export async function run(): Promise<void> {
         name: 'an organisation of 1,000,000 users, 16 callers',
         callers: 16,
         limit: largeUsers,
-        request: (n) => logon(large, userAt(n)),
+        request: largeLogon,
         baseline: 'one organisation, 16 callers',
         prepare: async () => {
           progress('a million users move in');
@@ -162,11 +182,8 @@ export async function run(): Promise<void> {
       report({ case: each.name, ...measured, times, of: each.baseline ?? null });
     }
   } finally {
-    live.close();
     await naive.end();
-    await close();
-    await postgres.stop();
-    rmSync(dataFolder, { recursive: true, force: true });
+    await admission.stop();
   }
 }
 

@@ -1,6 +1,8 @@
 import { run as admission } from './admission.ts';
 import { run as fanout } from './fanout.ts';
 import { run as graphql } from './graphql.ts';
+import { run as historyReads } from './history-reads.ts';
+import { run as historyWrites } from './history-writes.ts';
 import { run as mapping } from './mapping.ts';
 import { finish } from './report.ts';
 
@@ -13,6 +15,8 @@ const benches: Readonly<Record<string, (part?: string) => Promise<void>>> = {
   graphql,
   mapping,
   fanout,
+  'history-writes': historyWrites,
+  'history-reads': historyReads,
 };
 
 const [wanted, part] = process.argv.slice(2);
