@@ -1,5 +1,5 @@
 import type { DemandLevel, MonthlyDemand } from '../demand/domain.ts';
-import { listClosedPeriods, listDemand } from '../demand/store.ts';
+import { getDemand, listClosedPeriods } from '../demand/store.ts';
 import { builder } from '../graphql/builder.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
@@ -257,7 +257,10 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
         const isWanted = licences?.includes(code) ?? true;
         if (!isWanted || (pool.purchases === 0 && pool.holders === 0 && own.length === 0)) continue;
         // One after the other: whoever asks keeps one of the database's processes busy, not all.
-        const months = await listDemand(db, organisation.id, code, periods.toReversed());
+        const months: MonthlyDemand[] = [];
+        for (const period of periods.toReversed()) {
+          months.push(await getDemand(db, organisation.id, code, period));
+        }
         const { concurrent, contingency } = priced.find((fee) => fee.licence === code) ?? equalFees;
         const advice = advise(months, {
           fees: { concurrent, contingency },
