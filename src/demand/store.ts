@@ -4,6 +4,7 @@ import { type Instant, plusDays, plusSeconds } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import {
+  type Acquired,
   addToReport,
   closeReport,
   demandIn,
@@ -12,6 +13,7 @@ import {
   type MonthlyDemand,
   openReport,
   patienceMilliseconds,
+  type Refused,
   returnMilliseconds,
   wantsOfSeats,
 } from './domain.ts';
@@ -27,11 +29,12 @@ const column = (values: ReturnType<typeof sql>, order = sql`at, id`) =>
 interface Stretch {
   readonly licences: readonly LicenceCode[];
   readonly users: readonly UserId[];
-  /** Columns of equal length. `who` is a place in `licences` and `users`. */
+  readonly codes: readonly string[];
+  /** Columns of equal length. `who` is a place in `licences` and `users`, `why` one in `codes`. */
   readonly refusals: {
     readonly at: readonly number[];
     readonly who: readonly number[];
-    readonly code: readonly string[];
+    readonly why: readonly number[];
   };
   readonly acquisitions: { readonly at: readonly number[]; readonly who: readonly number[] };
 }
@@ -57,31 +60,28 @@ export async function reportDenials(
   const last = plusSeconds(period.until, returnMilliseconds / 1000);
   let count = 0;
   for (let from = first; from < last; from = plusDays(from, stretchDays)) {
-    const stretch = { from, until: plusDays(from, stretchDays) };
-    const {
-      licences: codes,
-      users,
-      refusals,
-      acquisitions,
-    } = await readStretch(db, organisationId, licences, {
-      ...stretch,
-      first,
-      end: period.until,
-    });
-    count += refusals.at.length;
+    const stretch = { from, until: plusDays(from, stretchDays), first, end: period.until };
+    const read = await readStretch(db, organisationId, licences, stretch);
+    count += read.refusals.at.length;
     if (count > maxRefusals) return null;
-    const someone = ({ at, who }: Stretch['acquisitions']) =>
-      at.map((instant, index) => {
-        const place = who[index] ?? 0;
-        return { at: instant, licence: codes[place] as LicenceCode, userId: users[place] as UserId };
-      });
-    addToReport(
-      report,
-      someone(refusals).map((refusal, index) => ({ ...refusal, code: refusals.code[index] ?? '' })),
-      someone(acquisitions),
-    );
+    addToReport(report, ...toMoments(read));
   }
   return closeReport(report, now);
+}
+
+function toMoments({ licences, users, codes, refusals, acquisitions }: Stretch): [Refused[], Acquired[]] {
+  const toMoment = (at: number, who = 0) => ({
+    at,
+    licence: licences[who] as LicenceCode,
+    userId: users[who] as UserId,
+  });
+  return [
+    refusals.at.map((at, index) => ({
+      ...toMoment(at, refusals.who[index]),
+      code: codes[refusals.why[index] ?? 0] ?? '',
+    })),
+    acquisitions.at.map((at, index) => toMoment(at, acquisitions.who[index])),
+  ];
 }
 
 /** @param first before it no refusals are asked for, and from `end` on none either */
@@ -102,6 +102,8 @@ async function readStretch(
     ), someone as materialized (
       select licence, user_id, row_number() over () - 1 as who
       from (select distinct licence, user_id from refusal) as refused
+    ), reason as materialized (
+      select code, row_number() over () - 1 as why from (select distinct code from refusal) as refused
     ), day as (
       select distinct licence, "from" + later * interval '24 hours' as "from"
       from (select distinct licence, date_bin('24 hours', at, 'epoch') as "from" from refusal) as refused
@@ -118,8 +120,9 @@ async function readStretch(
     select
       (select ${column(sql`licence`, sql`who`)} from someone) as licences,
       (select ${column(sql`user_id`, sql`who`)} from someone) as users,
-      (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}, 'code', ${column(sql`code`)})
-        from refusal join someone using (licence, user_id) where at >= ${from}) as refusals,
+      (select ${column(sql`code`, sql`why`)} from reason) as codes,
+      (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}, 'why', ${column(sql`why`)})
+        from refusal join someone using (licence, user_id) join reason using (code) where at >= ${from}) as refusals,
       (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}) from acquisition) as acquisitions`.execute(
     db,
   );
