@@ -17,6 +17,8 @@ export interface Fees {
 export const equalFees: Fees = { concurrent: 1, contingency: 1 };
 
 export const maxMonths = 24;
+/** Of all licences together: each is a pass over a month of a licence's history. */
+export const maxLicenceMonths = 96;
 export const maxSeats = 1_000_000;
 export const maxFee = 100_000_000;
 

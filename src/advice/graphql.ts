@@ -1,5 +1,5 @@
 import type { DemandLevel, MonthlyDemand } from '../demand/domain.ts';
-import { listClosedPeriods, listDemand } from '../demand/store.ts';
+import { getDemand, listClosedPeriods } from '../demand/store.ts';
 import { builder } from '../graphql/builder.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
@@ -16,6 +16,7 @@ import {
   decideFees,
   decideProposal,
   equalFees,
+  maxLicenceMonths,
   maxMonths,
 } from './domain.ts';
 
@@ -215,7 +216,7 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       months: t.arg.int({
         required: true,
         defaultValue: 3,
-        description: 'How many billing periods; 1 to 24.',
+        description: 'How many billing periods; 1 to 24, and of all licences together 96 at most.',
       }),
       licences: t.arg.stringList({ validate: codes, description: 'Only the licences with these codes.' }),
       proposal: t.arg({ type: [SeatProposalInput], description: 'Quantities to be tried, at most 100.' }),
@@ -249,21 +250,32 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       check('fees', priced, shared, (fee) => decideFees('fees', fee));
       if (periods.length === 0) return [];
 
+      const own = pools.get(organisation.id);
+      const wanted = [...shared.values()].filter(({ code }) => {
+        const { purchases, holders } = own?.get(code) ?? emptyPool(code);
+        const isKnown = purchases > 0 || holders > 0 || proposed.some((seats) => seats.licence === code);
+        return isKnown && (licences?.includes(code) ?? true);
+      });
+      if (wanted.length * periods.length > maxLicenceMonths) {
+        const message = `Advice rests on ${maxLicenceMonths} months of all licences together at most; ask for fewer months, or name fewer licences.`;
+        throw codedError(invalidInput('months', message));
+      }
+
       const advices: RightSizing[] = [];
-      for (const licence of shared.values()) {
+      for (const licence of wanted) {
         const { code, contingencyAllowed } = licence;
-        const own = proposed.filter((seats) => seats.licence === code);
-        const pool = pools.get(organisation.id)?.get(code) ?? emptyPool(code);
-        const isWanted = licences?.includes(code) ?? true;
-        if (!isWanted || (pool.purchases === 0 && pool.holders === 0 && own.length === 0)) continue;
+        const pool = own?.get(code) ?? emptyPool(code);
         // One after the other: whoever asks keeps one of the database's processes busy, not all.
-        const months = await listDemand(db, organisation.id, code, periods.toReversed());
+        const months: MonthlyDemand[] = [];
+        for (const period of periods.toReversed()) {
+          months.push(await getDemand(db, organisation.id, code, period));
+        }
         const { concurrent, contingency } = priced.find((fee) => fee.licence === code) ?? equalFees;
         const advice = advise(months, {
           fees: { concurrent, contingency },
           contingencyAllowed,
           present: { concurrent: pool.concurrentTotal, contingency: pool.contingencyTotal },
-          proposals: own,
+          proposals: proposed.filter((seats) => seats.licence === code),
         });
         if (isRefusal(advice)) throw codedError(advice);
         advices.push({ licence, months, ...advice });

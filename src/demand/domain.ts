@@ -37,33 +37,69 @@ export function decideReport({ from, until }: Period): InvalidInput | null {
     : null;
 }
 
-/** One user's, at one instant: refused a seat of a licence for want of seats, or given one. */
+/** Something that happened to one user, at a millisecond since 1970: there may be a million, and they are compared. */
 export interface Moment {
   readonly userId: UserId;
-  readonly at: Instant;
+  readonly at: number;
+}
+
+/** Who wants a seat of one licence in vain, while time passes. */
+interface Wanting {
+  /** When each was last refused. */
+  readonly refusedAt: Map<UserId, number>;
+  /** Refusals in order; from `next` on their patience is not over. */
+  asked: Moment[];
+  next: number;
+}
+
+function openWanting(): Wanting {
+  return { refusedAt: new Map(), asked: [], next: 0 };
+}
+
+/** @returns whether it is one more who wants a seat: not one who goes on wanting it */
+function refuse({ refusedAt, asked }: Wanting, refusal: Moment): boolean {
+  const isOneMore = !refusedAt.has(refusal.userId);
+  refusedAt.set(refusal.userId, refusal.at);
+  asked.push(refusal);
+  return isOneMore;
+}
+
+/** Lets time pass up to and with an instant. @param end is told when somebody's patience ends, just before it does */
+function passPatience(wanting: Wanting, until: number, end?: (at: number) => void): void {
+  const { refusedAt, asked } = wanting;
+  for (; ; wanting.next += 1) {
+    const refusal = asked[wanting.next];
+    if (refusal === undefined || refusal.at + patienceMilliseconds > until) break;
+    if (refusedAt.get(refusal.userId) !== refusal.at) continue;
+    end?.(refusal.at + patienceMilliseconds);
+    refusedAt.delete(refusal.userId);
+  }
+  // Once as many are over as are not, so that each is moved about once.
+  if (wanting.next * 2 <= asked.length) return;
+  wanting.asked = asked.slice(wanting.next);
+  wanting.next = 0;
 }
 
 /**
- * The most distinct users that wanted a seat of a licence at one instant: the seats by which it was short. At `t` a user
- * wants one who was refused at an `r` with `r ≤ t < r + patienceMilliseconds`, and acquired none in `[r, t)`.
- * What of one instant came first is not recorded: there a refusal counts before the seats that are taken, so that the
- * answer is never too low.
- *
- * This is the definition. Rows are reckoned where they are, by src/demand/store.ts, which test/store/demand.test.ts
- * holds equal to it.
+ * In the order of time, both lists being so. What of one instant came first is not recorded: there a refusal counts before
+ * the seats that are taken, so that no demand is ever reckoned too low.
  */
-export function unmetDemand(refusals: readonly Moment[], acquisitions: readonly Moment[]): number {
-  const acquired = Map.groupBy(acquisitions, ({ userId }) => userId);
-  const wants = (refusal: Moment, instant: Instant) =>
-    refusal.at <= instant &&
-    instant.getTime() < refusal.at.getTime() + patienceMilliseconds &&
-    !(acquired.get(refusal.userId) ?? []).some(({ at }) => refusal.at <= at && at < instant);
-  // It only rises where somebody is refused.
-  const levels = refusals.map(({ at }) => {
-    const wanting = refusals.filter((refusal) => wants(refusal, at));
-    return new Set(wanting.map(({ userId }) => userId)).size;
-  });
-  return levels.reduce((most, level) => Math.max(most, level), 0);
+function inOrder<Refusal extends Moment, Change extends { readonly at: number }>(
+  refusals: readonly Refusal[],
+  changes: readonly Change[],
+  refused: (refusal: Refusal) => void,
+  changed: (change: Change) => void,
+): void {
+  let next = 0;
+  for (const change of changes) {
+    for (; ; next += 1) {
+      const refusal = refusals[next];
+      if (refusal === undefined || refusal.at > change.at) break;
+      refused(refusal);
+    }
+    changed(change);
+  }
+  for (const refusal of refusals.slice(next)) refused(refusal);
 }
 
 /** A stretch of time in which a zone's clocks are this far before UTC. */
@@ -112,7 +148,11 @@ export interface LicenceDenials {
   readonly denials: number;
   /** Distinct, whatever the reason. */
   readonly users: number;
-  /** As `unmetDemand` has it, and the first instant at which it was so; null while it is 0. */
+  /**
+   * The most distinct users that wanted a seat in vain at one instant, and the first such instant; null while it is 0. At `t`
+   * a user wants one who was refused for want of seats at an `r` with `r ≤ t < r + patienceMilliseconds`, and acquired none
+   * in `[r, t)`.
+   */
   readonly unmetDemand: number;
   readonly unmetDemandAt: Instant | null;
   readonly reasons: readonly ReasonDenials[];
@@ -135,4 +175,262 @@ export interface MonthlyDemand extends Period {
   readonly maxWanted: number;
   /** Every number that was wanted for some time or on some arrival, ascending. */
   readonly levels: readonly DemandLevel[];
+}
+
+/** A refusal of a licence. */
+export interface Refused extends Moment {
+  readonly licence: LicenceCode;
+  readonly code: string;
+}
+
+/** A licence that a user acquired. */
+export interface Acquired extends Moment {
+  readonly licence: LicenceCode;
+}
+
+interface ReasonTally {
+  denials: number;
+  readonly users: Set<UserId>;
+  readonly byHourOfWeek: number[];
+  readonly waits: number[];
+  waiting: number;
+}
+
+interface LicenceTally {
+  readonly wanting: Wanting;
+  isBegun: boolean;
+  unmetDemand: number;
+  unmetDemandAt: number | null;
+  readonly reasons: Map<string, ReasonTally>;
+  /** Those who did not get in yet, with their refusals. */
+  readonly outside: Map<UserId, { readonly at: number; readonly reason: ReasonTally }[]>;
+}
+
+/** A report while refusals and acquisitions are added to it, in the order of time. */
+export interface Report extends Period {
+  readonly zone: readonly ZoneOffset[];
+  readonly licences: Map<LicenceCode, LicenceTally>;
+}
+
+/** @param timeZone by whose clocks hours are told */
+export function openReport(period: Period, timeZone: string): Report {
+  return { ...period, zone: zoneOffsets(period, timeZone), licences: new Map() };
+}
+
+/**
+ * Adds a stretch of time to a report.
+ * @param refusals of the report's period, and of the `patienceMilliseconds` before it: who was refused then may want a seat
+ *   still when it begins
+ * @param acquisitions of whoever was refused, until `returnMilliseconds` after the period
+ */
+export function addToReport(
+  report: Report,
+  refusals: readonly Refused[],
+  acquisitions: readonly Acquired[],
+): void {
+  inOrder(
+    refusals,
+    acquisitions,
+    (refusal) => addRefusal(report, refusal),
+    ({ licence, userId, at }) => {
+      const tally = report.licences.get(licence);
+      if (tally === undefined) return;
+      begin(report, tally, at);
+      tally.wanting.refusedAt.delete(userId);
+      for (const refusal of tally.outside.get(userId) ?? []) {
+        refusal.reason.waits.push(at - refusal.at);
+      }
+      tally.outside.delete(userId);
+    },
+  );
+}
+
+function addRefusal(report: Report, refusal: Refused): void {
+  const { licence, userId, code, at } = refusal;
+  const tally = report.licences.get(licence) ?? {
+    wanting: openWanting(),
+    isBegun: false,
+    unmetDemand: 0,
+    unmetDemandAt: null,
+    reasons: new Map(),
+    outside: new Map(),
+  };
+  report.licences.set(licence, tally);
+  begin(report, tally, at);
+  if (wantsOfSeats.includes(code)) {
+    passPatience(tally.wanting, at);
+    refuse(tally.wanting, refusal);
+    if (tally.isBegun) measure(tally, at);
+  }
+  if (!tally.isBegun) return;
+
+  const reason = tally.reasons.get(code) ?? {
+    denials: 0,
+    users: new Set(),
+    byHourOfWeek: Array.from({ length: hoursOfWeek }, () => 0),
+    waits: [],
+    waiting: 0,
+  };
+  tally.reasons.set(code, reason);
+  reason.denials += 1;
+  reason.users.add(userId);
+  const hour = hourOfWeek(at, report.zone);
+  reason.byHourOfWeek[hour] = (reason.byHourOfWeek[hour] ?? 0) + 1;
+  const own = tally.outside.get(userId);
+  if (own === undefined) tally.outside.set(userId, [{ at, reason }]);
+  else own.push({ at, reason });
+}
+
+/** What is wanted at the report's first instant counts, though nobody be refused in it. */
+function begin({ from }: Report, tally: LicenceTally, at: number): void {
+  if (tally.isBegun || at < from.getTime()) return;
+  tally.isBegun = true;
+  passPatience(tally.wanting, from.getTime());
+  measure(tally, from.getTime());
+}
+
+function measure(tally: LicenceTally, at: number): void {
+  const unmet = tally.wanting.refusedAt.size;
+  if (unmet <= tally.unmetDemand) return;
+  tally.unmetDemand = unmet;
+  tally.unmetDemandAt = at;
+}
+
+const hourMilliseconds = 60 * minute;
+/** 1 January 1970 was a Thursday: its midnight is hour 72 of a week. */
+const firstHour = 72;
+
+function hourOfWeek(at: number, zone: readonly ZoneOffset[]): number {
+  const offset = zone.find(({ until }) => at < until.getTime())?.offsetMilliseconds ?? 0;
+  return (Math.floor((at + offset) / hourMilliseconds) + firstHour) % hoursOfWeek;
+}
+
+/** @param now whose patience of a day is not over by then is waiting still */
+export function closeReport(report: Report, now: Instant): LicenceDenials[] {
+  const licences: LicenceDenials[] = [];
+  for (const [licence, tally] of report.licences) {
+    begin(report, tally, report.until.getTime());
+    if (tally.reasons.size === 0 && tally.unmetDemand === 0) continue;
+    for (const { at, reason } of [...tally.outside.values()].flat()) {
+      if (at + returnMilliseconds > now.getTime()) reason.waiting += 1;
+    }
+    const reasons = [...tally.reasons].map(([code, reason]) => toReason(code, reason));
+    licences.push({
+      licence,
+      denials: reasons.reduce((total, { denials }) => total + denials, 0),
+      users: new Set([...tally.reasons.values()].flatMap(({ users }) => [...users])).size,
+      unmetDemand: tally.unmetDemand,
+      unmetDemandAt: tally.unmetDemandAt === null ? null : new Date(tally.unmetDemandAt),
+      reasons: reasons.toSorted(
+        (one, other) => other.denials - one.denials || (one.code < other.code ? -1 : 1),
+      ),
+    });
+  }
+  return licences;
+}
+
+function toReason(
+  code: string,
+  { denials, users, byHourOfWeek, waits, waiting }: ReasonTally,
+): ReasonDenials {
+  const returned = Float64Array.from(waits.filter((wait) => wait <= returnMilliseconds)).sort();
+  const atMost = (share: number) => returned[Math.ceil(returned.length * share) - 1] ?? null;
+  return {
+    code,
+    denials,
+    users: users.size,
+    byHourOfWeek,
+    gotIn: returned.length,
+    medianMilliseconds: atMost(0.5),
+    ninetiethPercentileMilliseconds: atMost(0.9),
+    neverGotIn: denials - returned.length - waiting,
+    waiting,
+  };
+}
+
+/** A change of the seats in use. */
+export interface SeatChange {
+  readonly at: number;
+  readonly inUse: number;
+  /** Who acquired a seat, if it is somebody that was refused. */
+  readonly takerId: UserId | null;
+}
+
+/**
+ * The seats of one licence that were wanted in a billing period, in use or in vain.
+ * @param opening in use when it began
+ * @param refusals for want of seats, of the period and of the `patienceMilliseconds` before it
+ * @param changes of the period, and of the time before it those with a taker
+ */
+export function demandIn(
+  { from, until }: Period,
+  opening: number,
+  refusals: readonly Moment[],
+  changes: readonly SeatChange[],
+): MonthlyDemand {
+  const wanting = openWanting();
+  const levels = new Map<number, { milliseconds: number; arrivals: number }>();
+  let [inUse, maxInUse, maxUnmet, maxWanted] = [opening, 0, 0, 0];
+  let isBegun = false;
+  let since = from.getTime();
+
+  const add = (milliseconds: number, arrivals: number) => {
+    const seats = inUse + wanting.refusedAt.size;
+    const level = levels.get(seats);
+    if (level === undefined) levels.set(seats, { milliseconds, arrivals });
+    else {
+      level.milliseconds += milliseconds;
+      level.arrivals += arrivals;
+    }
+  };
+  const stay = (at: number) => {
+    if (at <= since) return;
+    add(at - since, 0);
+    since = at;
+  };
+  const measure = (arrivals: number) => {
+    if (!isBegun) return;
+    maxInUse = Math.max(maxInUse, inUse);
+    maxUnmet = Math.max(maxUnmet, wanting.refusedAt.size);
+    maxWanted = Math.max(maxWanted, inUse + wanting.refusedAt.size);
+    if (arrivals > 0) add(0, arrivals);
+  };
+  const pass = (at: number) => {
+    if (!isBegun && at >= from.getTime()) {
+      passPatience(wanting, from.getTime());
+      isBegun = true;
+      measure(0);
+    }
+    passPatience(wanting, at, stay);
+    stay(at);
+  };
+
+  inOrder(
+    refusals,
+    changes,
+    (refusal) => {
+      pass(refusal.at);
+      measure(refuse(wanting, refusal) ? 1 : 0);
+    },
+    (change) => {
+      pass(change.at);
+      // Who wanted a seat already, and gets one, is not one more.
+      const gotIn = change.takerId !== null && wanting.refusedAt.delete(change.takerId);
+      if (!isBegun) return;
+      const isMore = change.inUse > inUse;
+      inUse = change.inUse;
+      measure(isMore && !gotIn ? 1 : 0);
+    },
+  );
+  pass(until.getTime());
+  return {
+    from,
+    until,
+    maxInUse,
+    maxUnmet,
+    maxWanted,
+    levels: [...levels]
+      .map(([seats, level]) => ({ seats, ...level }))
+      .toSorted((one, other) => one.seats - other.seats),
+  };
 }

@@ -6,14 +6,7 @@ import type { LicenceCode } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import { invalidInput } from '../kernel/refusal.ts';
 import { nowOf } from '../organisation/domain.ts';
-import {
-  decideReport,
-  hoursOfWeek,
-  type LicenceDenials,
-  maxRefusals,
-  type ReasonDenials,
-  zoneOffsets,
-} from './domain.ts';
+import { decideReport, hoursOfWeek, type LicenceDenials, maxRefusals, type ReasonDenials } from './domain.ts';
 import { reportDenials } from './store.ts';
 
 interface DenialReport extends Period {
@@ -130,7 +123,7 @@ builder.objectField('Organisation', 'denialReport', (t) =>
           organisation.id,
           (licences ?? null) as readonly LicenceCode[] | null,
           period,
-          zoneOffsets(period, organisation.timeZone),
+          organisation.timeZone,
           nowOf(organisation, services.clock.now()),
         ),
         services.catalogue(),

@@ -1,226 +1,132 @@
 import { sql } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { inTransaction, type Settings } from '../database/transaction.ts';
-import type { Instant } from '../kernel/clock.ts';
-import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
+import { type Instant, plusDays, plusSeconds } from '../kernel/clock.ts';
+import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import {
-  hoursOfWeek,
+  type Acquired,
+  addToReport,
+  closeReport,
+  demandIn,
   type LicenceDenials,
   maxRefusals,
   type MonthlyDemand,
+  openReport,
   patienceMilliseconds,
-  type ReasonDenials,
+  type Refused,
   returnMilliseconds,
   wantsOfSeats,
-  type ZoneOffset,
 } from './domain.ts';
 
-/** What is sorted fits into memory: a million refusals do. */
-const settings: Settings = { work_mem: "'128MB'" };
+/** Read at a time, so that neither the database nor this process is busy with one report for long. */
+const stretchDays = 7;
 
-const seconds = (milliseconds: number) => sql.lit(milliseconds / 1000);
-const patience = sql`make_interval(secs => ${seconds(patienceMilliseconds)})`;
-const wants = sql`code = any (${wantsOfSeats}::text[])`;
+const milliseconds = sql`(date_part('epoch', at) * 1000)::bigint`;
+/** A column of many rows, as one value: a tenth of what as many rows cost to read. */
+const column = (values: ReturnType<typeof sql>, order = sql`at, id`) =>
+  sql`coalesce(array_to_json(array_agg(${values} order by ${order})), '[]')`;
 
-/**
- * When users begin and end to want a seat, as `unmetDemand` has it, of the common tables `refusal` (licence, user_id,
- * code, at) and `acquisition` (licence, user_id, at, id: of the history's row). One who is refused again while they
- * want one goes on wanting. `got_in_id` is the acquisition that ended it, null where patience did.
- */
-const wanting = sql`
-  moment as (
-    select *, lag(at) over moments as last_at, lag(id) over moments as last_id,
-      lead(at) over moments as next_at, lead(id) over moments as next_id
-    from (
-      select licence, user_id, at, null::bigint as id from refusal where ${wants}
-      union all
-      select licence, user_id, at, id from acquisition
-    ) as moment
-    window moments as (partition by licence, user_id order by at, id nulls first)
-  ), want_begun as (
-    select licence, at from moment
-    where id is null and (last_at is null or last_id is not null or last_at + ${patience} <= at)
-  ), want_ended as (
-    select licence,
-      case when next_at < at + ${patience} then next_at else at + ${patience} end as at,
-      case when next_at < at + ${patience} then next_id end as got_in_id
-    from moment
-    where id is null and (next_at is null or next_id is not null or next_at >= at + ${patience})
-  )`;
-
-interface Report {
-  readonly refusals: number;
-  readonly reasons: readonly {
-    readonly licence: LicenceCode;
-    readonly code: string;
-    readonly denials: number;
-    readonly gotIn: number;
-    readonly neverGotIn: number;
-    /** Seconds. */
-    readonly waits: readonly [number, number] | null;
-  }[];
-  /** A null code: whatever the reason. */
-  readonly users: readonly {
-    readonly licence: LicenceCode;
-    readonly code: string | null;
-    readonly users: number;
-  }[];
-  readonly hours: readonly {
-    readonly licence: LicenceCode;
-    readonly code: string;
-    readonly hour: number;
-    readonly denials: number;
-  }[];
-  readonly unmet: readonly {
-    readonly licence: LicenceCode;
-    readonly level: number;
-    /** Milliseconds since 1970. */
-    readonly at: number;
-  }[];
+interface Stretch {
+  readonly licences: readonly LicenceCode[];
+  readonly users: readonly UserId[];
+  readonly codes: readonly string[];
+  /** Columns of equal length. `who` is a place in `licences` and `users`, `why` one in `codes`. */
+  readonly refusals: {
+    readonly at: readonly number[];
+    readonly who: readonly number[];
+    readonly why: readonly number[];
+  };
+  readonly acquisitions: { readonly at: readonly number[]; readonly who: readonly number[] };
 }
 
 /**
- * The refusals of `[from, until)`, by licence code and reason. Refusals are a range of `denial_newest`. Of the history it
- * reads the days of a refusal, and those that follow them: most licences refuse nobody on most days.
+ * The refusals of a period, by licence code and reason. Refusals are a range of `denial_newest`. Of the history it reads the
+ * days of a refusal, and those that follow them: most licences refuse nobody on most days.
  *
  * @param licences null: all that refused somebody
- * @param zone what the organisation's clocks show over the period
- * @returns null where there are more than `maxRefusals`
+ * @param timeZone by whose clocks hours are told
+ * @returns in no order of its own; null where there are more than `maxRefusals`
  */
 export async function reportDenials(
   db: Database,
   organisationId: OrganisationId,
   licences: readonly LicenceCode[] | null,
-  { from, until }: Period,
-  zone: readonly ZoneOffset[],
+  period: Period,
+  timeZone: string,
   now: Instant,
 ): Promise<LicenceDenials[] | null> {
-  const isReturn = sql`waited <= ${seconds(returnMilliseconds)}`;
-  const statement = sql<Report>`
+  const report = openReport(period, timeZone);
+  const first = plusSeconds(period.from, -patienceMilliseconds / 1000);
+  const last = plusSeconds(period.until, returnMilliseconds / 1000);
+  let count = 0;
+  for (let from = first; from < last; from = plusDays(from, stretchDays)) {
+    const stretch = { from, until: plusDays(from, stretchDays), first, end: period.until };
+    const read = await readStretch(db, organisationId, licences, stretch);
+    count += read.refusals.at.length;
+    if (count > maxRefusals) return null;
+    addToReport(report, ...toMoments(read));
+  }
+  return closeReport(report, now);
+}
+
+function toMoments({ licences, users, codes, refusals, acquisitions }: Stretch): [Refused[], Acquired[]] {
+  const toMoment = (at: number, who = 0) => ({
+    at,
+    licence: licences[who] as LicenceCode,
+    userId: users[who] as UserId,
+  });
+  return [
+    refusals.at.map((at, index) => ({
+      ...toMoment(at, refusals.who[index]),
+      code: codes[refusals.why[index] ?? 0] ?? '',
+    })),
+    acquisitions.at.map((at, index) => toMoment(at, acquisitions.who[index])),
+  ];
+}
+
+/** @param first before it no refusals are asked for, and from `end` on none either */
+async function readStretch(
+  db: Database,
+  organisationId: OrganisationId,
+  licences: readonly LicenceCode[] | null,
+  { from, until, first, end }: Period & { readonly first: Instant; readonly end: Instant },
+): Promise<Stretch> {
+  const { rows } = await sql<Stretch>`
     with refusal as materialized (
-      -- Who was refused shortly before the period may want a seat still when it begins.
-      select licence, user_id, code, at from denial
-      where organisation_id = ${organisationId} and at >= ${from}::timestamptz - ${patience} and at < ${until}
+      select licence, user_id, code, at, id from denial
+      where organisation_id = ${organisationId}
+        -- Who was refused the day before may get in now.
+        and at >= greatest(${from}::timestamptz - interval '24 hours', ${first}) and at < least(${until}::timestamptz, ${end})
         and (${licences}::text[] is null or licence = any (${licences}::text[]))
       limit ${maxRefusals + 1}
-    ), refused_user as materialized (
-      select distinct licence, user_id from refusal
+    ), someone as materialized (
+      select licence, user_id, row_number() over () - 1 as who
+      from (select distinct licence, user_id from refusal) as refused
+    ), reason as materialized (
+      select code, row_number() over () - 1 as why from (select distinct code from refusal) as refused
     ), day as (
       select distinct licence, "from" + later * interval '24 hours' as "from"
       from (select distinct licence, date_bin('24 hours', at, 'epoch') as "from" from refusal) as refused
       cross join generate_series(0, 1) as later
-    ), acquisition as materialized (
-      select day.licence, history.user_id, history.at, history.id
+    ), acquisition as (
+      select history.at, history.id, someone.who
       from day cross join lateral (
         select user_id, at, id from history
         where organisation_id = ${organisationId} and licence = day.licence and kind = 'ACQUIRED'
-          and at >= day."from" and at < day."from" + interval '24 hours'
+          and at >= greatest(day."from", ${from}) and at < least(day."from" + interval '24 hours', ${until})
         offset 0) as history
-      join refused_user on refused_user.licence = day.licence and refused_user.user_id = history.user_id
-    ), refused as materialized (
-      select licence, user_id, code, at, date_part('epoch', got_in_at - at) as waited
-      from (
-        select *, min(at) filter (where code is null) over (
-            partition by licence, user_id order by at desc, code nulls first rows unbounded preceding) as got_in_at
-        from (
-          select licence, user_id, code, at from refusal
-          union all
-          select licence, user_id, null, at from acquisition
-        ) as moment
-      ) as moment
-      where code is not null and at >= ${from}
-    ), reason as (
-      select licence, code, count(*) as denials, count(*) filter (where ${isReturn}) as got_in,
-        count(*) filter (
-          where (waited is null or not ${isReturn})
-            and at <= ${now}::timestamptz - make_interval(secs => ${seconds(returnMilliseconds)})) as never_got_in,
-        percentile_disc(array[0.5, 0.9]) within group (order by waited) filter (where ${isReturn}) as waits
-      from refused group by licence, code
-    ), persons as (
-      select licence, code, count(*) as users
-      from (select distinct licence, code, user_id from refused) as refused group by licence, code
-      union all
-      select licence, null, count(*)
-      from (select distinct licence, user_id from refused) as refused group by licence
-    ), hours as (
-      select licence, code, hour, count(*) as denials
-      from refused
-      join unnest(
-        ${zone.map((stretch) => stretch.from)}::timestamptz[], ${zone.map((stretch) => stretch.until)}::timestamptz[],
-        ${zone.map(({ offsetMilliseconds }) => offsetMilliseconds / 1000)}::float8[]
-      ) as zone ("from", until, offset_seconds) on at >= zone."from" and at < zone.until
-      -- 1 January 1970 was a Thursday: its midnight is hour 72 of the week.
-      cross join lateral (
-        select mod(floor((date_part('epoch', at) + offset_seconds) / 3600)::bigint + 72, ${hoursOfWeek}) as hour
-      ) as week
-      group by licence, code, hour
-    ), ${wanting},
-    level as (
-      select licence, at, change, sum(change) over (
-          -- At one instant: patience ends, then somebody is refused, then seats are taken.
-          partition by licence order by at, case when change < 0 then is_got_in::int * 2 else 1 end
-          rows unbounded preceding) as level
-      from (
-        select licence, at, 1 as change, false as is_got_in from want_begun
-        union all
-        select licence, at, -1, got_in_id is not null from want_ended
-        union all
-        select distinct licence, ${from}::timestamptz, 0, false from refused_user
-      ) as edge
-    ), unmet as (
-      select distinct on (licence) licence, level, date_part('epoch', at) * 1000 as at
-      from (
-        select licence, level, min(at) as at from level where change >= 0 and at >= ${from} group by licence, level
-      ) as level
-      where level > 0
-      order by licence, level desc
+      join someone on someone.licence = day.licence and someone.user_id = history.user_id
     )
     select
-      (select count(*) from refusal) as refusals,
-      (select coalesce(jsonb_agg(reason), '[]') from reason) as reasons,
-      (select coalesce(jsonb_agg(persons), '[]') from persons) as users,
-      (select coalesce(jsonb_agg(hours), '[]') from hours) as hours,
-      (select coalesce(jsonb_agg(unmet), '[]') from unmet) as unmet`;
-  const { rows } = await inTransaction(db, 'report denials', (trx) => statement.execute(trx), { settings });
-  const [report] = rows;
-  return report === undefined || report.refusals > maxRefusals ? null : toLicences(report);
-}
-
-function toLicences({ reasons, users, hours, unmet }: Report): LicenceDenials[] {
-  const usersOf = new Map(users.map((row) => [`${row.licence}/${row.code ?? ''}`, row.users]));
-  const unmetOf = new Map(unmet.map((row) => [row.licence, row]));
-  const hoursOf = Map.groupBy(hours, ({ licence, code }) => `${licence}/${code}`);
-  const reasonsOf = Map.groupBy(reasons, ({ licence }) => licence);
-  return [...new Set([...reasonsOf.keys(), ...unmetOf.keys()])].map((licence) => {
-    const own = (reasonsOf.get(licence) ?? []).map(
-      ({ code, denials, gotIn, neverGotIn, waits }): ReasonDenials => {
-        const byHourOfWeek = Array.from({ length: hoursOfWeek }, () => 0);
-        for (const row of hoursOf.get(`${licence}/${code}`) ?? []) byHourOfWeek[row.hour] = row.denials;
-        const [median, ninetieth] = waits ?? [];
-        return {
-          code,
-          denials,
-          users: usersOf.get(`${licence}/${code}`) ?? 0,
-          byHourOfWeek,
-          gotIn,
-          medianMilliseconds: median === undefined ? null : Math.round(median * 1000),
-          ninetiethPercentileMilliseconds: ninetieth === undefined ? null : Math.round(ninetieth * 1000),
-          neverGotIn,
-          waiting: denials - gotIn - neverGotIn,
-        };
-      },
-    );
-    const most = unmetOf.get(licence);
-    return {
-      licence,
-      denials: own.reduce((total, { denials }) => total + denials, 0),
-      users: usersOf.get(`${licence}/`) ?? 0,
-      unmetDemand: most?.level ?? 0,
-      unmetDemandAt: most === undefined ? null : new Date(most.at),
-      reasons: own.toSorted((one, other) => other.denials - one.denials || (one.code < other.code ? -1 : 1)),
-    };
-  });
+      (select ${column(sql`licence`, sql`who`)} from someone) as licences,
+      (select ${column(sql`user_id`, sql`who`)} from someone) as users,
+      (select ${column(sql`code`, sql`why`)} from reason) as codes,
+      (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}, 'why', ${column(sql`why`)})
+        from refusal join someone using (licence, user_id) join reason using (code) where at >= ${from}) as refusals,
+      (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}) from acquisition) as acquisitions`.execute(
+    db,
+  );
+  return rows[0] as Stretch;
 }
 
 /**
@@ -243,93 +149,65 @@ export async function listClosedPeriods(
     .execute();
 }
 
-interface DemandRow {
-  /** 1: the first period. */
-  readonly month: number;
-  readonly seats: number;
-  readonly milliseconds: number;
-  readonly arrivals: number;
-  readonly maxInUse: number;
-  readonly maxUnmet: number;
+interface Month {
+  readonly users: readonly UserId[];
+  readonly opening: number;
+  /** Columns of equal length; `who` is a place in `users`. */
+  readonly refusals: { readonly at: readonly number[]; readonly who: readonly number[] };
+  readonly changes: {
+    readonly at: readonly number[];
+    readonly inUse: readonly number[];
+    readonly who: readonly (number | null)[];
+  };
 }
 
 /**
- * The seats of one licence that were wanted in each of some periods, in use or in vain: one pass over the licence's
- * history of that time.
- *
- * @param periods at least one, each beginning where the one before it ends
+ * The seats of one licence that were wanted in a billing period, in use or in vain: from the licence's history of that
+ * time, which is a range of `history_time`.
  */
-export async function listDemand(
+export async function getDemand(
   db: Database,
   organisationId: OrganisationId,
   licence: LicenceCode,
-  periods: readonly Period[],
-): Promise<MonthlyDemand[]> {
-  const froms = periods.map(({ from }) => from);
-  const until = periods.at(-1)?.until ?? null;
+  period: Period,
+): Promise<MonthlyDemand> {
+  const { from, until } = period;
   const ofLicence = sql`organisation_id = ${organisationId} and licence = ${licence}`;
-  const statement = sql<DemandRow>`
+  const earlier = sql`${from}::timestamptz - make_interval(secs => ${sql.lit(patienceMilliseconds / 1000)})`;
+  // What falls due at the period's edge took effect before the period began (T3).
+  const isBefore = sql`(at < ${from} or (kind = 'RELEASED' and exists (
+    select from session
+    where session.organisation_id = ${organisationId} and session.id = session_id
+      and end_reason = 'LEASE_EXPIRED' and ended_at = ${from})))`;
+  const { rows } = await sql<Month>`
     with refusal as materialized (
-      select licence, user_id, code, at from denial
-      where ${ofLicence} and ${wants} and at >= ${froms[0]}::timestamptz - ${patience} and at < ${until}
-    ), recorded as materialized (
-      select licence, kind, user_id, session_id, at, id, in_use, seat_changed from history
-      where ${ofLicence} and at >= ${froms[0]}::timestamptz - ${patience} and at < ${until}
-    ), opening as (
-      select coalesce((
-        select in_use from history
-        where ${ofLicence} and at < ${froms[0]}::timestamptz - ${patience} order by at desc, id desc limit 1), 0) as in_use
-    ), acquisition as (
-      select licence, user_id, at, id from recorded
-      where kind = 'ACQUIRED' and user_id in (select user_id from refusal)
-    ), ${wanting},
-    step as (
-      -- At one instant: patience ends; leases end, and with them a period; somebody is refused; requests are granted.
-      select at, 0 as place, null::bigint as id, 0 as in_use, -1 as wanting, 0 as edge
-      from want_ended where got_in_id is null
-      union all
-      select unnest, 2, null, 0, 0, 1 from unnest(${froms}::timestamptz[])
-      union all
-      select at, 3, null, 0, 1, 0 from want_begun
-      union all
-      select recorded.at, case when is_due then 1 else 4 end, id,
-        recorded.in_use - lag(recorded.in_use, 1, opening.in_use) over (order by recorded.at, id),
-        case when got_in_id is null then 0 else -1 end, 0
-      from recorded cross join opening left join want_ended on got_in_id = id
-      cross join lateral (
-        -- What is due at a period's edge belongs to the period before it (T3).
-        select recorded.at = any (${froms}::timestamptz[]) and kind = 'RELEASED' and exists (
-          select from session
-          where session.organisation_id = ${organisationId} and session.id = session_id
-            and end_reason = 'LEASE_EXPIRED' and ended_at = recorded.at) as is_due
-      ) as due
-    ), state as (
-      select sum(edge) over steps as month,
-        opening.in_use + sum(step.in_use) over steps as in_use,
-        sum(wanting) over steps as unmet,
-        lead(at, 1, ${until}::timestamptz) over steps - at as lasting,
-        -- Who wanted a seat already, and gets one, is not one more.
-        step.in_use + wanting > 0 as is_arrival
-      from step cross join opening
-      window steps as (order by at, place, id rows unbounded preceding)
+      select user_id, at, id from denial
+      where ${ofLicence} and code = any (${wantsOfSeats}::text[]) and at >= ${earlier} and at < ${until}
+    ), someone as materialized (
+      select user_id, row_number() over () - 1 as who from (select distinct user_id from refusal) as refused
+    ), change as (
+      select at, id, in_use, who
+      from history left join someone on someone.user_id = history.user_id and kind = 'ACQUIRED'
+      where ${ofLicence} and at >= ${earlier} and at < ${until}
+        and (who is not null or (seat_changed and (at > ${from} or (at = ${from} and not ${isBefore}))))
     )
-    select month, in_use + unmet as seats, (extract(epoch from sum(lasting)) * 1000)::bigint as milliseconds,
-      count(*) filter (where is_arrival) as arrivals, max(in_use) as max_in_use, max(unmet) as max_unmet
-    from state where month > 0
-    group by month, seats order by month, seats`;
-  const { rows } = await inTransaction(db, 'list demand', (trx) => statement.execute(trx), { settings });
-  const byMonth = Map.groupBy(rows, ({ month }) => month);
-  return periods.map(({ from, until }, index) => {
-    const levels = byMonth.get(index + 1) ?? [];
-    const most = (figure: (level: DemandRow) => number) =>
-      levels.reduce((highest, level) => Math.max(highest, figure(level)), 0);
-    return {
-      from,
-      until,
-      maxInUse: most(({ maxInUse }) => maxInUse),
-      maxUnmet: most(({ maxUnmet }) => maxUnmet),
-      maxWanted: most(({ seats }) => seats),
-      levels: levels.map(({ seats, milliseconds, arrivals }) => ({ seats, milliseconds, arrivals })),
-    };
-  });
+    select
+      (select ${column(sql`user_id`, sql`who`)} from someone) as users,
+      coalesce((
+        select in_use from history where ${ofLicence} and at <= ${from} and ${isBefore}
+        order by at desc, id desc limit 1), 0) as opening,
+      (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)})
+        from refusal join someone using (user_id)) as refusals,
+      (select json_build_object('at', ${column(milliseconds)}, 'inUse', ${column(sql`in_use`)}, 'who', ${column(sql`who`)})
+        from change) as changes`.execute(db);
+  const { users, opening, refusals, changes } = rows[0] as Month;
+  return demandIn(
+    period,
+    opening,
+    refusals.at.map((at, index) => ({ at, userId: users[refusals.who[index] ?? 0] as UserId })),
+    changes.at.map((at, index) => {
+      const who = changes.who[index] ?? null;
+      return { at, inUse: changes.inUse[index] ?? 0, takerId: who === null ? null : (users[who] ?? null) };
+    }),
+  );
 }

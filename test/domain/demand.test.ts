@@ -1,10 +1,46 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decideReport, unmetDemand, zoneOffsets } from '../../src/demand/domain.ts';
+import {
+  addToReport,
+  closeReport,
+  decideReport,
+  demandIn,
+  type Moment,
+  openReport,
+  zoneOffsets,
+} from '../../src/demand/domain.ts';
+import { plusSeconds } from '../../src/kernel/clock.ts';
 import { newId } from '../../src/kernel/ids.ts';
+import {
+  acquisitionsOf,
+  count,
+  end,
+  isForWantOfSeats,
+  licence,
+  periods,
+  refusalsOf,
+  start,
+  story,
+  watch,
+} from './demand-given.ts';
 import { at } from './given.ts';
 
 const [ada, grace, joan] = [newId<'User'>(), newId<'User'>(), newId<'User'>()];
-const moment = (userId: typeof ada, time: string) => ({ userId, at: at(`2026-03-02T${time}.000Z`) });
+const moment = (userId: typeof ada, time: string) => ({
+  userId,
+  at: at(`2026-03-02T${time}.000Z`).getTime(),
+});
+
+function unmetDemand(refusals: readonly Moment[], acquisitions: readonly Moment[]): number {
+  const report = openReport({ from: at('2026-03-02'), until: at('2026-03-03') }, 'UTC');
+  const inOrder = refusals.toSorted((one, other) => one.at - other.at);
+  addToReport(
+    report,
+    inOrder.map((refusal) => ({ ...refusal, licence, code: 'NO_SEAT_AVAILABLE' })),
+    acquisitions.map((acquisition) => ({ ...acquisition, licence })),
+  );
+  return closeReport(report, at('2026-03-09'))[0]?.unmetDemand ?? 0;
+}
 
 describe('unmet demand: the most users that want a seat in vain at one instant', () => {
   const refusals = [moment(ada, '09:00:00'), moment(grace, '09:10:00'), moment(joan, '09:20:00')];
@@ -28,6 +64,50 @@ describe('unmet demand: the most users that want a seat in vain at one instant',
     expect(unmetDemand(refusals, [moment(grace, '09:20:00')])).toBe(2);
     expect(unmetDemand([moment(ada, '09:00:00')], [moment(ada, '09:00:00')])).toBe(1);
   });
+});
+
+test('a report is what one counts by its words, whatever stretches of time it is added up from', () => {
+  const [from, now] = [plusSeconds(start, 600), plusSeconds(start, 26 * 3600)];
+  fc.assert(
+    fc.property(story, fc.nat(600), (events, minutes) => {
+      const refusals = refusalsOf(events).filter((refusal) => refusal.at < end.getTime());
+      const acquisitions = acquisitionsOf(events);
+      const report = openReport({ from, until: end }, 'Europe/London');
+      const split = plusSeconds(start, minutes * 60).getTime();
+      const earlier = (each: Moment) => each.at < split;
+      const later = (each: Moment) => each.at >= split;
+      addToReport(report, refusals.filter(earlier), acquisitions.filter(earlier));
+      addToReport(report, refusals.filter(later), acquisitions.filter(later));
+      const figures = closeReport(report, now).map(({ unmetDemandAt: _, ...rest }) => rest);
+      expect(figures).toEqual(count(refusals, acquisitions, from, now));
+    }),
+  );
+});
+
+test('C2, T3: the seats wanted in a month are what one sees who sits beside it', () => {
+  fc.assert(
+    fc.property(story, (events) => {
+      const demands = periods.map((period) => {
+        const isBefore = (event: (typeof events)[number]) =>
+          event.at < period.from || (event.isDue && event.at.getTime() === period.from.getTime());
+        const opening = events.findLast((event) => event.kind !== 'REFUSED' && isBefore(event))?.inUse ?? 0;
+        return demandIn(
+          period,
+          opening,
+          refusalsOf(events.filter((event) => isForWantOfSeats(event) && event.at < period.until)),
+          events
+            .filter(({ kind, at }) => kind !== 'REFUSED' && at < period.until)
+            .filter((event) => event.kind === 'ACQUIRED' || !isBefore(event))
+            .map((event) => ({
+              at: event.at.getTime(),
+              inUse: event.inUse,
+              takerId: event.kind === 'ACQUIRED' ? event.userId : null,
+            })),
+        );
+      });
+      expect(demands).toEqual(watch(events));
+    }),
+  );
 });
 
 test('T1: a zone’s clocks over a period: an hour before UTC in summer, and back', () => {

@@ -166,6 +166,7 @@ test('what to buy: what today’s quantities cost and refused, the cheapest that
 test.each([
   ['denialReport(from: "2026-03-01T00:00:00Z", until: "2027-03-03T00:00:00Z") { from }', '366 days'],
   ['denialReport(from: "2026-03-01T00:00:00Z", until: "2026-03-01T00:00:00Z") { from }', 'after it begins'],
+  ['rightSizing(months: 0) { present { cost } }', '1 to 24'],
   ['rightSizing(months: 25) { present { cost } }', '1 to 24'],
   ['rightSizing(proposal: [{ licence: "UC_USER", concurrent: 1 }]) { present { cost } }', 'UC_USER'],
   ['rightSizing(proposal: [{ licence: "SUPERVISOR", concurrent: -1 }]) { present { cost } }', '0 to 1000000'],
