@@ -76,6 +76,17 @@ describe('a cost is', () => {
     expect(costOf('{ organisation(externalId: "x") { licenceMapping { id } } }')).toBe(1 + 10 + 30);
   });
 
+  it('of as many buckets as a usage history is asked for, whole ones at both ends', () => {
+    const history = (until: string) =>
+      `query ($from: DateTime!, $bucket: UsageBucketSize! = DAY) { organisation(externalId: "x") {
+        usageHistory(licence: "X", from: $from, until: "${until}", bucket: $bucket) { denials } } }`;
+    const from = '2026-01-01T12:00:00Z';
+    expect(costOf(history('2026-01-11T12:00:00Z'), { from })).toBe(1 + 10 + 11);
+    expect(costOf(history('2026-01-11T12:00:00Z'), { from, bucket: 'HOUR' })).toBe(1 + 10 + 241);
+    expect(costOf(history('2996-01-11T12:00:00Z'), { from })).toBe(1 + 10 + 2000);
+    expect(costOf(history('2026-01-11T12:00:00Z'), { from: 'some day' })).toBe(1 + 10 + 2000);
+  });
+
   it('as long as the list of ids that is given', () => {
     expect(costOf('{ nodes(ids: ["a", "b", "c"]) { id } }')).toBe(1 + 3);
     expect(costOf('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: ['a', 'b'] })).toBe(1 + 2);
