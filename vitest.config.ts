@@ -15,5 +15,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // The search of all logs for secrets is part of it.
+    teardownTimeout: 60_000,
   },
 });

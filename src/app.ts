@@ -263,11 +263,16 @@ export function createApp({
     (signal) => keepHistoryMonths(services, historyMonths, signal),
     log,
   );
-  const stopWriting = every(denialMilliseconds, denials.flush, log);
+  const stopWriting = every(denialMilliseconds, () => denials.flush('DUE'), log);
   let draining = false;
   const migrated = sharedFor(readyMilliseconds, () => isMigrated(db));
 
+  /** How many answers each socket waits for. */
+  const open = new WeakMap<Socket, number>();
   const listener: RequestListener = (request, response) => {
+    const { socket } = request;
+    open.set(socket, (open.get(socket) ?? 0) + 1);
+    response.once('close', () => open.set(socket, (open.get(socket) ?? 1) - 1));
     const requestId = requestIdOf(request);
     const pathname = pathOf(request);
     if (pathname === '/healthz') {
@@ -455,8 +460,10 @@ export function createApp({
       requestTimeout: bodyLimits.milliseconds,
       headersTimeout: Math.min(headMilliseconds, bodyLimits.milliseconds),
       connectionsCheckingInterval: bodyLimits.milliseconds / 15,
-      // An offer of another protocol, such as h2c, may be left alone, and the request is answered.
-      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+      // An offer of another protocol, such as h2c, may be left alone, and the request is answered. So is an upgrade behind
+      // answers that are not given yet: Node would forget them, and with them what they count for would never be given back.
+      shouldUpgradeCallback: ({ headers, socket }) =>
+        headers.upgrade?.toLowerCase() === 'websocket' && (open.get(socket) ?? 0) === 0,
     },
     listener,
   );
@@ -495,7 +502,7 @@ export function createApp({
         stopWriting(),
         webSockets.close(),
       ]);
-      await denials.flush();
+      await denials.flush('ALL');
       live.close();
       rates.close();
     },

@@ -21,7 +21,7 @@ export interface Denials {
   /** Returns at once. */
   readonly record: (attempt: Attempt) => void;
   /** Writes what is to be written by now; what could not be is kept for the next time. What is not written yet is lost in a crash. */
-  readonly flush: () => Promise<void>;
+  readonly flush: (which: 'DUE' | 'ALL') => Promise<void>;
 }
 
 /** An organisation that somebody holds for longer has its turn the next time. */
@@ -31,9 +31,9 @@ export function createDenials({ db, clock, log }: Pick<Services, 'db' | 'clock' 
   const counter = createAttemptCounter();
   return {
     record: (attempt) => counter.count(attempt, clock.now()),
-    flush: async () => {
+    flush: async (which) => {
       const now = clock.now();
-      const due = Map.groupBy(counter.due(now), ({ organisationId }) => organisationId);
+      const due = Map.groupBy(counter.due(now, which), ({ organisationId }) => organisationId);
       for (const [organisationId, attempts] of due) {
         try {
           await writeAttempts(db, organisationId, attempts);

@@ -335,8 +335,8 @@ interface Counted {
  */
 export function createAttemptCounter(limits: AttemptLimits = attemptLimits): {
   readonly count: (attempt: Attempt, at: Instant) => void;
-  /** What is to be written now. */
-  readonly due: (now: Instant) => readonly Attempts[];
+  /** What is to be written now; ALL: also what would be counted on, where there is no later. */
+  readonly due: (now: Instant, which?: 'DUE' | 'ALL') => readonly Attempts[];
   /** These were written. */
   readonly written: (attempts: readonly Attempts[], now: Instant) => void;
 } {
@@ -372,10 +372,11 @@ export function createAttemptCounter(limits: AttemptLimits = attemptLimits): {
         counted.last = { ...told, at, attempts: counted.last.attempts + 1 };
       }
     },
-    due: (now) => {
+    due: (now, which = 'DUE') => {
       const due: Attempts[] = [];
       for (const [key, { last, writtenAt, rooms }] of known) {
-        if (writtenAt !== null && plusSeconds(writtenAt, limits.quietSeconds) > now) continue;
+        const isQuiet = writtenAt !== null && plusSeconds(writtenAt, limits.quietSeconds) > now;
+        if (isQuiet && (which === 'DUE' || last.attempts === 0)) continue;
         if (last.attempts > 0) {
           due.push(last);
           continue;

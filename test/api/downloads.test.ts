@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { defaultLimits } from '../../src/graphql/transports/limits.ts';
 import { decodeId } from '../../src/kernel/ids.ts';
@@ -71,6 +72,21 @@ test('a download counts as a connection of its key, and is broken off when its c
   await vi.waitFor(() => expect(end.destroyed).toBe(true), { timeout: 5_000, interval: 20 });
   expect(await refusalOf(strict, strict.key)).toBeNull();
   client.destroy();
+});
+
+test('what waits behind it on its connection is given back with it, also where an upgrade comes last', async () => {
+  const { client } = await begin(strict, strict.key);
+  const head = `host: localhost\r\nauthorization: Bearer ${strict.key}\r\n`;
+  client.write(`GET ${pathOf()} HTTP/1.1\r\n${head}\r\n`);
+  client.write(
+    `GET /graphql HTTP/1.1\r\n${head}connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-protocol: graphql-transport-ws\r\n\r\n`,
+  );
+  await sleep(100);
+  client.destroy();
+  await vi.waitFor(async () => expect(await refusalOf(strict, strict.key)).toBeNull(), {
+    timeout: 5_000,
+    interval: 50,
+  });
 });
 
 test('one whose client takes it slowly goes on', async () => {
