@@ -46,8 +46,12 @@ const maxMonths = 24;
  * Writes the statements of the organisation's months that are over: each once, numbered in their order. All that was due
  * before a month's `until` took effect in the transaction that ended the month.
  */
-export async function closeStatements(services: Services, organisationId: OrganisationId): Promise<void> {
-  for (let isMore = true; isMore;) {
+export async function closeStatements(
+  services: Services,
+  organisationId: OrganisationId,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let isMore = true; isMore && signal?.aborted !== true;) {
     // What is over does not change, and a month's history takes a while to read: nobody who logs on waits for that.
     const drafts = await draftDue(services, organisationId);
     const closed = await inLedger(services, 'closeStatements', organisationId, async ({ trx, ledger }) => {
@@ -93,7 +97,7 @@ const pageSize = 100;
 
 /**
  * Writes every statement that is due. An organisation of which that fails does not keep the others waiting.
- * @param signal stops it after the organisation under way
+ * @param signal stops it after the months under way: a test clock may have passed centuries
  */
 export async function closeDueStatements(services: Services, signal?: AbortSignal): Promise<void> {
   for (let after: OrganisationId | null = null; ;) {
@@ -101,7 +105,7 @@ export async function closeDueStatements(services: Services, signal?: AbortSigna
     for (const organisationId of due) {
       if (signal?.aborted === true) return;
       try {
-        await closeStatements(services, organisationId);
+        await closeStatements(services, organisationId, signal);
       } catch (error) {
         services.log.error({ err: error, organisationId }, 'could not write a statement; trying again');
       }
