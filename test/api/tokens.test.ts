@@ -79,7 +79,8 @@ describe('a good token', () => {
     const stop = server.onStatement((text) => statements.push(text));
     for (let index = 0; index < 20; index += 1) await ask(token, '{ __typename }');
     stop();
-    expect(statements.filter((text) => text.includes('external_id'))).toEqual([]);
+    // What the server does by itself reads organisations too, but not by their external ids.
+    expect(statements.filter((text) => /where.*external_id/s.test(text))).toEqual([]);
   });
 
   test('lasts until it expires; then its connections are closed, at its instant', async () => {
