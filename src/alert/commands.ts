@@ -8,7 +8,7 @@ import {
 } from '../kernel/ids.ts';
 import { type InvalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { inLedger, inStep } from '../ledger/commands.ts';
-import { findLicences } from '../ledger/desk.ts';
+import { findLicence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import { changePool } from '../usage/domain.ts';
 import { decideThresholds, type ThresholdChange, type Thresholds, usualThresholds } from './domain.ts';
@@ -31,10 +31,8 @@ export async function setAlertThresholds(
   { organisationId, licence: code, change }: SetAlertThresholds,
 ): Promise<ThresholdsOfLicence | InvalidInput | NotFound> {
   return inLedger(services, 'setAlertThresholds', organisationId, async ({ ledger, note }) => {
-    const licences = findLicences(ledger.catalogue, [code]);
-    if (isRefusal(licences)) return licences;
-    const [licence] = licences;
-    if (licence === undefined) return notFound('licence');
+    const licence = findLicence(ledger.catalogue, code);
+    if (isRefusal(licence)) return licence;
     const former = ledger.pools.get(licence.code)?.thresholds ?? usualThresholds;
     const thresholds = decideThresholds(former, change);
     if (isRefusal(thresholds)) return thresholds;

@@ -2,7 +2,7 @@ import { differing } from '../audit/domain.ts';
 import { encodeOwnedId, type DepartmentId, newId, type OrganisationId, type UserId } from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { type Desk, inLedger, inStep } from '../ledger/commands.ts';
-import { findLicences } from '../ledger/desk.ts';
+import { findLicence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import { holdsOf } from '../session/domain.ts';
 import { changePool, poolOf } from '../usage/domain.ts';
@@ -142,10 +142,8 @@ export async function setAllotment(
     const { trx, ledger, note } = desk;
     const department = await findDepartment(desk, departmentId);
     if (isRefusal(department)) return department;
-    const licences = findLicences(ledger.catalogue, [code]);
-    if (isRefusal(licences)) return licences;
-    const [licence] = licences;
-    if (licence === undefined) return notFound('licence');
+    const licence = findLicence(ledger.catalogue, code);
+    if (isRefusal(licence)) return licence;
     if (licence.seatModel === 'FIXED') {
       return invalidInput('licence', `${licence.name} has fixed seats: each is its user’s own already.`);
     }

@@ -4,12 +4,11 @@ import { inLedger } from '../ledger/commands.ts';
 import {
   countHolders,
   endLoadedSessions,
-  findLicences,
   releaseLostFeature,
   takeBackBaseLicence,
   takeBaseLicences,
 } from '../ledger/desk.ts';
-import { isFeature } from '../licence/domain.ts';
+import { findLicence, isFeature } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import { consumes } from '../user/domain.ts';
 import {
@@ -37,16 +36,15 @@ export async function assignLicence(
 ): Promise<Assignment | NoBaseLicenceAvailable | AlreadyAssigned | UserDeleted | NotFound> {
   return inLedger(services, 'assignLicence', organisationId, async (desk) => {
     const { trx, ledger } = desk;
-    const licences = findLicences(ledger.catalogue, [code]);
-    if (isRefusal(licences)) return licences;
-    const [licence] = licences;
+    const licence = findLicence(ledger.catalogue, code);
+    if (isRefusal(licence)) return licence;
     await desk.loadHolders([userId]);
     const user = ledger.holders.get(userId);
-    if (user === undefined || licence === undefined) return notFound('user');
+    if (user === undefined) return notFound('user');
     if (user.status === 'DELETED') return userDeleted();
     if (user.assigned.has(licence.code)) return alreadyAssigned(licence);
 
-    const bases = consumes(user.status) ? await takeBaseLicences(desk, userId, licences) : [];
+    const bases = consumes(user.status) ? await takeBaseLicences(desk, userId, [licence]) : [];
     if (isRefusal(bases)) return bases;
     await saveBaseLicences(trx, organisationId, bases);
     const assignment: Assignment = {
@@ -75,11 +73,10 @@ export async function unassignLicence(
 ): Promise<{ readonly userId: UserId } | NotAssigned | NotFound> {
   return inLedger(services, 'unassignLicence', organisationId, async (desk) => {
     const { trx, ledger } = desk;
-    const licences = findLicences(ledger.catalogue, [code]);
-    if (isRefusal(licences)) return licences;
-    const [licence] = licences;
+    const licence = findLicence(ledger.catalogue, code);
+    if (isRefusal(licence)) return licence;
     await desk.loadHolders([userId]);
-    if (!ledger.holders.has(userId) || licence === undefined) return notFound('user');
+    if (!ledger.holders.has(userId)) return notFound('user');
     const assignments = await listAssignments(trx, organisationId, [userId]);
     const assignment = assignments.find((other) => other.licence === licence.code);
     if (assignment === undefined) return notAssigned(licence);

@@ -1,7 +1,7 @@
 import { encodeMappingId, type LicenceCode, type OrganisationId } from '../kernel/ids.ts';
-import { type InvalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
+import { type InvalidInput, isRefusal, type NotFound } from '../kernel/refusal.ts';
 import { inLedger, inStep } from '../ledger/commands.ts';
-import { findLicences } from '../ledger/desk.ts';
+import { findLicence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import { sumOpenPurchases } from '../purchase/store.ts';
 import { changePool } from '../usage/domain.ts';
@@ -31,10 +31,8 @@ export async function setContingencyCap(
   { organisationId, licence: code, cap, period }: SetContingencyCap,
 ): Promise<CapsOfLicence | InvalidInput | NotFound> {
   return inLedger(services, 'setContingencyCap', organisationId, async ({ trx, ledger, note }) => {
-    const licences = findLicences(ledger.catalogue, [code]);
-    if (isRefusal(licences)) return licences;
-    const [licence] = licences;
-    if (licence === undefined) return notFound('licence');
+    const licence = findLicence(ledger.catalogue, code);
+    if (isRefusal(licence)) return licence;
     const running = ledger.organisation.period.month;
     const decided = decideMonth(period, running);
     if (isRefusal(decided)) return decided;

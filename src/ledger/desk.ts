@@ -14,8 +14,7 @@ import {
   saveBaseLicences,
 } from '../assignment/store.ts';
 import { type LicenceCode, newId, type UserId } from '../kernel/ids.ts';
-import { type NotFound, notFound } from '../kernel/refusal.ts';
-import { type Catalogue, hasBaseLicences, inCatalogueOrder, type Licence } from '../licence/domain.ts';
+import { hasBaseLicences, type Licence } from '../licence/domain.ts';
 import { listOpenPurchases } from '../purchase/store.ts';
 import {
   type Decided,
@@ -26,14 +25,6 @@ import {
 } from '../session/domain.ts';
 import { changePool, emptyPool, poolOf } from '../usage/domain.ts';
 import { type Desk, inStep, type Ledger } from './commands.ts';
-
-/** The licences that a client named, in catalogue order; the first that the catalogue lacks is NOT_FOUND. */
-export function findLicences(catalogue: Catalogue, codes: readonly string[]): Licence[] | NotFound {
-  const unknown = codes.find((code) => !catalogue.has(code as LicenceCode));
-  return unknown === undefined
-    ? inCatalogueOrder(catalogue, codes as readonly LicenceCode[])
-    : notFound(`licence as “${unknown}” in the catalogue`);
-}
 
 /**
  * Takes a base licence or fixed seat for a user of each licence that has them: all or none. The first that is

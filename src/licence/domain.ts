@@ -1,4 +1,5 @@
 import type { LicenceCode } from '../kernel/ids.ts';
+import { isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 
 export type LicenceCategory = 'USER' | 'FEATURE' | 'PRODUCT';
 export type SeatModel = 'CONCURRENT' | 'FIXED';
@@ -37,4 +38,15 @@ export function isFeature(licence: Licence): boolean {
 export function inCatalogueOrder(catalogue: Catalogue, codes: Iterable<LicenceCode>): Licence[] {
   const wanted = new Set(codes);
   return [...catalogue.values()].filter((licence) => wanted.has(licence.code));
+}
+
+/** The licence that a client named, or NOT_FOUND. */
+export function findLicence(catalogue: Catalogue, code: string): Licence | NotFound {
+  return catalogue.get(code as LicenceCode) ?? notFound(`licence as “${code}” in the catalogue`);
+}
+
+/** The licences that a client named, in catalogue order; the first that the catalogue lacks is NOT_FOUND. */
+export function findLicences(catalogue: Catalogue, codes: readonly string[]): Licence[] | NotFound {
+  const found = codes.map((code) => findLicence(catalogue, code));
+  return found.find(isRefusal) ?? inCatalogueOrder(catalogue, codes as readonly LicenceCode[]);
 }

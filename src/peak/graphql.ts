@@ -9,7 +9,8 @@ import { readOrganisationId } from '../graphql/node.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import { contains, type Period } from '../kernel/interval.ts';
-import { isRefusal, notFound } from '../kernel/refusal.ts';
+import { isRefusal } from '../kernel/refusal.ts';
+import { findLicence } from '../licence/domain.ts';
 import { nowOf, type Organisation } from '../organisation/domain.ts';
 import { findBillingPeriod } from '../organisation/store.ts';
 import { listPurchasesTurning } from '../purchase/store.ts';
@@ -291,8 +292,8 @@ builder.objectField('Organisation', 'peakUsage', (t) =>
     },
     resolve: async (organisation, { licence: code, period: at }, { services }) => {
       const { id } = organisation;
-      const licence = (await services.catalogue(code as LicenceCode)).get(code as LicenceCode);
-      if (licence === undefined) throw codedError(notFound(`licence as “${code}” in the catalogue`));
+      const licence = findLicence(await services.catalogue(code as LicenceCode), code);
+      if (isRefusal(licence)) throw codedError(licence);
       if (!licence.contingencyAllowed) return null;
       const now = nowOf(organisation, services.clock.now());
       const period = await periodAt(organisation, at ?? now, (instant) =>

@@ -5,8 +5,7 @@ import type { Instant } from '../kernel/clock.ts';
 import { encodeOrganisationId, type LicenceCode, nowhere, type OrganisationId } from '../kernel/ids.ts';
 import { type InvalidInput, isRefusal, type NotFound } from '../kernel/refusal.ts';
 import { inLedger } from '../ledger/commands.ts';
-import { findLicences } from '../ledger/desk.ts';
-import type { Catalogue } from '../licence/domain.ts';
+import { type Catalogue, findLicence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import {
   type BillingTerms,
@@ -68,11 +67,10 @@ function decide(
   catalogue: Catalogue,
   now: Instant,
 ): PriceEntry | InvalidInput | NotFound {
-  const licences = findLicences(catalogue, code === null ? [] : [code]);
-  if (isRefusal(licences)) return licences;
+  const licence = code === null ? null : findLicence(catalogue, code);
+  if (licence !== null && isRefusal(licence)) return licence;
   const currency = decideCurrency('currency', input.currency);
   if (typeof currency === 'object') return currency;
-  const [licence = null] = licences;
   const entry = { licence: licence?.code ?? null, kind, currency, amount, from: input.from ?? now };
   return decidePrice(entry, licence, now) ?? entry;
 }

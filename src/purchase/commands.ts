@@ -5,7 +5,7 @@ import type { Instant } from '../kernel/clock.ts';
 import { encodeOwnedId, newId, type OrganisationId, type PurchaseId } from '../kernel/ids.ts';
 import { type InvalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { inLedger, inStep } from '../ledger/commands.ts';
-import { findLicences } from '../ledger/desk.ts';
+import { findLicence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import { changePool, poolOf } from '../usage/domain.ts';
 import {
@@ -42,10 +42,8 @@ export async function recordPurchase(
       { scope: 'recordPurchase', key: idempotencyKey, arguments: input },
       services.clock.now(),
       async (): Promise<Purchase | InvalidInput | NotFound> => {
-        const licences = findLicences(ledger.catalogue, [input.licence]);
-        if (isRefusal(licences)) return licences;
-        const [licence] = licences;
-        if (licence === undefined) return notFound('licence');
+        const licence = findLicence(ledger.catalogue, input.licence);
+        if (isRefusal(licence)) return licence;
 
         const recorded = await sumOpenPurchases(trx, organisationId, licence.code, ledger.now);
         const invalid = decideQuantities(licence, input, recorded);

@@ -23,8 +23,8 @@ import { createLanes, Held, type QueueLimits } from '../kernel/lanes.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { type Tenants, tenantsOf } from '../kernel/tenants.ts';
 import { inLedger, inLedgers, type Ledger } from '../ledger/commands.ts';
-import { apply, endLoadedSessions, findLicences } from '../ledger/desk.ts';
-import { type Catalogue, isFeature } from '../licence/domain.ts';
+import { apply, endLoadedSessions } from '../ledger/desk.ts';
+import { type Catalogue, findLicence, findLicences, isFeature } from '../licence/domain.ts';
 import { sessionTopic } from '../live/live.ts';
 import type { Services } from '../live/services.ts';
 import {
@@ -475,10 +475,9 @@ function toRequest(
 
   const { userId, device } = asked.logon;
   if (!ledger.holders.has(userId)) return notFound('user');
-  const licence = findLicences(catalogue, [asked.logon.licence]);
+  const licence = findLicence(catalogue, asked.logon.licence);
   if (isRefusal(licence)) return licence;
-  const [type] = licence;
-  if (type === undefined || isFeature(type)) {
+  if (isFeature(licence)) {
     return invalidInput(
       'licence',
       `${asked.logon.licence} is a feature; log on with a licence type, and ask for features.`,
@@ -486,7 +485,7 @@ function toRequest(
   }
   const features = asked.logon.features === null ? null : findFeatures(catalogue, asked.logon.features);
   if (features !== null && isRefusal(features)) return features;
-  return { kind: 'LOGON', userId, sessionId: newId(), licence: type, device, features, secondFactorShown };
+  return { kind: 'LOGON', userId, sessionId: newId(), licence, device, features, secondFactorShown };
 }
 
 /** Puts in the sessions that are answered as they are now: most are at hand, the others had ended before. */

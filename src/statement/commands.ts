@@ -4,8 +4,7 @@ import type { Instant } from '../kernel/clock.ts';
 import { encodeStatementId, type OrganisationId } from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { inLedger } from '../ledger/commands.ts';
-import { findLicences } from '../ledger/desk.ts';
-import type { Catalogue } from '../licence/domain.ts';
+import { type Catalogue, findLicence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import { type Month, nowOf, type Organisation } from '../organisation/domain.ts';
 import { listOrganisations } from '../organisation/store.ts';
@@ -253,9 +252,8 @@ function readLines(
 ): Corrected[] | InvalidInput | NotFound {
   const read: Corrected[] = [];
   for (const line of lines) {
-    const licences = findLicences(catalogue, line.licence === null ? [] : [line.licence]);
-    if (isRefusal(licences)) return licences;
-    const [licence = null] = licences;
+    const licence = line.licence === null ? null : findLicence(catalogue, line.licence);
+    if (licence !== null && isRefusal(licence)) return licence;
     const invalid = decideKind(line.kind, licence);
     if (invalid !== null) return invalidInput('lines', invalid.message);
     read.push({ ...line, licence: licence?.code ?? null });

@@ -4,7 +4,8 @@ import { codedError } from '../graphql/errors.ts';
 import { text } from '../graphql/input.ts';
 import { earliest, type Instant } from '../kernel/clock.ts';
 import type { LicenceCode } from '../kernel/ids.ts';
-import { invalidInput, notFound } from '../kernel/refusal.ts';
+import { invalidInput, isRefusal } from '../kernel/refusal.ts';
+import { findLicence } from '../licence/domain.ts';
 import { nowOf } from '../organisation/domain.ts';
 import { type Bucket, type BucketSize, countBuckets, edgesOf, maxBuckets, type Seats } from './domain.ts';
 import { listBuckets, listPeriods } from './store.ts';
@@ -90,9 +91,9 @@ builder.objectField('Organisation', 'usageHistory', (t) =>
       }),
     },
     resolve: async (organisation, { licence, from, until, bucket }, { services }) => {
-      const code = licence as LicenceCode;
-      const isKnown = (await services.catalogue()).has(code) || (await services.catalogue(code)).has(code);
-      if (!isKnown) throw codedError(notFound(`licence as “${licence}” in the catalogue`));
+      const found = findLicence(await services.catalogue(licence as LicenceCode), licence);
+      if (isRefusal(found)) throw codedError(found);
+      const { code } = found;
       if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
       const { id, timeZone, nextDueAt } = organisation;
       const now = nowOf(organisation, services.clock.now());

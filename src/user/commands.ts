@@ -15,14 +15,8 @@ import { deleteSecurityKeys } from '../security-key/store.ts';
 import { encodeOwnedId, newId, type OrganisationId, type UserId } from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { type Desk, inLedger } from '../ledger/commands.ts';
-import {
-  countHolders,
-  endLoadedSessions,
-  findLicences,
-  takeBackBaseLicence,
-  takeBaseLicences,
-} from '../ledger/desk.ts';
-import { hasBaseLicences, inCatalogueOrder } from '../licence/domain.ts';
+import { countHolders, endLoadedSessions, takeBackBaseLicence, takeBaseLicences } from '../ledger/desk.ts';
+import { findLicences, hasBaseLicences, inCatalogueOrder } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import {
   countActivation,
