@@ -28,13 +28,13 @@ declare module '../graphql/context.ts' {
 
 /** A licence that something refers to. */
 export async function getLicence(context: Context, code: LicenceCode): Promise<Licence> {
-  const licence = (await context.services.catalogue(code)).get(code);
+  const licence = (await context.services.catalogue([code])).get(code);
   if (licence === undefined) throw new Error(`Licence ${code} is not in the catalogue`);
   return licence;
 }
 
 registerNode('Licence', async (context, { licence: code }) => {
-  const licence = (await context.services.catalogue(code)).get(code);
+  const licence = (await context.services.catalogue([code])).get(code);
   if (licence === undefined) return null;
   brandWithType(licence, (isFeature(licence) ? 'FeatureLicence' : 'LicenceType') as never);
   return licence;

@@ -13,9 +13,12 @@ const keptMilliseconds = 60_000;
 
 /**
  * Reads the catalogue once a minute at most: only a migration changes it.
- * @returns the catalogue; read anew where it lacks the licence that is looked for
+ * @returns the catalogue; read anew where it lacks a licence that is looked for
  */
-export function createCatalogue(db: Database, clock: Clock): (wanted?: LicenceCode) => Promise<Catalogue> {
+export function createCatalogue(
+  db: Database,
+  clock: Clock,
+): (wanted?: readonly LicenceCode[]) => Promise<Catalogue> {
   let kept: { readonly catalogue: Promise<Catalogue>; readonly until: number } | null = null;
 
   function read(): Promise<Catalogue> {
@@ -28,9 +31,9 @@ export function createCatalogue(db: Database, clock: Clock): (wanted?: LicenceCo
     return catalogue;
   }
 
-  return async (wanted) => {
+  return async (wanted = []) => {
     if (kept === null || clock.now().getTime() >= kept.until) return read();
     const catalogue = await kept.catalogue;
-    return wanted === undefined || catalogue.has(wanted) ? catalogue : read();
+    return wanted.every((code) => catalogue.has(code)) ? catalogue : read();
   };
 }

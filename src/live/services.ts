@@ -13,8 +13,8 @@ export interface Services {
   readonly db: Database;
   readonly clock: Clock;
   readonly live: Live;
-  /** Perhaps a minute old, but with the licence that is wanted, where there is one. */
-  readonly catalogue: (wanted?: LicenceCode) => Promise<Catalogue>;
+  /** Perhaps a minute old, but with the licences that are wanted, where there are such. */
+  readonly catalogue: (wanted?: readonly LicenceCode[]) => Promise<Catalogue>;
   readonly lines: Lines<OrganisationId>;
   readonly log: Log;
   /** On whose behalf; null: of nobody's, by itself. */

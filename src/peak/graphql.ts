@@ -292,7 +292,7 @@ builder.objectField('Organisation', 'peakUsage', (t) =>
     },
     resolve: async (organisation, { licence: code, period: at }, { services }) => {
       const { id } = organisation;
-      const licence = findLicence(await services.catalogue(code as LicenceCode), code);
+      const licence = findLicence(await services.catalogue([code as LicenceCode]), code);
       if (isRefusal(licence)) throw codedError(licence);
       if (!licence.contingencyAllowed) return null;
       const now = nowOf(organisation, services.clock.now());

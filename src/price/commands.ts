@@ -49,7 +49,7 @@ async function setBookPrice(
   { db, by, clock, catalogue }: Services,
   input: Omit<SetPrice, 'organisationId'>,
 ): Promise<PriceEntry | InvalidInput | NotFound> {
-  const licences = await catalogue(input.licence === null ? undefined : (input.licence as LicenceCode));
+  const licences = await catalogue(input.licence === null ? [] : [input.licence as LicenceCode]);
   return inTransaction(db, 'setPrice', async (trx) => {
     // Before the clock is read: entries are written in the order in which they come to hold.
     await lockNowhere(trx);

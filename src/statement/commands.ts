@@ -170,10 +170,8 @@ async function draft(
   catalogue: Services['catalogue'],
 ): Promise<StatementWithLines> {
   const { month, from, until } = period;
-  let licences = await catalogue();
   // One that was bought through another server may be newer than what this one knows: its line must not be missing.
-  const missing = kept.find(({ licence }) => !licences.has(licence));
-  if (missing !== undefined) licences = await catalogue(missing.licence);
+  const licences = await catalogue(kept.map(({ licence }) => licence));
   const [purchases, terms, explained] = await Promise.all([
     listPurchasesIn(
       trx,

@@ -165,15 +165,10 @@ builder.objectType('Tree', {
       type: ['TreeLicence'],
       description: 'Each licence that any of them has a row of, in catalogue order.',
       extensions: costs({ assumedSize: 30 }),
-      resolve: async ({ licences }, _args, { services: { catalogue } }) => {
-        const rows: Row[] = [];
-        for (const row of licences) {
-          const sold = (await catalogue(row.licence)).get(row.licence);
-          if (sold === undefined) throw new Error(`Licence ${row.licence} is not in the catalogue`);
-          rows.push({ ...row, sold });
-        }
-        return rows;
-      },
+      resolve: ({ licences }, _args, context) =>
+        Promise.all(
+          licences.map(async (row) => ({ ...row, sold: await context.getLicence(context, row.licence) })),
+        ),
     }),
   }),
 });

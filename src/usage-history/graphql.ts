@@ -91,7 +91,7 @@ builder.objectField('Organisation', 'usageHistory', (t) =>
       }),
     },
     resolve: async (organisation, { licence, from, until, bucket }, { services }) => {
-      const found = findLicence(await services.catalogue(licence as LicenceCode), licence);
+      const found = findLicence(await services.catalogue([licence as LicenceCode]), licence);
       if (isRefusal(found)) throw codedError(found);
       const { code } = found;
       if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));

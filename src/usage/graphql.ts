@@ -68,9 +68,7 @@ async function readRows(
   since: number | null,
 ): Promise<MappingRow[]> {
   const pools = await listMappedPools(db, ids, since);
-  let licences = await catalogue();
-  const missing = pools.find(({ pool }) => !licences.has(pool.licence));
-  if (missing !== undefined) licences = await catalogue(missing.pool.licence);
+  const licences = await catalogue(pools.map(({ pool }) => pool.licence));
   return pools.map((row) => {
     const licence = licences.get(row.pool.licence);
     if (licence === undefined) throw new Error(`Licence ${row.pool.licence} is not in the catalogue`);
