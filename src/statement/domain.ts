@@ -2,7 +2,7 @@ import { Temporal } from 'temporal-polyfill';
 import { earliest, type Instant, latest } from '../kernel/clock.ts';
 import type { LicenceCode, PurchaseId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
-import { feeOf, type Money, negated, sumOf } from '../kernel/money.ts';
+import { type Currency, feeOf, type Money, negated, sumOf } from '../kernel/money.ts';
 import { type InvalidInput, invalidInput, type Refusal } from '../kernel/refusal.ts';
 import { type Catalogue, inCatalogueOrder } from '../licence/domain.ts';
 import type { BillingPeriod, Month } from '../organisation/domain.ts';
@@ -208,15 +208,21 @@ function charge({ unitPrice, ...rest }: Charged, days: number): StatementLine {
   };
 }
 
+/** What a line adds to its statement: below zero of a CREDIT; null: there was no price. */
+export function moneyOf(
+  { entry, amount }: Pick<StatementLine, 'entry' | 'amount'>,
+  currency: Currency,
+): Money | null {
+  if (amount === null) return null;
+  const money = { amount, currency };
+  return entry === 'CHARGE' ? money : negated(money);
+}
+
 function totalOf(
   lines: readonly StatementLine[],
   { currency }: Pick<BillingTerms, 'currency'>,
 ): Pick<Statement, 'total' | 'complete'> {
-  const amounts = lines.flatMap(({ entry, amount }) => {
-    if (amount === null) return [];
-    const money = { amount, currency };
-    return [entry === 'CHARGE' ? money : negated(money)];
-  });
+  const amounts = lines.flatMap((line) => moneyOf(line, currency) ?? []);
   return { total: sumOf(currency, amounts).amount, complete: amounts.length === lines.length };
 }
 

@@ -7,12 +7,12 @@ import type { Context } from '../graphql/context.ts';
 import { beginDownload, type Refused } from '../graphql/download.ts';
 import { readReference } from '../graphql/node.ts';
 import { encodeStatementId } from '../kernel/ids.ts';
-import { decimalOf, negated } from '../kernel/money.ts';
+import { decimalOf } from '../kernel/money.ts';
 import { isRefusal, notFound } from '../kernel/refusal.ts';
 import type { Catalogue } from '../licence/domain.ts';
 import type { Organisation } from '../organisation/domain.ts';
 import { readStatement } from './commands.ts';
-import type { StatementLine, StatementWithLines } from './domain.ts';
+import { moneyOf, type StatementLine, type StatementWithLines } from './domain.ts';
 
 const place = 'BillingStatement';
 
@@ -148,7 +148,7 @@ function pageOf(
   const title =
     number === null ? 'Estimate' : correction === 0 ? `Statement ${number}` : `Correction ${number}`;
   const rows = statement.lines.map((line) => {
-    const { licence, kind, quantity, seatDays, unitPrice, amount, maxUsed, maxUsedAt, entry } = line;
+    const { licence, kind, quantity, seatDays, unitPrice, maxUsed, maxUsedAt, entry } = line;
     const name = licence === null ? 'Organisation' : (catalogue.get(licence)?.name ?? licence);
     const notes = [
       ...(entry === 'CREDIT' ? ['Credit of what was charged'] : []),
@@ -160,12 +160,11 @@ function pageOf(
       ),
     ];
     const counted = seatDays === null ? `${quantity}` : `${quantity} (${seatDays} seat-days of ${days})`;
-    const signed =
-      amount === null ? null : entry === 'CHARGE' ? amount : negated({ amount, currency }).amount;
+    const signed = moneyOf(line, currency);
     return `<tr><td>${escape(name)}${notes.map((note) => `<br><small>${escape(note)}</small>`).join('')}</td><td>${kindNames[kind]}</td>${[
       counted,
       unitPrice === null ? 'no price' : money(unitPrice),
-      signed === null ? '–' : money(signed),
+      signed === null ? '–' : money(signed.amount),
     ]
       .map((cell) => `<td class="number">${escape(cell)}</td>`)
       .join('')}</tr>`;

@@ -7,19 +7,19 @@ import { createLoader } from '../graphql/loader.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { readReference, registerNode } from '../graphql/node.ts';
 import { encodeOwnedId, encodeStatementId, type OrganisationId } from '../kernel/ids.ts';
-import type { Money } from '../kernel/money.ts';
 import { isRefusal } from '../kernel/refusal.ts';
 import { contains } from '../kernel/interval.ts';
 import { findBillingPeriod } from '../organisation/store.ts';
 import { decideSeller } from '../price/domain.ts';
 import { closeDueOf, correctStatement, readStatement } from './commands.ts';
-import type {
-  CountedPurchase,
-  Entry,
-  Statement,
-  StatementLine,
-  StatementNotClosed,
-  StatementWithLines,
+import {
+  type CountedPurchase,
+  type Entry,
+  moneyOf,
+  type Statement,
+  type StatementLine,
+  type StatementNotClosed,
+  type StatementWithLines,
 } from './domain.ts';
 import { countStatements, listCorrections, listLines, pageStatements } from './store.ts';
 
@@ -98,9 +98,6 @@ builder.enumType('StatementEntry', {
   },
 });
 
-const moneyOf = (amount: number | null, { currency }: Pick<Statement, 'currency'>): Money | null =>
-  amount === null ? null : { amount, currency };
-
 builder.objectType('CountedPurchase', {
   description: 'A purchase that a line counts, as it was when the line was written.',
   fields: (t) => ({
@@ -156,14 +153,14 @@ builder.objectType('StatementLine', {
       type: 'Money',
       nullable: true,
       description: 'Of one, a month; null: there was no price.',
-      resolve: ({ unitPrice, statement }) => moneyOf(unitPrice, statement),
+      resolve: ({ unitPrice, statement: { currency } }) =>
+        unitPrice === null ? null : { amount: unitPrice, currency },
     }),
     amount: t.field({
       type: 'Money',
       nullable: true,
       description: 'What it comes to; below zero of a CREDIT. Null: there was no price.',
-      resolve: ({ amount, entry, statement }) =>
-        moneyOf(amount === null || amount === 0 || entry === 'CHARGE' ? amount : -amount, statement),
+      resolve: (line) => moneyOf(line, line.statement.currency),
     }),
     maxUsed: t.exposeInt('maxUsed', {
       nullable: true,
