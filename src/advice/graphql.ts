@@ -1,5 +1,5 @@
 import type { DemandLevel, MonthlyDemand } from '../demand/domain.ts';
-import { getDemand, listClosedPeriods } from '../demand/store.ts';
+import { getDemand } from '../demand/store.ts';
 import { builder } from '../graphql/builder.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
@@ -7,6 +7,7 @@ import { codes, text } from '../graphql/input.ts';
 import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import type { Licence } from '../licence/domain.ts';
 import { nowOf } from '../organisation/domain.ts';
+import { listClosedBillingPeriods } from '../organisation/store.ts';
 import { emptyPool } from '../usage/domain.ts';
 import { listPools } from '../usage/store.ts';
 import {
@@ -233,7 +234,7 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       const [catalogue, pools, periods] = await Promise.all([
         services.catalogue(),
         listPools(db, [organisation.id]),
-        listClosedPeriods(db, organisation.id, nowOf(organisation, services.clock.now()), count),
+        listClosedBillingPeriods(db, organisation.id, nowOf(organisation, services.clock.now()), count),
       ]);
       const shared = new Map([...catalogue].filter(([, { seatModel }]) => seatModel === 'CONCURRENT'));
       const proposed = proposal ?? [];

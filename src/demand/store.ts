@@ -129,26 +129,6 @@ async function readStretch(
   return rows[0] as Stretch;
 }
 
-/**
- * The billing periods of an organisation that are over, the last first.
- * @param count at most so many
- */
-export async function listClosedPeriods(
-  db: Database,
-  organisationId: OrganisationId,
-  now: Instant,
-  count: number,
-): Promise<Period[]> {
-  return db
-    .selectFrom('billingPeriod')
-    .select(['from', 'until'])
-    .where('organisationId', '=', organisationId)
-    .where('until', '<=', now)
-    .orderBy('month', 'desc')
-    .limit(count)
-    .execute();
-}
-
 interface Month {
   readonly users: readonly UserId[];
   readonly opening: number;

@@ -6,6 +6,7 @@ import type { Organisation as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
+import type { Period } from '../kernel/interval.ts';
 import type { BillingPeriod, Organisation } from './domain.ts';
 
 const columns = [
@@ -38,13 +39,14 @@ function toRow({ period, ...rest }: Organisation) {
   return { ...rest, periodMonth: period.month, periodFrom: period.from, periodUntil: period.until };
 }
 
-const lockRows = (skipLocked: boolean) =>
+const rowsById = (lock: string) =>
   forRows<Read>(`
     select organisation.* from $given cross join lateral (
       select ${columns.map(columnOf).join(', ')} from organisation where id = given.id offset 0
-      for no key update${skipLocked ? ' skip locked' : ''}) organisation`)({ id: 'uuid' });
-const lockOrWait = lockRows(false);
-const lockIfFree = lockRows(true);
+      ${lock}) organisation`)({ id: 'uuid' });
+const selectRows = rowsById('');
+const lockOrWait = rowsById('for no key update');
+const lockIfFree = rowsById('for no key update skip locked');
 
 /**
  * One organisation, one line: whatever changes an organisation's counters holds this lock first, in the order of ids
@@ -60,14 +62,6 @@ export async function lockOrganisations(
   const rows = await (skipLocked ? lockIfFree : lockOrWait)(trx, inOrder);
   return rows.map(toOrganisation);
 }
-
-const selectRows = forRows<Read>(`
-  select organisation.* from $given cross join lateral (
-    select ${columns.map(columnOf).join(', ')} from organisation where id = given.id offset 0) organisation`)(
-  {
-    id: 'uuid',
-  },
-);
 
 export async function listOrganisations(
   db: Database,
@@ -266,6 +260,42 @@ export async function findBillingPeriod(
     .where('until', '>', at)
     .executeTakeFirst();
   return row ?? null;
+}
+
+/** The billing periods that a period touches, in order. */
+export async function listBillingPeriods(
+  db: Database,
+  organisationId: OrganisationId,
+  { from, until }: Period,
+): Promise<Period[]> {
+  return db
+    .selectFrom('billingPeriod')
+    .select(['from', 'until'])
+    .where('organisationId', '=', organisationId)
+    .where('until', '>', from)
+    .where('from', '<', until)
+    .orderBy('month')
+    .execute();
+}
+
+/**
+ * The billing periods of an organisation that are over, the last first.
+ * @param count at most so many
+ */
+export async function listClosedBillingPeriods(
+  db: Database,
+  organisationId: OrganisationId,
+  now: Instant,
+  count: number,
+): Promise<Period[]> {
+  return db
+    .selectFrom('billingPeriod')
+    .select(['from', 'until'])
+    .where('organisationId', '=', organisationId)
+    .where('until', '<=', now)
+    .orderBy('month', 'desc')
+    .limit(count)
+    .execute();
 }
 
 /** The organisations of real time in which something is due; the longest overdue first. */

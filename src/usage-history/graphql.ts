@@ -7,8 +7,9 @@ import type { LicenceCode } from '../kernel/ids.ts';
 import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import { findLicence } from '../licence/domain.ts';
 import { nowOf } from '../organisation/domain.ts';
+import { listBillingPeriods } from '../organisation/store.ts';
 import { type Bucket, type BucketSize, countBuckets, edgesOf, maxBuckets, type Seats } from './domain.ts';
-import { listBuckets, listPeriods } from './store.ts';
+import { listBuckets } from './store.ts';
 
 /** The seats of one pool over a bucket. */
 interface PoolUsage extends Seats {
@@ -102,7 +103,7 @@ builder.objectField('Organisation', 'usageHistory', (t) =>
       if (from >= known) return [];
       if (countBuckets(bucket, from, known) > maxBuckets) throw codedError(tooMany());
       const asked = { from, until: known };
-      const periods = bucket === 'MONTH' ? await listPeriods(services.db, id, asked) : [];
+      const periods = bucket === 'MONTH' ? await listBillingPeriods(services.db, id, asked) : [];
       const edges = endingBy(earliest(now, nextDueAt) ?? now, edgesOf(bucket, asked, timeZone, periods));
       if (edges.length > maxBuckets + 1) throw codedError(tooMany());
       return listBuckets(services.db, id, code, edges);

@@ -472,22 +472,6 @@ async function countDenials(
   return new Map(rows.map(({ bucket, denials }) => [bucket, denials]));
 }
 
-/** The billing periods that a period touches, in order. */
-export async function listPeriods(
-  db: Database,
-  organisationId: OrganisationId,
-  { from, until }: Period,
-): Promise<Period[]> {
-  return db
-    .selectFrom('billingPeriod')
-    .select(['from', 'until'])
-    .where('organisationId', '=', organisationId)
-    .where('until', '>', from)
-    .where('from', '<', until)
-    .orderBy('month')
-    .execute();
-}
-
 /** Makes the partitions of the history for the year to come. @returns how many were missing */
 export async function makeHistoryMonths(db: Database): Promise<number> {
   const { rows } = await sql<{ made: number }>`select make_history_months() as made`.execute(db);
