@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
@@ -47,6 +47,12 @@ const holdsImplied = (organisationId: OrganisationId) => sql`
   join session_feature f on f.organisation_id = s.organisation_id and f.session_id = s.id
   where s.organisation_id = ${organisationId} and s.ended_at is null and f.admitted_as is not null`;
 
+/** Of the allotment `a`, how many holds its department's members have. @param holds user_id and licence of each */
+const heldByMembers = (holds: RawBuilder<unknown>) => sql`
+  select count(*) from ${holds} held join department_member m
+    on m.organisation_id = a.organisation_id and m.user_id = held.user_id
+  where held.licence = a.licence and m.department_id = a.department_id`;
+
 /** @returns null where there is no such organisation */
 export async function readOrganisationFigures(
   trx: Transaction,
@@ -76,10 +82,8 @@ export async function readOrganisationFigures(
         (select min(period_until) from base_licence where organisation_id = o.id and holder_id is null)) as really_due_at,
       (select count(*) from (table implied except table held) missing) as missing_holds,
       (select count(*) from (table held except table implied) stray) as stray_holds,
-      (select count(*) from allotment a where a.organisation_id = o.id and a.in_use <> (
-        select count(*) from implied join department_member m
-          on m.organisation_id = a.organisation_id and m.user_id = implied.user_id
-        where implied.licence = a.licence and m.department_id = a.department_id)) as wrong_allotments
+      (select count(*) from allotment a where a.organisation_id = o.id
+        and a.in_use <> (${heldByMembers(sql`implied`)})) as wrong_allotments
     from organisation o where o.id = ${organisationId}`.execute(trx);
   const [row] = rows;
   if (row === undefined) return null;
@@ -506,10 +510,7 @@ export async function mend(
     group by 2, 3, 4
     on conflict do nothing`.execute(trx);
   await sql`
-    update allotment a set in_use = (
-      select count(*) from (${holdsImplied(organisationId)}) implied join department_member m
-        on m.organisation_id = a.organisation_id and m.user_id = implied.user_id
-      where implied.licence = a.licence and m.department_id = a.department_id)
+    update allotment a set in_use = (${heldByMembers(sql`(${holdsImplied(organisationId)})`)})
     where a.organisation_id = ${organisationId}`.execute(trx);
   const { rows } = await sql<{ revision: number }>`
     update organisation o set
