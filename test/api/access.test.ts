@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guard } from '../../src/graphql/access.ts';
 import { access, type Grant } from '../../src/kernel/access.ts';
 import { type Actor, type Role, type Scope, scopes } from '../../src/kernel/actor.ts';
-import { decodeId, encodeOwnedId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
+import { decodeId, encodeOwnedId, type UserId } from '../../src/kernel/ids.ts';
 import { schema } from '../../src/schema.ts';
-import { buy, createOrganisation, createUser, logon } from '../setup/given.ts';
+import { buy, createOrganisation, createUser, logon, organisationOf } from '../setup/given.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
 import { bareSocket, subscribeTo } from '../setup/socket.ts';
 
@@ -134,12 +134,6 @@ function forged(id: string): string {
   const [prefix, packed = ''] = id.split(/_(.*)/);
   const other = packed.startsWith('A') ? 'B' : 'A';
   return `${prefix}_${other}${packed.slice(1)}`;
-}
-
-function organisationOf(id: string): OrganisationId {
-  const reference = decodeId(id);
-  if (reference === null || reference.type === 'Licence') throw new Error(`${id} is of no organisation`);
-  return reference.organisationId;
 }
 
 function userOf(id: string): UserId {

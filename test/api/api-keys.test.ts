@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { defaultLimits } from '../../src/graphql/transports/limits.ts';
 import type { Actor } from '../../src/kernel/actor.ts';
-import { decodeId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
-import { buy, createOrganisation, createUser, setStatus } from '../setup/given.ts';
+import { decodeId, type UserId } from '../../src/kernel/ids.ts';
+import { buy, createOrganisation, createUser, uuidOf, setStatus } from '../setup/given.ts';
 import { startProxy } from '../setup/proxy.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
 import { bareSocket, protocol, subscribeTo } from '../setup/socket.ts';
@@ -47,17 +47,11 @@ const revoke = (id: string, as: Pick<TestServer, 'query'> = server) =>
     { input: { keyId: id } },
   );
 
-function organisationIdOf(id: string): OrganisationId {
-  const reference = decodeId(id);
-  if (reference?.type !== 'Organisation') throw new Error(`${id} is no organisation`);
-  return reference.organisationId;
-}
-
 function become(role: Actor['role'], given: Partial<Actor> = {}) {
   const reference = decodeId(user);
   return server.as({
     role,
-    organisationId: organisationIdOf(role === 'PARTNER' ? partner : organisation),
+    organisationId: uuidOf(role === 'PARTNER' ? partner : organisation),
     userId: role === 'AGENT' && reference?.type === 'User' ? (reference.id as UserId) : null,
     ...given,
   } as Actor);

@@ -3,8 +3,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { attemptLimits, createAttemptCounter, type Attempt } from '../../src/audit/domain.ts';
 import { access } from '../../src/kernel/access.ts';
 import type { Actor, Role } from '../../src/kernel/actor.ts';
-import { decodeId, nowhere, type OrganisationId } from '../../src/kernel/ids.ts';
-import { advance, assign, buy, createOrganisation, createUser, logon, setStatus } from '../setup/given.ts';
+import { nowhere, type OrganisationId } from '../../src/kernel/ids.ts';
+import {
+  advance,
+  assign,
+  buy,
+  createOrganisation,
+  createUser,
+  logon,
+  organisationOf,
+  setStatus,
+} from '../setup/given.ts';
 import { createAuthenticator } from '../setup/authenticator.ts';
 import { secret } from '../setup/secrets.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
@@ -35,12 +44,6 @@ interface Entry {
 
 const fields =
   'sequence at actor { role credential userId } requestId action outcome subject before after hash';
-
-function organisationOf(id: string): OrganisationId {
-  const reference = decodeId(id);
-  if (reference === null || reference.type === 'Licence') throw new Error(`${id} is of no organisation`);
-  return reference.organisationId;
-}
 
 /** Newest first. */
 async function auditLog(id: string, args = ''): Promise<readonly Entry[]> {

@@ -4,9 +4,8 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { defaultBodyLimits } from '../../src/graphql/transports/bodies.ts';
 import { defaultLimits } from '../../src/graphql/transports/limits.ts';
 import { createRates, defaultRateLimits } from '../../src/graphql/transports/rates.ts';
-import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
 import { open } from '../setup/connection.ts';
-import { createOrganisation } from '../setup/given.ts';
+import { createOrganisation, uuidOf } from '../setup/given.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
 import { bareSocket } from '../setup/socket.ts';
 
@@ -56,23 +55,17 @@ beforeAll(async () => {
   });
   const tenant = async () => {
     const id = await createOrganisation(server);
-    const organisationId = organisationOf(id);
+    const organisationId = uuidOf(id);
     const key = () => server.as({ role: 'ADMINISTRATOR', organisationId, userId: null });
     return { id, keys: [key(), key()] as const };
   };
   flood = await tenant();
   calm = await tenant();
-  const organisationId = organisationOf(calm.id);
+  const organisationId = uuidOf(calm.id);
   greedy = server.as({ role: 'WALLBOARD', organisationId, userId: null, credential: 'greedy' });
   patient = server.as({ role: 'WALLBOARD', organisationId, userId: null, credential: 'patient' });
 });
 afterAll(() => server.stop());
-
-function organisationOf(id: string): OrganisationId {
-  const reference = decodeId(id);
-  if (reference?.type !== 'Organisation') throw new Error(`${id} is no organisation`);
-  return reference.organisationId;
-}
 
 const small = JSON.stringify({ query: '{ __typename }' });
 const headOf = ({ key }: Key, bytes: number) =>

@@ -2,9 +2,8 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { defaultLimits } from '../../src/graphql/transports/limits.ts';
-import { decodeId } from '../../src/kernel/ids.ts';
 import { endOf, open } from '../setup/connection.ts';
-import { createOrganisation } from '../setup/given.ts';
+import { createOrganisation, uuidOf } from '../setup/given.ts';
 import { secret } from '../setup/secrets.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
@@ -22,17 +21,15 @@ beforeAll(async () => {
     limits: { ...defaultLimits, stalledMilliseconds: 500, maxConnectionsPerKey: 1 },
   });
   id = await createOrganisation(server);
-  const reference = decodeId(id);
-  if (reference?.type !== 'Organisation') throw new Error('Not an organisation');
   // 20 MB: more than the system holds for a client that takes nothing.
   await server.pool.query(
     `insert into audit_entry (organisation_id, sequence, version, at, action, outcome, after, previous_hash, hash)
      select organisation_id, sequence + n, 1, at, 'none', 'DONE', jsonb_build_object('of', repeat('x', 100000)), hash, hash
      from audit_head, generate_series(1, 200) n where organisation_id = $1`,
-    [reference.organisationId],
+    [uuidOf(id)],
   );
   await server.pool.query('update audit_head set sequence = sequence + 200 where organisation_id = $1', [
-    reference.organisationId,
+    uuidOf(id),
   ]);
 });
 afterAll(async () => {

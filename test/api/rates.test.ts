@@ -5,9 +5,9 @@ import { createMeasure, defaultDocumentLimits } from '../../src/graphql/limits.t
 import { createRates, defaultRateLimits, type RateLimits } from '../../src/graphql/transports/rates.ts';
 import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { elapsedMilliseconds } from '../../src/kernel/clock.ts';
-import { decodeId, newId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { newId } from '../../src/kernel/ids.ts';
 import { schema } from '../../src/schema.ts';
-import { createOrganisation } from '../setup/given.ts';
+import { createOrganisation, uuidOf } from '../setup/given.ts';
 import { redisBinary, startRedis } from '../setup/redis.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
 import { bareSocket, subscribeTo } from '../setup/socket.ts';
@@ -24,12 +24,6 @@ const wallboard = (credential: string, of = organisationId): Actor => ({
   organisationId: of,
   credential,
 });
-
-function uuidOf(id: string): OrganisationId {
-  const reference = decodeId(id);
-  if (reference?.type !== 'Organisation') throw new Error(`${id} is no organisation`);
-  return reference.organisationId;
-}
 
 /** How many of so many at once are let through. */
 async function admitted(rates: ReturnType<typeof createRates>, actor: Actor, times: number): Promise<number> {

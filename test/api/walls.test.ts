@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Actor } from '../../src/kernel/actor.ts';
-import { decodeId, encodeOwnedId, newId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { decodeId, encodeOwnedId, newId } from '../../src/kernel/ids.ts';
 import { createAuthenticator } from '../setup/authenticator.ts';
-import { buy, createOrganisation, createUser, logon } from '../setup/given.ts';
+import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
 import { secret } from '../setup/secrets.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 import { bareSocket, subscribeTo } from '../setup/socket.ts';
@@ -73,12 +73,6 @@ async function furnish(name: string, parentId?: string) {
     mapping: data.node.licenceMapping[0].id as string,
     statement: data.node.billingStatement.id as string,
   };
-}
-
-function uuidOf(organisation: string): OrganisationId {
-  const reference = decodeId(organisation);
-  if (reference?.type !== 'Organisation') throw new Error(`${organisation} is no organisation's id`);
-  return reference.organisationId;
 }
 
 function as(role: Actor['role'], organisation: string) {

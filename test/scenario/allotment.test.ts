@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, patient } from '../../src/database/database.ts';
 import { surveyOrganisation } from '../../src/verification/commands.ts';
-import { decodeId } from '../../src/kernel/ids.ts';
-import { buy, createOrganisation, createUser, logon, logonInput } from '../setup/given.ts';
+import { buy, createOrganisation, createUser, logon, logonInput, uuidOf } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -53,9 +52,7 @@ async function allotments(id: string): Promise<Record<string, unknown>> {
 }
 
 async function findings(id: string) {
-  const reference = decodeId(id);
-  if (reference?.type !== 'Organisation') throw new Error(`${id} is no organisation`);
-  return (await surveyOrganisation(database.db, reference.organisationId)).findings;
+  return (await surveyOrganisation(database.db, uuidOf(id))).findings;
 }
 
 test('a department’s seats are kept for it, up to its maximum, and every change of them is noted', async () => {

@@ -6,8 +6,8 @@ import { chain, saveLinks } from '../../src/audit/store.ts';
 import { createDatabase, type Database, patient } from '../../src/database/database.ts';
 import { inTransaction } from '../../src/database/transaction.ts';
 import type { Actor } from '../../src/kernel/actor.ts';
-import { decodeId, encodeOrganisationId, nowhere, type OrganisationId } from '../../src/kernel/ids.ts';
-import { createOrganisation, createUser, setStatus } from '../setup/given.ts';
+import { encodeOrganisationId, nowhere, type OrganisationId } from '../../src/kernel/ids.ts';
+import { createOrganisation, createUser, organisationOf, setStatus } from '../setup/given.ts';
 import { verify as verifyDatabase } from '../setup/process.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
@@ -23,12 +23,6 @@ afterAll(async () => {
 });
 
 const verify = (...args: readonly string[]) => verifyDatabase(server.databaseUrl, ...args);
-
-function organisationOf(id: string): OrganisationId {
-  const reference = decodeId(id);
-  if (reference === null || reference.type === 'Licence') throw new Error(`${id} is of no organisation`);
-  return reference.organisationId;
-}
 
 /** What is wrong with a chain, in a person's words. */
 async function flawOf(organisationId: OrganisationId): Promise<string | null> {

@@ -1,8 +1,15 @@
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Actor } from '../../src/kernel/actor.ts';
-import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
-import { advance, buy, createOrganisation, createUser, logon, setStatus } from '../setup/given.ts';
+import {
+  advance,
+  buy,
+  createOrganisation,
+  createUser,
+  logon,
+  organisationOf,
+  setStatus,
+} from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -73,12 +80,6 @@ async function change(name: string, input: Record<string, unknown>, selection = 
 
 const setPrice = (organisationId: string, input: Record<string, unknown>) =>
   change('setPrice', { organisationId, currency: 'GBP', ...input });
-
-function organisationOf(id: string): OrganisationId {
-  const reference = decodeId(id);
-  if (reference === null || reference.type === 'Licence') throw new Error(`${id} is of no organisation`);
-  return reference.organisationId;
-}
 
 const as = (role: Actor['role'], id: string) =>
   server.as({ role, organisationId: organisationOf(id), userId: null } as Actor);

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { verifyChain } from '../../src/audit/commands.ts';
 import { createDatabase, type Database, patient } from '../../src/database/database.ts';
-import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
+import { decodeId } from '../../src/kernel/ids.ts';
 import { surveyOrganisation } from '../../src/verification/commands.ts';
 import { createAuthenticator } from '../setup/authenticator.ts';
-import { buy, createOrganisation, createUser, logon, setStatus } from '../setup/given.ts';
+import { buy, createOrganisation, createUser, logon, organisationOf, setStatus } from '../setup/given.ts';
 import { secret } from '../setup/secrets.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
 
@@ -18,12 +18,6 @@ afterAll(async () => {
   await database.close();
   await server.stop();
 });
-
-function organisationOf(id: string): OrganisationId {
-  const reference = decodeId(id);
-  if (reference === null || reference.type === 'Licence') throw new Error(`${id} is of no organisation`);
-  return reference.organisationId;
-}
 
 const person = {
   username: 'ada.lovelace',

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
-import { advance, buy, createOrganisation, createUser, logon, mapping } from '../setup/given.ts';
+import { advance, buy, createOrganisation, createUser, logon, mapping, uuidOf } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -98,7 +97,7 @@ test('C2: a peak is told with its instants, its levels, who held seats, and whos
 
   const wallboard = server.as({
     role: 'WALLBOARD',
-    organisationId: (decodeId(id) as { organisationId: OrganisationId }).organisationId,
+    organisationId: uuidOf(id),
     userId: null,
   });
   expect(await peakOf(id, undefined, wallboard, 'maxUsed holders { totalCount } causedBy { kind }')).toEqual({

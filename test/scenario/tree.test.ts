@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { decodeId } from '../../src/kernel/ids.ts';
-import { buy, createOrganisation, createUser, logon, mapping } from '../setup/given.ts';
+import { buy, createOrganisation, createUser, logon, mapping, uuidOf } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -19,12 +18,6 @@ const document = `query ($id: ID!) { organisation(id: $id) { tree {
 async function treeOf(id: string, by: Pick<TestServer, 'query'> = server) {
   const { data } = await by.query(document, { id });
   return data.organisation.tree;
-}
-
-function organisationOf(id: string) {
-  const reference = decodeId(id);
-  if (reference?.type !== 'Organisation') throw new Error(`${id} is no organisation`);
-  return reference.organisationId;
 }
 
 /** A customer whose figures none of the others has. */
@@ -89,7 +82,7 @@ test('C1, C2, P2: a tree’s figures are the sums of its organisations’ own ro
   expect(supervisors.contingency).toMatchObject({ maxUsed: 3 });
 
   // A partner sees as much of its own as the operator does, and nothing of another's.
-  const asPartner = server.as({ role: 'PARTNER', organisationId: organisationOf(partner), userId: null });
+  const asPartner = server.as({ role: 'PARTNER', organisationId: uuidOf(partner), userId: null });
   expect(await treeOf(partner, asPartner)).toEqual(tree);
   expect((await asPartner.query(document, { id: far })).data.organisation.tree.organisations).toBe(1);
 });

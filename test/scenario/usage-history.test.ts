@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type Database } from '../../src/database/database.ts';
 import { within } from '../../src/database/wall.ts';
-import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
+import type { OrganisationId } from '../../src/kernel/ids.ts';
 import { rollUpHistory } from '../../src/usage-history/commands.ts';
 import { dropHistoryMonths } from '../../src/usage-history/store.ts';
 import { surveyOrganisation } from '../../src/verification/commands.ts';
-import { advance, buy, createOrganisation, createUser, logon } from '../setup/given.ts';
+import { advance, buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -21,9 +21,7 @@ beforeAll(async () => {
   organisationId = await createOrganisation(server, {
     ...{ testClockAt: '2026-03-28T00:00:00Z', timeZone: 'Europe/London', leaseSeconds: 86_400 },
   });
-  const reference = decodeId(organisationId);
-  if (reference?.type !== 'Organisation') throw new Error('Not an organisation');
-  uuid = reference.organisationId;
+  uuid = uuidOf(organisationId);
   await buy(server, organisationId, 'SUPERVISOR', { base: 5, concurrent: 1, contingency: 1 });
   const users: string[] = [];
   for (const name of ['ada', 'ben', 'cyd']) {

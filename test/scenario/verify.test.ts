@@ -3,10 +3,18 @@ import { seededRandom } from '../../src/cli/simulate/random.ts';
 import { createDatabase, type Database, patient } from '../../src/database/database.ts';
 import { within } from '../../src/database/wall.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
-import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
 import { repairOrganisation, surveyOrganisation } from '../../src/verification/commands.ts';
 import { describe } from '../../src/verification/domain.ts';
-import { advance, buy, createOrganisation, createUser, logon, mapping, setStatus } from '../setup/given.ts';
+import {
+  advance,
+  buy,
+  createOrganisation,
+  createUser,
+  logon,
+  mapping,
+  uuidOf,
+  setStatus,
+} from '../setup/given.ts';
 import { verify as verifyDatabase } from '../setup/process.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
@@ -98,7 +106,7 @@ const damages: readonly (readonly [string, string, RegExp])[] = [
 
 test.each(damages)('%s: after `%s` the drift is shown, and repaired', async (_rule, damage, line) => {
   await server.pool.query(damage);
-  const { organisationId: id } = decodeId(organisationId) as { organisationId: OrganisationId };
+  const id = uuidOf(organisationId);
   await withDatabase(async (db) => {
     const survey = await surveyOrganisation(db, id);
     expect(survey.findings.map(describe).join('\n')).toMatch(line);
@@ -157,7 +165,7 @@ async function givenDrift(externalId: string) {
   const ann = await createUser(server, organisation, 'ann', ['SUPERVISOR']);
   const bob = await createUser(server, organisation, 'bob', ['SUPERVISOR']);
   await logon(server, ann, 'SUPERVISOR');
-  const { organisationId: id } = decodeId(organisation) as { organisationId: OrganisationId };
+  const id = uuidOf(organisation);
   await server.pool.query(
     `update pool set in_use = 3, max_used = 2, max_used_at = '2026-01-01T00:00:00Z'
      where licence = 'SUPERVISOR' and organisation_id = $1`,
@@ -250,7 +258,7 @@ test.each([1, 2, 3, 4, 5, 6])('whatever happens, no drift is found that is none:
     testClockAt: '2026-01-31T23:55:00Z',
     leaseSeconds: 120,
   });
-  const { organisationId } = decodeId(organisation) as { organisationId: OrganisationId };
+  const organisationId = uuidOf(organisation);
   const purchases = [
     await buy(server, organisation, 'SUPERVISOR', { base: 9, concurrent: 1, contingency: 3 }),
   ];

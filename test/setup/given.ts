@@ -1,3 +1,4 @@
+import { decodeId, type OrganisationId } from '../../src/kernel/ids.ts';
 import type { TestServer } from './server.ts';
 
 /** The start of a story: what an API's client would do first. Each fails loudly when the server refuses. */
@@ -137,4 +138,18 @@ function expectId(
 ): string {
   if (made === undefined) throw new Error(`Not made: ${JSON.stringify(answer)}`);
   return made.id;
+}
+
+/** Whose a thing is, by its id as clients know it; an organisation is its own. */
+export function organisationOf(id: string): OrganisationId {
+  const reference = decodeId(id);
+  if (reference === null || reference.type === 'Licence') throw new Error(`${id} is of no organisation`);
+  return reference.organisationId;
+}
+
+/** An organisation's own UUID, by its id as clients know it. */
+export function uuidOf(organisation: string): OrganisationId {
+  const reference = decodeId(organisation);
+  if (reference?.type !== 'Organisation') throw new Error(`${organisation} is no organisation`);
+  return reference.organisationId;
 }
