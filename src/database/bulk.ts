@@ -63,14 +63,26 @@ export function insertInto(table: keyof DB, onConflict = '') {
   };
 }
 
-/** Deletes the rows that have these values. */
+/**
+ * `$given`, each beside the `place` (ctid) of the row of a table that has its values: `update … from ${placed(…)} where
+ * session.ctid = place`. Were the table itself joined by its key, a plan that was made while it was as good as empty, as
+ * seats in use are at night, would compare each of its rows with each given in the morning.
+ *
+ * The transaction has locked the rows, or what everybody locks who changes them: a row that another one is changing would
+ * be passed over.
+ */
+export function placed(table: keyof DB, key: readonly string[]): string {
+  const match = key.map((name) => `${columnOf(name)} = given.${columnOf(name)}`).join(' and ');
+  return `$given cross join lateral (
+    select ctid as place from ${columnOf(table)} where ${match} offset 0) found`;
+}
+
+/** Deletes the rows that have these values, which are a key; see `placed`. */
 export function deleteFrom(table: keyof DB) {
-  return <Name extends string>(columns: Columns<Name>) => {
-    const match = Object.keys(columns)
-      .map((name) => `${columnOf(table)}.${columnOf(name)} = given.${columnOf(name)}`)
-      .join(' and ');
-    return forRows(`delete from ${columnOf(table)} using $given where ${match}`)(columns);
-  };
+  return <Name extends string>(columns: Columns<Name>) =>
+    forRows(
+      `delete from ${columnOf(table)} using ${placed(table, Object.keys(columns))} where ${columnOf(table)}.ctid = place`,
+    )(columns);
 }
 
 /** As the database spells it: `organisationId` is `"organisation_id"`. */

@@ -484,7 +484,8 @@ function changesOf(open: OpenLedger, sessionsOnly: boolean) {
     if (changed.length === 0) return [];
     const known = before ?? emptyPool(pool.licence);
     const isWatchChanged = watchKeys.some((key) => known[key] !== pool[key]);
-    return [{ organisationId, ...pool, isUseOnly: isWithin(changed, useKeys), isWatchChanged }];
+    const isUseOnly = isWithin(changed, [...useKeys, ...watchKeys]);
+    return [{ organisationId, ...pool, isUseOnly, isWatchChanged }];
   });
   const everyRowChanged =
     open.everyRowChanged ||

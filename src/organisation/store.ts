@@ -1,6 +1,6 @@
 import { type Selectable, sql } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { columnOf, forRows, insertInto, parted } from '../database/bulk.ts';
+import { columnOf, forRows, insertInto, parted, placed } from '../database/bulk.ts';
 import { containing, keyset, type PageRequest } from '../database/page.ts';
 import type { Organisation as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -180,8 +180,8 @@ const updateLines = forRows(`
     next_due_at = given.next_due_at,
     revision = given.revision,
     rows_revision = given.rows_revision
-  from $given
-  where organisation.id = given.id`)({
+  from ${placed('organisation', ['id'])}
+  where organisation.ctid = place`)({
   id: 'uuid',
   settledAt: 'timestamptz',
   nextDueAt: 'timestamptz',
@@ -209,8 +209,8 @@ const updateWhole = forRows(`
       (select min("from") from purchase where organisation_id = given.id and "from" > given.settled_at),
       (select min(until) from purchase where organisation_id = given.id and until > given.settled_at),
       (select min(period_until) from base_licence where organisation_id = given.id and holder_id is null))
-  from $given
-  where organisation.id = given.id`)({
+  from ${placed('organisation', ['id'])}
+  where organisation.ctid = place`)({
   id: 'uuid',
   name: 'text',
   timeZone: 'text',

@@ -1,5 +1,13 @@
 import { type Selectable, sql } from 'kysely';
-import { deleteFrom, forRows, insertInto, type Of, type Span, spanColumns } from '../database/bulk.ts';
+import {
+  deleteFrom,
+  forRows,
+  insertInto,
+  type Of,
+  placed,
+  type Span,
+  spanColumns,
+} from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Session as SessionRow } from '../database/tables.ts';
@@ -293,8 +301,8 @@ const updateSessions = forRows(`
     ended_at = given.ended_at,
     end_reason = given.end_reason,
     version = session.version + 1
-  from $given
-  where session.organisation_id = given.organisation_id and session.id = given.id`)({
+  from ${placed('session', ['organisationId', 'id'])}
+  where session.ctid = place`)({
   ...sessionKey,
   expiresAt: 'timestamptz',
   endedAt: 'timestamptz',

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely';
 import type { Database } from '../database/database.ts';
-import { forRows, insertInto, type Of, parted } from '../database/bulk.ts';
+import { forRows, insertInto, type Of, parted, placed } from '../database/bulk.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Pool as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -127,8 +127,8 @@ export const useKeys = [
 const updateUse = forRows(`
   update pool set
     in_use = given.in_use, max_used = given.max_used, max_used_at = given.max_used_at, revision = given.revision
-  from $given
-  where pool.organisation_id = given.organisation_id and pool.licence = given.licence`)({
+  from ${placed('pool', ['organisationId', 'licence'])}
+  where pool.ctid = place`)({
   organisationId: 'uuid',
   licence: 'text',
   inUse: 'integer',
@@ -195,7 +195,7 @@ const saveWatches = insertInto(
 
 /**
  * Writes pools as they are now, under the revision of the change (C5).
- * @param pools those with `isUseOnly` are there already, and changed nothing but `useKeys`; those with `isWatchChanged`
+ * @param pools those with `isUseOnly` are there already, and changed at most `useKeys` and `watchKeys`; those with `isWatchChanged`
  *   changed some of `watchKeys`
  */
 export async function savePools(
