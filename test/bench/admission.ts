@@ -27,11 +27,11 @@ import {
 
 /**
  * The admission layer beside a transaction a logon, as one would write it first: on the same PostgreSQL, with the same
- * durability, writing the same rows. `users` of one hot organisation, and 100 in each of 1,000 others.
+ * durability, writing the same rows. `users` of one hot organisation, and 200 in each of 1,000 others.
  */
 const users = 250_000;
 const organisations = 1000;
-const usersEach = 100;
+const usersEach = 200;
 const warmUpSeconds = 2;
 const seconds = 4;
 
