@@ -36,8 +36,9 @@ export async function setAlertThresholds(
     const former = ledger.pools.get(licence.code)?.thresholds ?? usualThresholds;
     const thresholds = decideThresholds(former, change);
     if (isRefusal(thresholds)) return thresholds;
-    inStep(ledger, (tally) => changePool(tally, licence.code, { thresholds }));
     const keys = Object.keys(usualThresholds) as (keyof Thresholds)[];
+    if (keys.every((key) => thresholds[key] === former[key])) return { licence: licence.code, thresholds };
+    inStep(ledger, (tally) => changePool(tally, licence.code, { thresholds }));
     note({
       subject: encodeMappingId(organisationId, licence.code),
       ...differing(former, thresholds, keys),

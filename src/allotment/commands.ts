@@ -1,5 +1,13 @@
+import { type UserDeleted, userDeleted } from '../assignment/domain.ts';
 import { differing } from '../audit/domain.ts';
-import { encodeOwnedId, type DepartmentId, newId, type OrganisationId, type UserId } from '../kernel/ids.ts';
+import {
+  encodeOwnedId,
+  type DepartmentId,
+  type LicenceCode,
+  newId,
+  type OrganisationId,
+  type UserId,
+} from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { type Desk, inLedger, inStep } from '../ledger/commands.ts';
 import { findLicence } from '../licence/domain.ts';
@@ -47,6 +55,7 @@ export async function renameDepartment(
     const { trx, note } = desk;
     const former = await findDepartment(desk, departmentId);
     if (isRefusal(former)) return former;
+    if (former.name === name) return former;
     const { taken } = await lookForName(trx, organisationId, name);
     if (taken !== null && taken !== departmentId) return nameTaken(name);
     const department = { id: departmentId, name };
@@ -65,16 +74,19 @@ export async function removeDepartment(
     const { trx, ledger, note } = desk;
     const department = await findDepartment(desk, departmentId);
     if (isRefusal(department)) return department;
-    await deleteDepartment(trx, organisationId, departmentId);
+    const { members } = await deleteDepartment(trx, organisationId, departmentId);
+    const allotted: string[] = [];
     inStep(ledger, (tally) => {
       for (const { licence, allotments } of ledger.pools.values()) {
-        const rest = allotments.filter((allotment) => allotment.departmentId !== departmentId);
-        if (rest.length < allotments.length) changePool(tally, licence, { allotments: rest });
+        const [own] = allotments.filter((allotment) => allotment.departmentId === departmentId);
+        if (own === undefined) continue;
+        allotted.push(`${licence}: ${own.reserved} reserved, at most ${own.maximum ?? 'all'}`);
+        changePool(tally, licence, { allotments: allotments.filter((allotment) => allotment !== own) });
       }
     });
     note({
       subject: departmentOf(organisationId, departmentId),
-      before: { name: department.name },
+      before: { name: department.name, members, allotments: allotted },
       after: null,
     });
     return { organisationId };
@@ -92,12 +104,13 @@ export interface SetDepartment {
 export async function setDepartment(
   services: Services,
   { organisationId, userId, departmentId }: SetDepartment,
-): Promise<{ readonly id: UserId } | NotFound> {
+): Promise<{ readonly id: UserId } | NotFound | UserDeleted> {
   return inLedger(services, 'setDepartment', organisationId, async (desk) => {
     const { trx, ledger, note } = desk;
     await desk.loadHolders([userId]);
     const holder = ledger.holders.get(userId);
     if (holder === undefined) return notFound('user');
+    if (holder.status === 'DELETED') return userDeleted();
     if (departmentId !== null) {
       const department = await findDepartment(desk, departmentId);
       if (isRefusal(department)) return department;
@@ -160,9 +173,10 @@ export async function setAllotment(
     const former = pool.allotments.find((allotment) => allotment.departmentId === departmentId);
     const others = pool.allotments.filter((allotment) => allotment !== former);
     const isAllotted = reserved > 0 || maximum !== null;
+    if ((former?.reserved ?? 0) === reserved && (former?.maximum ?? null) === maximum) return department;
     let allotted: readonly Allotment[] = [];
     if (isAllotted) {
-      const inUse = former?.inUse ?? (await countHeld(trx, organisationId, licence.code, departmentId));
+      const inUse = former?.inUse ?? (await countMembers(desk, licence.code, departmentId));
       allotted = [{ departmentId, reserved, maximum, inUse }];
     } else if (former !== undefined) {
       await deleteAllotments(trx, [{ organisationId, licence: licence.code, departmentId }]);
@@ -175,6 +189,20 @@ export async function setAllotment(
     });
     return department;
   });
+}
+
+/** How many members hold a seat: what this transaction has done already, such as ending leases, is not written yet. */
+async function countMembers(
+  { trx, organisationId, ledger }: Desk,
+  licence: LicenceCode,
+  departmentId: DepartmentId,
+): Promise<number> {
+  const loaded = [...ledger.holders.values()];
+  const here = loaded.filter(
+    (holder) => holder.departmentId === departmentId && holdsOf(holder).has(licence),
+  );
+  const ids = loaded.map(({ userId }) => userId);
+  return here.length + (await countHeld(trx, organisationId, licence, departmentId, ids));
 }
 
 function factsOf(licence: string, { reserved, maximum }: Pick<Allotment, 'reserved' | 'maximum'>) {

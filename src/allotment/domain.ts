@@ -1,6 +1,6 @@
 import type { DepartmentId, LicenceCode } from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, type Refusal } from '../kernel/refusal.ts';
-import type { Pool } from '../usage/domain.ts';
+import { contingencyLimit, type Counters } from '../usage/domain.ts';
 
 /** Some of an organisation's users. A user is in one department or in none. */
 export interface Department {
@@ -21,7 +21,10 @@ export interface Allotment {
 }
 
 /** What is looked at of a pool. */
-type Seats = Pick<Pool, 'concurrentTotal' | 'contingencyTotal' | 'inUse' | 'allotments'>;
+type Seats = Pick<
+  Counters,
+  'concurrentTotal' | 'contingencyTotal' | 'contingencyCap' | 'maxUsed' | 'inUse' | 'allotments'
+>;
 
 export interface AllotmentFull extends Refusal<'ALLOTMENT_FULL'> {
   readonly licence: LicenceCode;
@@ -31,12 +34,13 @@ export const maxDepartments = 100;
 
 /**
  * How many more seats the members of a department can take; of users without one (`null`) the same. What others have
- * reserved and not taken is not theirs to take. Where purchases ended and fewer seats are left than are reserved, the
- * departments that have not taken theirs take what there is in the order in which they come.
+ * reserved and not taken is not theirs to take, nor are contingency seats that a cap closes anybody's (W1). Where purchases
+ * ended, or are capped, and fewer seats are left than are reserved, the departments that have not taken theirs take what
+ * there is in the order in which they come.
  */
 export function availableTo(pool: Seats, departmentId: DepartmentId | null): number {
-  const { concurrentTotal, contingencyTotal, inUse, allotments } = pool;
-  const free = Math.max(0, concurrentTotal + contingencyTotal - inUse);
+  const { concurrentTotal, inUse, allotments } = pool;
+  const free = Math.max(0, concurrentTotal + contingencyLimit(pool) - inUse);
   const own = allotments.find((allotment) => allotment.departmentId === departmentId);
   let reservedForOthers = 0;
   for (const allotment of allotments) if (allotment !== own) reservedForOthers += stillReserved(allotment);
@@ -50,23 +54,28 @@ function stillReserved({ reserved, inUse }: Allotment): number {
   return Math.max(0, reserved - inUse);
 }
 
-/** What changes of a pool's allotments when a member of the department takes (1) or frees (−1) a seat. */
+/**
+ * What changes of a pool's allotments when a member of the department takes (1) or frees (−1) a seat. A count that is
+ * wrong, which `verify` finds, keeps nobody from freeing one.
+ */
 export function countAllotted(
-  { allotments }: Pick<Pool, 'allotments'>,
+  { allotments }: Pick<Counters, 'allotments'>,
   departmentId: DepartmentId | null,
   change: 1 | -1,
-): Partial<Pick<Pool, 'allotments'>> {
+): Partial<Pick<Counters, 'allotments'>> {
   if (!allotments.some((allotment) => allotment.departmentId === departmentId)) return {};
   return {
     allotments: allotments.map((allotment) =>
-      allotment.departmentId === departmentId ? { ...allotment, inUse: allotment.inUse + change } : allotment,
+      allotment.departmentId === departmentId
+        ? { ...allotment, inUse: Math.max(0, allotment.inUse + change) }
+        : allotment,
     ),
   };
 }
 
 /**
  * Whether a department can be allotted so much. Like a smaller purchase (P2), a maximum below what is in use is accepted,
- * and nobody is logged off.
+ * and nobody is logged off. Where purchases ended and more is reserved than there is, less can be, step by step.
  */
 export function decideAllotment(
   pool: Seats,
@@ -77,10 +86,12 @@ export function decideAllotment(
     return invalidInput('maximum', `A maximum is at least what is reserved, here ${reserved}.`);
   }
   const total = pool.concurrentTotal + pool.contingencyTotal;
-  const others = pool.allotments
-    .filter((allotment) => allotment.departmentId !== departmentId)
-    .reduce((sum, allotment) => sum + allotment.reserved, 0);
-  return reserved > 0 && others + reserved > total
+  let [own, others] = [0, 0];
+  for (const allotment of pool.allotments) {
+    if (allotment.departmentId === departmentId) own = allotment.reserved;
+    else others += allotment.reserved;
+  }
+  return reserved > own && others + reserved > total
     ? invalidInput(
         'reserved',
         `Of the ${total} seats ${others} are reserved for other departments: at most ${Math.max(0, total - others)} can be for this one.`,

@@ -265,7 +265,7 @@ mutation({
     'Moves a user to a department, or out of one. The seats that the user holds count there from then on, also above a maximum: nobody is logged off.',
   input: SetDepartmentInput,
   payload: SetDepartmentPayload,
-  errors: [],
+  errors: ['UserDeleted'],
   resolve: async (input, context) => {
     const reference = await readId(context, 'User', input.userId, 'user');
     if (isRefusal(reference)) return reference;

@@ -74,24 +74,27 @@ export async function saveDepartment(
     .execute();
 }
 
-/** With its members' memberships and its allotments. */
+/** With its members' memberships and its allotments. @returns how many members it had */
 export async function deleteDepartment(
   trx: Transaction,
   organisationId: OrganisationId,
   departmentId: DepartmentId,
-): Promise<void> {
-  for (const table of ['departmentMember', 'allotment'] as const) {
-    await trx
-      .deleteFrom(table)
-      .where('organisationId', '=', organisationId)
-      .where('departmentId', '=', departmentId)
-      .execute();
-  }
+): Promise<{ readonly members: number }> {
+  const [members] = await Promise.all(
+    (['departmentMember', 'allotment'] as const).map((table) =>
+      trx
+        .deleteFrom(table)
+        .where('organisationId', '=', organisationId)
+        .where('departmentId', '=', departmentId)
+        .executeTakeFirstOrThrow(),
+    ),
+  );
   await trx
     .deleteFrom('department')
     .where('organisationId', '=', organisationId)
     .where('id', '=', departmentId)
     .execute();
+  return { members: Number(members?.numDeletedRows ?? 0) };
 }
 
 /** @param departmentId null: in none */
@@ -116,12 +119,13 @@ export async function saveMembership(
     .execute();
 }
 
-/** How many of the department's members hold a seat of the licence. */
+/** How many of the department's members hold a seat of the licence, as it is written. @param except these are not looked at */
 export async function countHeld(
   trx: Transaction,
   organisationId: OrganisationId,
   licence: LicenceCode,
   departmentId: DepartmentId,
+  except: readonly UserId[],
 ): Promise<number> {
   const { count } = await trx
     .selectFrom('hold')
@@ -134,6 +138,7 @@ export async function countHeld(
     .where('hold.organisationId', '=', organisationId)
     .where('hold.licence', '=', licence)
     .where('departmentMember.departmentId', '=', departmentId)
+    .where('hold.userId', '<>', sql<UserId>`all(${except}::uuid[])`)
     .executeTakeFirstOrThrow();
   return count;
 }

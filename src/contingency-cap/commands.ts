@@ -44,15 +44,15 @@ export async function setContingencyCap(
     const former = ledger.pools.get(licence.code)?.caps ?? null;
     const caps = withCap(former, { month, cap }, running);
     const contingencyCap = capIn(caps, running);
-    if (former !== null || caps !== null) {
+    const formerCap = (month === null ? former?.everyMonth : former?.months[month]) ?? null;
+    if (formerCap !== cap) {
       inStep(ledger, (tally) => changePool(tally, licence.code, { caps, contingencyCap }));
+      note({
+        subject: encodeMappingId(organisationId, licence.code),
+        before: { period, cap: formerCap },
+        after: { period, cap },
+      });
     }
-    const formerCap = month === null ? former?.everyMonth : former?.months[month];
-    note({
-      subject: encodeMappingId(organisationId, licence.code),
-      before: { period, cap: formerCap ?? null },
-      after: { period, cap },
-    });
     return { licence: licence.code, caps, contingencyCap };
   });
 }

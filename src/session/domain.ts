@@ -7,6 +7,7 @@ import {
   type AdmittedAs,
   changePool,
   closeStep,
+  contingencyLimit,
   freeSeat,
   type HistoryEntry,
   openTally,
@@ -78,7 +79,7 @@ export interface NoSeatAvailable extends Refusal<'NO_SEAT_AVAILABLE'> {
 }
 export interface ContingencyCapped extends Refusal<'CONTINGENCY_CAPPED'> {
   readonly licence: LicenceCode;
-  /** How many contingency seats may come to be billed this month. */
+  /** How many contingency seats may come to be billed this month: what is capped, or billed already. */
   readonly cap: number;
 }
 export interface NoChannelAvailable extends Refusal<'NO_CHANNEL_AVAILABLE'> {
@@ -526,8 +527,9 @@ function merge(features: readonly SessionFeature[], decisions: readonly SessionF
 
 /** Why there is no seat, where `freeSeat` has none: what the cap keeps would be a seat else (W1). */
 function noSeat({ code, name }: Licence, pool: Pool): NoSeatAvailable | ContingencyCapped {
-  const { contingencyCap: cap, concurrentTotal, contingencyTotal, inUse } = pool;
-  if (cap !== null && inUse < concurrentTotal + contingencyTotal) {
+  const { concurrentTotal, contingencyTotal, inUse } = pool;
+  if (inUse < concurrentTotal + contingencyTotal) {
+    const cap = contingencyLimit(pool);
     return {
       code: 'CONTINGENCY_CAPPED',
       message: `Only contingency seats of ${name} are left, and no more than ${cap} of them may come to be billed this month; raise the cap with setContingencyCap, or try again when someone has logged off.`,

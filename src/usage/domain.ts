@@ -31,12 +31,12 @@ export interface Counters {
   readonly purchases: number;
   /** What departments have of the shared seats; those without an allotment are missing. */
   readonly allotments: readonly Allotment[];
+  /** How many contingency seats may come to be billed in the running period (W1); null: as many as there are. */
+  readonly contingencyCap: number | null;
 }
 
 /** The counters, with what is set for the pool and what has been said of it: of most pools, nothing. */
 export interface Pool extends Counters {
-  /** How many contingency seats may come to be billed in the running period (W1); null: as many as there are. */
-  readonly contingencyCap: number | null;
   /** What the customer set, for this month and others. */
   readonly caps: ContingencyCaps | null;
   /** When the customer wants to be told (W3); null: as is usual. */
@@ -141,7 +141,11 @@ export function contingencyUsed({ concurrentTotal, contingencyTotal, inUse }: Se
 }
 
 /** How many contingency seats logons may open: those that the cap leaves, and those paid for already (W1, C3). */
-export function contingencyLimit({ contingencyTotal, contingencyCap, maxUsed }: Pool): number {
+export function contingencyLimit({
+  contingencyTotal,
+  contingencyCap,
+  maxUsed,
+}: Pick<Counters, 'contingencyTotal' | 'contingencyCap' | 'maxUsed'>): number {
   return contingencyCap === null
     ? contingencyTotal
     : Math.min(contingencyTotal, Math.max(contingencyCap, maxUsed));

@@ -24,6 +24,10 @@ const watched = `cross join lateral (
     select jsonb_object_agg(licence, jsonb_build_object(
       'contingencyCap', contingency_cap, 'caps', caps, 'thresholds', thresholds, 'raised', raised)) as watches
     from pool_watch where organisation_id = given.organisation_id offset 0) watched`;
+/** Of a page's rows only the caps count. */
+const capped = `cross join lateral (
+    select jsonb_object_agg(licence, contingency_cap) as caps
+    from pool_watch where organisation_id = given.organisation_id and contingency_cap is not null offset 0) capped`;
 
 type Watch = Pick<Pool, (typeof watchKeys)[number]>;
 
@@ -64,6 +68,7 @@ export interface MappedPool {
 }
 
 type MappedRow = Read & {
+  readonly contingencyCap: number | null;
   readonly rowRevision: number;
   readonly activeUsers: number;
   readonly activeInBillingPeriod: number;
@@ -72,8 +77,8 @@ type MappedRow = Read & {
 const selectMapped = (which: string) => `
   select pool.*, organisation.active_users, organisation.active_in_billing_period,
     greatest(pool.revision, organisation.rows_revision) as row_revision,
-    allotted.departments -> pool.licence as allotments
-  from $given ${allotted}
+    allotted.departments -> pool.licence as allotments, (capped.caps ->> pool.licence)::integer as contingency_cap
+  from $given ${allotted} ${capped}
   join organisation on organisation.id = given.organisation_id
   cross join lateral (select * from pool where pool.organisation_id = given.organisation_id offset 0) pool
   join licence on licence.code = pool.licence

@@ -13,7 +13,7 @@ function allotment(departmentId: DepartmentId, figures: Partial<Allotment>): All
   return { departmentId, reserved: 0, maximum: null, inUse: 0, ...figures };
 }
 
-test('what others have reserved and not taken is not available', () => {
+test('D2: what others have reserved and not taken is not available', () => {
   const seats = pool('SUPERVISOR', {
     concurrentTotal: 4,
     contingencyTotal: 1,
@@ -25,7 +25,7 @@ test('what others have reserved and not taken is not available', () => {
   expect(availableTo(seats, null)).toBe(2);
 });
 
-test('where fewer seats are left than are reserved, only those who have not taken theirs take what there is', () => {
+test('D2: where fewer seats are left than are reserved, only those who have not taken theirs take what there is', () => {
   const seats = pool('SUPERVISOR', {
     concurrentTotal: 2,
     inUse: 1,
@@ -34,7 +34,7 @@ test('where fewer seats are left than are reserved, only those who have not take
   expect([sales, service, null].map((department) => availableTo(seats, department))).toEqual([1, 1, 0]);
 });
 
-test('no more can be reserved than there are seats, and a maximum is no less than what is reserved', () => {
+test('D1: no more can be reserved than there are seats, and a maximum is no less than what is reserved', () => {
   const seats = pool('SUPERVISOR', {
     concurrentTotal: 4,
     contingencyTotal: 1,
@@ -50,6 +50,16 @@ test('no more can be reserved than there are seats, and a maximum is no less tha
   expect(decided(0, 0)).toBeNull();
 });
 
+test('D1: where more is reserved than there is, a reservation can be lowered step by step, and not raised', () => {
+  const seats = pool('SUPERVISOR', {
+    concurrentTotal: 2,
+    allotments: [allotment(sales, { reserved: 6 }), allotment(service, { reserved: 3 })],
+  });
+  const decided = (reserved: number) =>
+    decideAllotment(seats, { departmentId: sales, reserved, maximum: null })?.field ?? null;
+  expect([7, 6, 5, 0].map(decided)).toEqual(['reserved', null, null, null]);
+});
+
 const departments = [sales, service, null];
 const users = Array.from({ length: 9 }, (_, index) => ({
   ...holder(['SUPERVISOR']),
@@ -59,16 +69,17 @@ const users = Array.from({ length: 9 }, (_, index) => ({
 const part = fc.record({ reserved: fc.nat(3), extra: fc.option(fc.nat(3)) });
 const step = fc.record({ user: fc.nat(8), kind: fc.constantFrom('ON' as const, 'OFF' as const) });
 
-test('L2: never above a maximum; what is reserved is there; nothing is refused that a free seat does not explain', () => {
+test('D2, W1: never above a maximum; what is reserved is there, also under a cap; nothing is refused that a free seat does not explain', () => {
   fc.assert(
     fc.property(
       fc.nat(6),
       fc.nat(3),
+      fc.option(fc.nat(3)),
       part,
       part,
       fc.array(step, { maxLength: 40 }),
-      (most, reserve, one, two, steps) => {
-        const total = most + reserve;
+      (most, reserve, cap, one, two, steps) => {
+        const total = most + Math.min(reserve, cap ?? reserve);
         const reserved = [
           Math.min(one.reserved, total),
           Math.min(two.reserved, total - Math.min(one.reserved, total)),
@@ -80,7 +91,11 @@ test('L2: never above a maximum; what is reserved is there; nothing is refused t
           }),
         );
         let state: Books = books(
-          pools(pool('SUPERVISOR', { concurrentTotal: most, contingencyTotal: reserve, allotments: parts })),
+          pools(
+            pool('SUPERVISOR', {
+              ...{ concurrentTotal: most, contingencyTotal: reserve, contingencyCap: cap, allotments: parts },
+            }),
+          ),
           ...users,
         );
         const supervisors = () => state.pools.get(code('SUPERVISOR')) ?? pool('SUPERVISOR');
@@ -105,8 +120,11 @@ test('L2: never above a maximum; what is reserved is there; nothing is refused t
             const [answer] = done.answers;
             const refusal = answer !== null && answer !== undefined && 'code' in answer ? answer.code : null;
             if (session !== undefined) expect(refusal).toBeNull();
-            else if (freeSeat(before) === null) expect(refusal).toBe('NO_SEAT_AVAILABLE');
-            else expect(refusal).toBe(available === 0 ? 'ALLOTMENT_FULL' : null);
+            else if (freeSeat(before) === null) {
+              expect(refusal).toBe(
+                before.inUse < most + reserve ? 'CONTINGENCY_CAPPED' : 'NO_SEAT_AVAILABLE',
+              );
+            } else expect(refusal).toBe(available === 0 ? 'ALLOTMENT_FULL' : null);
             state = done;
           }
           const after = supervisors();
@@ -118,6 +136,8 @@ test('L2: never above a maximum; what is reserved is there; nothing is refused t
             expect(inUse).toBeLessThanOrEqual(maximum ?? inUse);
             expect(availableTo(after, departmentId)).toBeGreaterThanOrEqual(kept - inUse);
           }
+          const untaken = after.allotments.map((each) => Math.max(0, each.reserved - each.inUse));
+          expect(untaken.reduce((sum, seats) => sum + seats, 0)).toBeLessThanOrEqual(total - after.inUse);
         }
       },
     ),

@@ -14,11 +14,11 @@ const named = new Set(
         /\b(?:test|it|describe)(?:\.\w+(?:\([^)]*\))?)?\(\s*['"`]([^'"`]*)/g,
       ),
     ])
-    .flatMap(([, title]) => title?.match(/\b[PUBLCTW]\d\b/g) ?? []),
+    .flatMap(([, title]) => title?.match(/\b[PUBLCTWD]\d\b/g) ?? []),
 );
 
 test('docs/rules.md has the rules, all of them', () => {
-  const counts = { P: 4, U: 5, B: 7, L: 9, C: 6, T: 3, W: 3 };
+  const counts = { P: 4, U: 5, B: 7, L: 9, C: 6, T: 3, W: 3, D: 3 };
   const expected = Object.entries(counts).flatMap(([letter, count]) =>
     Array.from({ length: count }, (_, index) => `${letter}${index + 1}`),
   );

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, patient } from '../../src/database/database.ts';
-import { surveyOrganisation } from '../../src/verification/commands.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import { repairOrganisation, surveyOrganisation } from '../../src/verification/commands.ts';
 import { buy, createOrganisation, createUser, logon, logonInput, uuidOf } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
@@ -55,7 +56,7 @@ async function findings(id: string) {
   return (await surveyOrganisation(database.db, uuidOf(id))).findings;
 }
 
-test('a department’s seats are kept for it, up to its maximum, and every change of them is noted', async () => {
+test('D2, D3: a department’s seats are kept for it, up to its maximum, and every change of them is noted', async () => {
   const id = await createOrganisation(server);
   await buy(server, id, 'SUPERVISOR', { base: 9, concurrent: 2, contingency: 1 });
   await buy(server, id, 'REPORTING', { concurrent: 9 });
@@ -122,7 +123,9 @@ test('a department’s seats are kept for it, up to its maximum, and every chang
 
   await server.pool.query('update allotment set in_use = 5');
   expect(await findings(id)).toMatchObject([{ check: 'wrongAllotments', recomputed: 1 }]);
-  await server.pool.query('update allotment set in_use = 0');
+  const survey = await surveyOrganisation(database.db, uuidOf(id));
+  expect(await repairOrganisation(database.db, systemClock, survey)).toEqual(survey.findings);
+  expect(await findings(id)).toEqual([]);
 
   const log = await server.query(
     'query ($id: ID!) { organisation(id: $id) { auditLog(first: 100) { edges { node { action before after } } } } }',
@@ -141,7 +144,73 @@ test('a department’s seats are kept for it, up to its maximum, and every chang
   }
 });
 
-test('L2: logons at once over two departments take what each may, exactly', async () => {
+test('D1, L8: a lease that is over by the time a department is given its part counts no more', async () => {
+  const id = await createOrganisation(server, {});
+  await buy(server, id, 'SUPERVISOR', { base: 9, concurrent: 3, contingency: 2 });
+  await buy(server, id, 'REPORTING', { concurrent: 9 });
+  const sales = await department(id, 'Sales');
+  const [ada, joan] = [await member(id, 'ada', sales), await member(id, 'joan', sales)];
+  for (const userId of [ada, joan]) await logon(server, userId, 'SUPERVISOR');
+  await server.pool.query(
+    `with over as (
+       update session set expires_at = now(), due_at = now() where organisation_id = $1 and ended_at is null
+         and user_id = (select id from "user" where organisation_id = $1 and username = 'ada'))
+     update organisation set next_due_at = settled_at + interval '1 millisecond' where id = $1`,
+    [uuidOf(id)],
+  );
+  await allot(sales, { reserved: 3, maximum: 3 });
+  expect(await findings(id)).toEqual([]);
+  expect(await allotments(id)).toMatchObject({ allotments: { Sales: { inUse: 1, available: 2 } } });
+
+  // W1: under a cap there are 3 seats, all of them Sales'.
+  await server.mutate('setContingencyCap', { organisationId: id, licence: 'SUPERVISOR', cap: 0 });
+  const grace = await member(id, 'grace', null);
+  expect(await logon(server, grace, 'SUPERVISOR')).toMatchObject({ code: 'ALLOTMENT_FULL' });
+  expect(await allotments(id)).toMatchObject({ allotments: { Sales: { inUse: 1, available: 2 } } });
+
+  // A wrong count keeps nobody from freeing a seat, and is found.
+  await server.pool.query('update allotment set in_use = 0 where organisation_id = $1', [uuidOf(id)]);
+  expect(await server.mutate('forceLogoff', { userId: joan })).toMatchObject({
+    __typename: 'ForceLogoffPayload',
+  });
+  expect(await findings(id)).toEqual([]);
+
+  await server.mutate('setUserStatus', { userId: joan, status: 'DELETED' });
+  expect(await server.mutate('setDepartment', { userId: joan, departmentId: null })).toMatchObject({
+    code: 'USER_DELETED',
+  });
+});
+
+test('a setting that changes nothing is no entry of the log, and a removed department’s tells all that it was', async () => {
+  const id = await createOrganisation(server);
+  await buy(server, id, 'SUPERVISOR', { base: 9, concurrent: 3, contingency: 2 });
+  const sales = await department(id, 'Sales');
+  await member(id, 'ada', sales);
+  for (let time = 0; time < 2; time += 1) {
+    await allot(sales, { reserved: 2 });
+    await server.mutate('renameDepartment', { departmentId: sales, name: 'Trade' });
+    await server.mutate('setContingencyCap', { organisationId: id, licence: 'SUPERVISOR', cap: 1 });
+    await server.mutate('setAlertThresholds', {
+      ...{ organisationId: id, licence: 'SUPERVISOR', concurrentPercent: 70 },
+    });
+  }
+  await server.mutate('removeDepartment', { departmentId: sales });
+  const { data } = await server.query(
+    'query ($id: ID!) { organisation(id: $id) { auditLog(first: 100) { edges { node { action before } } } } }',
+    { id },
+  );
+  const entries: { action: string; before: unknown }[] = data.organisation.auditLog.edges.map(
+    ({ node }: { node: object }) => node,
+  );
+  for (const action of ['setAllotment', 'renameDepartment', 'setContingencyCap', 'setAlertThresholds']) {
+    expect(entries.filter((entry) => entry.action === action)).toHaveLength(1);
+  }
+  const removed = entries.find(({ action }) => action === 'removeDepartment');
+  expect(JSON.stringify(removed?.before)).toContain('SUPERVISOR: 2 reserved, at most all');
+  expect(JSON.stringify(removed?.before)).toContain('"members":1');
+});
+
+test('D2: logons at once over two departments take what each may, exactly', async () => {
   const id = await createOrganisation(server);
   await buy(server, id, 'SUPERVISOR', { base: 40, concurrent: 10, contingency: 2 });
   await buy(server, id, 'REPORTING', { concurrent: 40 });
