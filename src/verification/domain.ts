@@ -34,7 +34,8 @@ export const checks = {
   purchases: 'purchases ever recorded (C6)',
   missingHolds: 'holds that the live sessions imply and that are missing (L9)',
   strayHolds: 'holds that no live session uses (L9)',
-  wrongAllotments: 'allotments that count other seats than their departments’ members hold',
+  wrongAllotments: 'allotments that count other seats than their departments’ members hold (D3)',
+  wrongCaps: 'contingency caps that hold and were not set for the running month (W1)',
   activeUsers: 'active users, by their status (U2)',
   activeInBillingPeriod: 'users active in the billing period, by their status’ history (U2)',
   nextDueAt: 'when something next falls due, at the latest (T3)',
@@ -64,6 +65,7 @@ export type LicenceCheck = Exclude<
   | 'missingHolds'
   | 'strayHolds'
   | 'wrongAllotments'
+  | 'wrongCaps'
   | 'rollUps'
 >;
 

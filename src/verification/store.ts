@@ -53,6 +53,10 @@ const heldByMembers = (holds: RawBuilder<unknown>) => sql`
     on m.organisation_id = a.organisation_id and m.user_id = held.user_id
   where held.licence = a.licence and m.department_id = a.department_id`;
 
+/** Of the row `w` of pool_watch, what its caps say of the month of the organisation `o`. */
+const capOfMonth = sql`
+  coalesce((w.caps -> 'months' ->> o.period_month::text)::integer, (w.caps ->> 'everyMonth')::integer)`;
+
 /** @returns null where there is no such organisation */
 export async function readOrganisationFigures(
   trx: Transaction,
@@ -68,6 +72,7 @@ export async function readOrganisationFigures(
     missingHolds: number;
     strayHolds: number;
     wrongAllotments: number;
+    wrongCaps: number;
   }>`
     with implied as (${holdsImplied(organisationId)}),
       held as (select user_id, licence from hold where organisation_id = ${organisationId})
@@ -83,7 +88,9 @@ export async function readOrganisationFigures(
       (select count(*) from (table implied except table held) missing) as missing_holds,
       (select count(*) from (table held except table implied) stray) as stray_holds,
       (select count(*) from allotment a where a.organisation_id = o.id
-        and a.in_use <> (${heldByMembers(sql`implied`)})) as wrong_allotments
+        and a.in_use <> (${heldByMembers(sql`implied`)})) as wrong_allotments,
+      (select count(*) from pool_watch w where w.organisation_id = o.id
+        and w.contingency_cap is distinct from ${capOfMonth}) as wrong_caps
     from organisation o where o.id = ${organisationId}`.execute(trx);
   const [row] = rows;
   if (row === undefined) return null;
@@ -95,6 +102,7 @@ export async function readOrganisationFigures(
       missingHolds: 0,
       strayHolds: 0,
       wrongAllotments: 0,
+      wrongCaps: 0,
     },
     recomputed: {
       activeUsers: row.reallyActive,
@@ -103,6 +111,7 @@ export async function readOrganisationFigures(
       missingHolds: row.missingHolds,
       strayHolds: row.strayHolds,
       wrongAllotments: row.wrongAllotments,
+      wrongCaps: row.wrongCaps,
     },
   };
 }
@@ -512,6 +521,10 @@ export async function mend(
   await sql`
     update allotment a set in_use = (${heldByMembers(sql`(${holdsImplied(organisationId)})`)})
     where a.organisation_id = ${organisationId}`.execute(trx);
+  await sql`
+    update pool_watch w set contingency_cap = ${capOfMonth} from organisation o
+    where o.id = ${organisationId} and w.organisation_id = o.id
+      and w.contingency_cap is distinct from ${capOfMonth}`.execute(trx);
   const { rows } = await sql<{ revision: number }>`
     update organisation o set
       ${

@@ -102,6 +102,11 @@ const damages: readonly (readonly [string, string, RegExp])[] = [
     'update organisation set next_due_at = period_until',
     /when something next falls due, at the latest \(T3\): recorded 2026-03-01/,
   ],
+  [
+    'W1',
+    `update pool_watch set contingency_cap = 2, caps = '{"everyMonth": 1, "months": {"24314": 2}}' where licence = 'INBOUND_AGENT'`,
+    /contingency caps that hold and were not set for the running month \(W1\): recorded 0, is 1/,
+  ],
 ];
 
 test.each(damages)('%s: after `%s` the drift is shown, and repaired', async (_rule, damage, line) => {
