@@ -1,5 +1,8 @@
 import type { MonthlyDemand } from '../demand/domain.ts';
+import type { LicenceCode } from '../kernel/ids.ts';
+import type { Currency } from '../kernel/money.ts';
 import { type InvalidInput, invalidInput } from '../kernel/refusal.ts';
+import type { Price, PriceKind } from '../price/domain.ts';
 
 /** A quantity of seats of one licence, in force for whole months. */
 export interface Seats {
@@ -13,8 +16,27 @@ export interface Fees {
   readonly contingency: number;
 }
 
-/** Where no fees are given, a cost is in seats × months: both kinds of seat cost the same. */
-export const equalFees: Fees = { concurrent: 1, contingency: 1 };
+/** Fees, and where they are from. */
+export interface SourcedFees extends Fees {
+  readonly source: 'GIVEN' | 'PRICE_BOOK' | 'NONE';
+  /** Of PRICE_BOOK. */
+  readonly currency: Currency | null;
+}
+
+/**
+ * What a licence's seats cost: as whoever asks says, else by the prices of the running month. Where there are none, a cost
+ * is in seats × months: both kinds of seat cost the same.
+ */
+export function feesOf(licence: LicenceCode, given: Fees | undefined, prices: readonly Price[]): SourcedFees {
+  if (given !== undefined) return { ...given, source: 'GIVEN', currency: null };
+  const priceOf = (kind: PriceKind) =>
+    prices.find((price) => price.licence === licence && price.kind === kind)?.unitPrice;
+  const concurrent = priceOf('CONCURRENT');
+  if (concurrent === undefined) return { concurrent: 1, contingency: 1, source: 'NONE', currency: null };
+  const { amount, currency } = concurrent;
+  const contingency = priceOf('CONTINGENCY')?.amount ?? amount;
+  return { concurrent: amount, contingency, source: 'PRICE_BOOK', currency };
+}
 
 export const maxMonths = 24;
 /** Of all licences together: each is a pass over a month of a licence's history. */

@@ -1,28 +1,41 @@
-import type { DemandLevel, MonthlyDemand } from '../demand/domain.ts';
+import {
+  type DemandLevel,
+  firstLookedAt,
+  maxChanges,
+  maxRefusals,
+  type MonthlyDemand,
+} from '../demand/domain.ts';
 import { getDemand } from '../demand/store.ts';
 import { builder } from '../graphql/builder.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
 import { codes, text } from '../graphql/input.ts';
-import { invalidInput, isRefusal } from '../kernel/refusal.ts';
+import type { Period } from '../kernel/interval.ts';
+import { type InvalidInput, invalidInput, isRefusal } from '../kernel/refusal.ts';
 import type { Licence } from '../licence/domain.ts';
 import { nowOf } from '../organisation/domain.ts';
 import { listClosedBillingPeriods } from '../organisation/store.ts';
+import { defaultTerms, resolvePrices } from '../price/domain.ts';
+import { findTerms, listReachingEntries } from '../price/store.ts';
 import { emptyPool } from '../usage/domain.ts';
 import { listPools } from '../usage/store.ts';
+import { decideKept } from '../usage-history/domain.ts';
+import { findGoneUntil } from '../usage-history/store.ts';
 import {
   type Advice,
   advise,
   type Costing,
   decideFees,
   decideProposal,
-  equalFees,
+  feesOf,
   maxLicenceMonths,
   maxMonths,
+  type SourcedFees,
 } from './domain.ts';
 
 interface RightSizing extends Advice {
   readonly licence: Licence;
+  readonly fees: SourcedFees;
   readonly months: readonly MonthlyDemand[];
 }
 
@@ -32,9 +45,21 @@ declare module '../graphql/builder.ts' {
     MonthlyDemand: MonthlyDemand;
     DemandLevel: DemandLevel;
     SeatCosting: Costing;
-    SeatFees: Advice['fees'];
+    SeatFees: SourcedFees;
+  }
+  interface Enums {
+    SeatFeesSource: SourcedFees['source'];
   }
 }
+
+builder.enumType('SeatFeesSource', {
+  description: 'Where the fees are from by which costs are reckoned.',
+  values: {
+    GIVEN: { description: 'The `fees` of the question.' },
+    PRICE_BOOK: { description: 'The prices that hold for the organisation in the running month.' },
+    NONE: { description: 'There is no price of a concurrent seat: each seat counts 1 a month.' },
+  },
+});
 
 builder.objectType('SeatFees', {
   description: 'What one seat costs for one month, in minor units such as cents.',
@@ -46,6 +71,11 @@ builder.objectType('SeatFees', {
     contingency: t.expose('contingency', {
       type: 'SafeInt',
       description: 'A contingency seat, in a month in which it was used.',
+    }),
+    source: t.expose('source', { type: 'SeatFeesSource', description: 'Where they are from.' }),
+    currency: t.exposeString('currency', {
+      nullable: true,
+      description: 'ISO 4217 code; null unless they are of the price book.',
     }),
   }),
 });
@@ -97,7 +127,7 @@ builder.objectType('SeatCosting', {
     cost: t.expose('cost', {
       type: 'SafeInt',
       description:
-        'Months × `concurrent` × its fee, and the fee of each of `contingencyBilled`: in minor units, or where no fees were given in seats × months.',
+        'Months × `concurrent` × its fee, and the fee of each of `contingencyBilled`: in minor units, or where there are no fees in seats × months.',
     }),
     saving: t.expose('saving', {
       type: 'SafeInt',
@@ -128,11 +158,12 @@ builder.objectType('RightSizing', {
     }),
     fees: t.expose('fees', {
       type: 'SeatFees',
-      description: 'What the costs are reckoned by; 1 and 1 where none were given.',
+      description: 'What the costs are reckoned by.',
     }),
     months: t.field({
       type: ['MonthlyDemand'],
-      description: 'The billing periods that it rests on, the first first.',
+      description:
+        'The billing periods that it rests on, the first first. Those of which changes were dropped (HISTORY_MONTHS) are left out.',
       extensions: costs({ assumedSize: 3 }),
       resolve: ({ months }) => [...months],
     }),
@@ -206,12 +237,19 @@ function check<Entry extends { readonly licence: string }>(
   }
 }
 
+function tooBusy({ name }: Licence, { from }: Period): InvalidInput {
+  return invalidInput(
+    'months',
+    `${name} had more than ${maxChanges} changes of its use or ${maxRefusals} refusals in the month from ${from.toISOString()} on; ask for fewer months.`,
+  );
+}
+
 builder.objectField('Organisation', 'rightSizing', (t) =>
   t.field({
     type: ['RightSizing'],
     nullable: true,
     description:
-      'What to buy, by what was wanted in the last billing periods that are over: of each licence with concurrent seats that was ever bought, assigned or is proposed, in catalogue order. Empty while no period is over.',
+      'What to buy, by what was wanted in the last billing periods that are over: of each licence with concurrent seats that was ever bought, assigned or is proposed, in catalogue order. Empty while no period is over; HISTORY_DROPPED where of none that are the changes are kept.',
     extensions: costs({ weight: 5000 }),
     args: {
       months: t.arg.int({
@@ -223,7 +261,8 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       proposal: t.arg({ type: [SeatProposalInput], description: 'Quantities to be tried, at most 100.' }),
       fees: t.arg({
         type: [SeatFeesInput],
-        description: 'By what to reckon; each seat of a licence that is not named costs 1 a month.',
+        description:
+          'By what to reckon, instead of the prices that hold in the running month. What has neither costs 1 a seat and month.',
       }),
     },
     resolve: async (organisation, { months: count, licences, proposal, fees }, { services }) => {
@@ -250,6 +289,11 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       }));
       check('fees', priced, shared, (fee) => decideFees('fees', fee));
       if (periods.length === 0) return [];
+      const goneUntil = await findGoneUntil(db, organisation.id);
+      const kept = periods.filter((period) => decideKept(goneUntil, firstLookedAt(period)) === null);
+      const [newest] = periods;
+      const dropped = newest === undefined ? null : decideKept(goneUntil, firstLookedAt(newest));
+      if (dropped !== null) throw codedError(dropped);
 
       const own = pools.get(organisation.id);
       const wanted = [...shared.values()].filter(({ code }) => {
@@ -257,29 +301,36 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
         const isKnown = purchases > 0 || holders > 0 || proposed.some((seats) => seats.licence === code);
         return isKnown && (licences?.includes(code) ?? true);
       });
-      if (wanted.length * periods.length > maxLicenceMonths) {
+      if (wanted.length * kept.length > maxLicenceMonths) {
         const message = `Advice rests on ${maxLicenceMonths} months of all licences together at most; ask for fewer months, or name fewer licences.`;
         throw codedError(invalidInput('months', message));
       }
 
+      const { id, period: running } = organisation;
+      const { currency } = (await findTerms(db, id, running.month)) ?? defaultTerms;
+      const entries = await listReachingEntries(db, id, currency, running.from, running.until);
+      const prices = resolvePrices(entries, currency, running.from);
       const advices: RightSizing[] = [];
       for (const licence of wanted) {
         const { code, contingencyAllowed } = licence;
         const pool = own?.get(code) ?? emptyPool(code);
         // One after the other: whoever asks keeps one of the database's processes busy, not all.
         const months: MonthlyDemand[] = [];
-        for (const period of periods.toReversed()) {
-          months.push(await getDemand(db, organisation.id, code, period));
+        for (const period of kept.toReversed()) {
+          const month = await getDemand(db, id, code, period);
+          if (month === null) throw codedError(tooBusy(licence, period));
+          months.push(month);
         }
-        const { concurrent, contingency } = priced.find((fee) => fee.licence === code) ?? equalFees;
+        const given = priced.find((fee) => fee.licence === code);
+        const fees = feesOf(code, given, prices);
         const advice = advise(months, {
-          fees: { concurrent, contingency },
+          fees,
           contingencyAllowed,
           present: { concurrent: pool.concurrentTotal, contingency: pool.contingencyTotal },
           proposals: proposed.filter((seats) => seats.licence === code),
         });
         if (isRefusal(advice)) throw codedError(advice);
-        advices.push({ licence, months, ...advice });
+        advices.push({ licence, months, ...advice, fees });
       }
       return advices;
     },

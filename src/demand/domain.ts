@@ -1,5 +1,5 @@
 import { Temporal } from 'temporal-polyfill';
-import type { Instant } from '../kernel/clock.ts';
+import { type Instant, plusSeconds } from '../kernel/clock.ts';
 import type { LicenceCode, UserId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import { type InvalidInput, invalidInput } from '../kernel/refusal.ts';
@@ -25,6 +25,8 @@ export const returnMilliseconds = 24 * 60 * minute;
 
 /** At most so many refusals are reckoned for one report. */
 export const maxRefusals = 1_000_000;
+/** A month of a licence is sized by so many changes of its use at most: five thousand users who come and go ten times a day. */
+export const maxChanges = 4_000_000;
 
 const maxReportDays = 366;
 const maxReportMilliseconds = maxReportDays * 24 * 60 * minute;
@@ -35,6 +37,11 @@ export function decideReport({ from, until }: Period): InvalidInput | null {
   return until.getTime() - from.getTime() > maxReportMilliseconds
     ? invalidInput('until', `A report is over ${maxReportDays} days at most.`)
     : null;
+}
+
+/** Who was refused shortly before a time may want a seat in it still: since then all of the history is looked at. */
+export function firstLookedAt({ from }: Period): Instant {
+  return plusSeconds(from, -patienceMilliseconds / 1000);
 }
 
 /** Something that happened to one user, at a millisecond since 1970: there may be a million, and they are compared. */

@@ -6,7 +6,16 @@ import type { LicenceCode } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import { invalidInput } from '../kernel/refusal.ts';
 import { nowOf } from '../organisation/domain.ts';
-import { decideReport, hoursOfWeek, type LicenceDenials, maxRefusals, type ReasonDenials } from './domain.ts';
+import {
+  decideReport,
+  firstLookedAt,
+  hoursOfWeek,
+  type LicenceDenials,
+  maxRefusals,
+  type ReasonDenials,
+} from './domain.ts';
+import { decideKept } from '../usage-history/domain.ts';
+import { findGoneUntil } from '../usage-history/store.ts';
 import { reportDenials } from './store.ts';
 
 interface DenialReport extends Period {
@@ -102,7 +111,7 @@ builder.objectField('Organisation', 'denialReport', (t) =>
     type: 'DenialReport',
     nullable: true,
     description:
-      'The refusals of a time of at most 366 days and a million refusals: by licence, reason and hour of the week, whether and when those refused got in, and how many seats were wanting.',
+      'The refusals of a time of at most 366 days and a million refusals: by licence, reason and hour of the week, whether and when those refused got in, and how many seats were wanting. HISTORY_DROPPED where the changes of that time are kept no more, which tell who got in.',
     extensions: costs({ weight: 1000 }),
     args: {
       from: t.arg({ type: 'DateTime', required: true, description: 'Its first instant.' }),
@@ -117,6 +126,8 @@ builder.objectField('Organisation', 'denialReport', (t) =>
       const period = { from, until };
       const refusal = decideReport(period);
       if (refusal !== null) throw codedError(refusal);
+      const dropped = decideKept(await findGoneUntil(services.db, organisation.id), firstLookedAt(period));
+      if (dropped !== null) throw codedError(dropped);
       const [found, catalogue] = await Promise.all([
         reportDenials(
           services.db,

@@ -8,11 +8,12 @@ import {
   addToReport,
   closeReport,
   demandIn,
+  firstLookedAt,
   type LicenceDenials,
+  maxChanges,
   maxRefusals,
   type MonthlyDemand,
   openReport,
-  patienceMilliseconds,
   type Refused,
   returnMilliseconds,
   wantsOfSeats,
@@ -56,7 +57,7 @@ export async function reportDenials(
   now: Instant,
 ): Promise<LicenceDenials[] | null> {
   const report = openReport(period, timeZone);
-  const first = plusSeconds(period.from, -patienceMilliseconds / 1000);
+  const first = firstLookedAt(period);
   const last = plusSeconds(period.until, returnMilliseconds / 1000);
   let count = 0;
   for (let from = first; from < last; from = plusDays(from, stretchDays)) {
@@ -144,25 +145,25 @@ interface Month {
 /**
  * The seats of one licence that were wanted in a billing period, in use or in vain: from the licence's history of that
  * time, which is a range of `history_time`.
+ * @param period one of which all changes are still there, from `firstLookedAt` on (`decideKept`)
+ * @returns null where there are more than `maxRefusals`, or `maxChanges`
  */
 export async function getDemand(
   db: Database,
   organisationId: OrganisationId,
   licence: LicenceCode,
   period: Period,
-): Promise<MonthlyDemand> {
+): Promise<MonthlyDemand | null> {
   const { from, until } = period;
   const ofLicence = sql`organisation_id = ${organisationId} and licence = ${licence}`;
-  const earlier = sql`${from}::timestamptz - make_interval(secs => ${sql.lit(patienceMilliseconds / 1000)})`;
+  const earlier = firstLookedAt(period);
   // What falls due at the period's edge took effect before the period began (T3).
-  const isBefore = sql`(at < ${from} or (kind = 'RELEASED' and exists (
-    select from session
-    where session.organisation_id = ${organisationId} and session.id = session_id
-      and end_reason = 'LEASE_EXPIRED' and ended_at = ${from})))`;
+  const isBefore = sql`(at < ${from} or due)`;
   const { rows } = await sql<Month>`
     with refusal as materialized (
       select user_id, at, id from denial
       where ${ofLicence} and code = any (${wantsOfSeats}::text[]) and at >= ${earlier} and at < ${until}
+      limit ${maxRefusals + 1}
     ), someone as materialized (
       select user_id, row_number() over () - 1 as who from (select distinct user_id from refusal) as refused
     ), change as (
@@ -170,17 +171,20 @@ export async function getDemand(
       from history left join someone on someone.user_id = history.user_id and kind = 'ACQUIRED'
       where ${ofLicence} and at >= ${earlier} and at < ${until}
         and (who is not null or (seat_changed and (at > ${from} or (at = ${from} and not ${isBefore}))))
+      limit ${maxChanges + 1}
     )
     select
       (select ${column(sql`user_id`, sql`who`)} from someone) as users,
       coalesce((
         select in_use from history where ${ofLicence} and at <= ${from} and ${isBefore}
-        order by at desc, id desc limit 1), 0) as opening,
+        order by at desc, id desc limit 1), (
+        select in_use from history_opening where ${ofLicence} and at < ${from}), 0) as opening,
       (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)})
         from refusal join someone using (user_id)) as refusals,
       (select json_build_object('at', ${column(milliseconds)}, 'inUse', ${column(sql`in_use`)}, 'who', ${column(sql`who`)})
         from change) as changes`.execute(db);
   const { users, opening, refusals, changes } = rows[0] as Month;
+  if (refusals.at.length > maxRefusals || changes.at.length > maxChanges) return null;
   return demandIn(
     period,
     opening,

@@ -15,6 +15,8 @@ import { nowOf, type Organisation } from '../organisation/domain.ts';
 import { findBillingPeriod } from '../organisation/store.ts';
 import { listPurchasesTurning } from '../purchase/store.ts';
 import { listSessions } from '../session/store.ts';
+import { decideKept } from '../usage-history/domain.ts';
+import { findGoneUntil } from '../usage-history/store.ts';
 import { setContractOptions } from './commands.ts';
 import {
   billedPeak,
@@ -281,7 +283,7 @@ builder.objectField('Organisation', 'peakUsage', (t) =>
     type: 'PeakUsage',
     nullable: true,
     description:
-      'The contingency peak of a licence in a billing period, explained. null where the licence is sold without contingency, and where no billing period has begun that has the instant.',
+      'The contingency peak of a licence in a billing period, explained. null where the licence is sold without contingency, and where no billing period has begun that has the instant. HISTORY_DROPPED where the period’s changes are kept no more; its statement has them explained.',
     extensions: costs({ weight: 500 }),
     args: {
       licence: t.arg.string({ required: true, validate: text, description: 'The licence’s code.' }),
@@ -300,6 +302,8 @@ builder.objectField('Organisation', 'peakUsage', (t) =>
         findBillingPeriod(services.db, id, instant),
       );
       if (period === null) return null;
+      const dropped = decideKept(await findGoneUntil(services.db, id), period.from);
+      if (dropped !== null) throw codedError(dropped);
       return {
         ...(await readPeak(services.db, id, licence.code, period, now)),
         organisationId: id,

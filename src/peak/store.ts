@@ -5,6 +5,7 @@ import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
+import type { SeatFigures } from '../usage/domain.ts';
 import {
   causeOf,
   type ContractOptions,
@@ -32,12 +33,29 @@ async function findLastChange(
   organisationId: OrganisationId,
   licence: LicenceCode,
   before: Instant,
-): Promise<SeatChange | null> {
+): Promise<SeatFigures | null> {
   const row = await changesOf(db, organisationId, licence)
     .where('at', '<', before)
     .orderBy('at', 'desc')
     .orderBy('id', 'desc')
     .limit(1)
+    .executeTakeFirst();
+  return row ?? (await findDroppedChange(db, organisationId, licence, before));
+}
+
+/** The last change that was dropped: what the kept ones begin with. */
+async function findDroppedChange(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  before: Instant,
+): Promise<SeatFigures | null> {
+  const row = await db
+    .selectFrom('historyOpening')
+    .select(['inUse', 'concurrentTotal', 'contingencyTotal'])
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .where('at', '<', before)
     .executeTakeFirst();
   return row ?? null;
 }
@@ -73,7 +91,7 @@ interface Course {
 /**
  * Explains a licence's peak of a billing period from its history, as `explainPeak` of domain.ts does; PostgreSQL reads the
  * period's changes once, and answers levels and episodes only.
- * @param period a billing period of which all changes are still there
+ * @param period a billing period of which all changes are still there (`decideKept`)
  * @param now the organisation's own: where a running period's explanation ends
  */
 export async function readPeak(

@@ -1,6 +1,7 @@
 import { Temporal } from 'temporal-polyfill';
 import type { Instant } from '../kernel/clock.ts';
 import type { Period } from '../kernel/interval.ts';
+import type { Refusal } from '../kernel/refusal.ts';
 import { contingencyUsed } from '../usage/domain.ts';
 
 /** What a licence's use is at an instant; between two changes it stays so. */
@@ -18,6 +19,21 @@ export interface Change extends State {
   readonly at: Instant;
   /** Time took the step: what was before it is no more at its instant (T3). */
   readonly due: boolean;
+}
+
+export type HistoryDropped = Refusal<'HISTORY_DROPPED'>;
+
+/**
+ * Whether what happened from an instant on is still there, change by change: what was dropped must not read as no use.
+ * @param goneUntil the last instant of which changes were dropped; null: none were
+ */
+export function decideKept(goneUntil: Instant | null, from: Instant): HistoryDropped | null {
+  return goneUntil === null || goneUntil < from
+    ? null
+    : {
+        code: 'HISTORY_DROPPED',
+        message: `The changes of up to ${goneUntil.toISOString()} were dropped (HISTORY_MONTHS): ask for a later time. What they came to is in usageHistory and in the statements.`,
+      };
 }
 
 /** Denials of one licence, the last of them at an instant. */

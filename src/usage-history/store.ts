@@ -327,9 +327,9 @@ async function findProgress(trx: Transaction, organisationId: OrganisationId): P
   return row ?? { organisationId, historyId: 0, denialsUntil: new Date(0) };
 }
 
-/** Up to when rows of the history were dropped; null: none was. */
-async function findGoneUntil(trx: Transaction, organisationId: OrganisationId): Promise<Instant | null> {
-  const { at } = await trx
+/** Up to when rows of the organisation's history were dropped; null: none was. */
+export async function findGoneUntil(db: Database, organisationId: OrganisationId): Promise<Instant | null> {
+  const { at } = await db
     .selectFrom('historyOpening')
     .select(({ fn }) => fn.max('at').as('at'))
     .where('organisationId', '=', organisationId)

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Advice, advise, cheapestSeats, costOf, equalFees } from '../../src/advice/domain.ts';
+import { type Advice, advise, cheapestSeats, costOf } from '../../src/advice/domain.ts';
 import type { MonthlyDemand } from '../../src/demand/domain.ts';
 import { isRefusal } from '../../src/kernel/refusal.ts';
 import { at } from './given.ts';
@@ -24,7 +24,7 @@ function month(maxWanted: number): MonthlyDemand {
 
 function advised(highest: readonly number[], asked: Partial<Parameters<typeof advise>[1]> = {}): Advice {
   const advice = advise(highest.map(month), {
-    fees: equalFees,
+    fees: { concurrent: 1, contingency: 1 },
     contingencyAllowed: true,
     present: { concurrent: 0, contingency: 0 },
     proposals: [],

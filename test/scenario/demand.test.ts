@@ -158,9 +158,28 @@ test('what to buy: what today’s quantities cost and refused, the cheapest that
 
   // With equal fees what is wanted in one month of two is cheapest in reserve.
   const [equal] = await ask(
-    'rightSizing(licences: ["SUPERVISOR"]) { cheapest { concurrent contingency cost } }',
+    'rightSizing(licences: ["SUPERVISOR"]) { fees { source currency } cheapest { concurrent contingency cost } }',
   );
+  expect(equal.fees).toEqual({ source: 'NONE', currency: null });
   expect(equal.cheapest).toEqual({ concurrent: 0, contingency: 5, cost: 5 });
+
+  // Where there is a price book, it is by its prices, unless others are given.
+  const price = { organisationId, licence: 'SUPERVISOR', currency: 'EUR' };
+  await server.mutate('setPrice', { ...price, kind: 'CONCURRENT', amount: 100 });
+  await server.mutate('setPrice', { ...price, kind: 'CONTINGENCY', amount: 300 });
+  const priced = 'licences: ["SUPERVISOR"]';
+  const shown =
+    '{ fees { concurrent contingency source currency } present { cost } cheapest { concurrent cost } }';
+  const [byBook] = await ask(`rightSizing(${priced}) ${shown}`);
+  expect(byBook).toEqual({
+    fees: { concurrent: 100, contingency: 300, source: 'PRICE_BOOK', currency: 'EUR' },
+    present: { cost: 2 * 200 + 300 },
+    cheapest: { concurrent: 5, cost: 2 * 500 },
+  });
+  const [given] = await ask(
+    `rightSizing(${priced}, fees: [{ licence: "SUPERVISOR", concurrent: 1 }]) { fees { contingency source currency } }`,
+  );
+  expect(given.fees).toEqual({ contingency: 1, source: 'GIVEN', currency: null });
 });
 
 test.each([

@@ -124,6 +124,14 @@ test('what cannot be answered is refused, and says why', async () => {
   expect(await ask('2026-03-28T00:00:00Z', '2026-04-01T00:00:00Z', 'HOUR', 'NONE')).toBe('NOT_FOUND');
 });
 
+/** What else is reckoned from single changes: its data, or the code it is refused with. */
+async function askOfChanges(id: string, field: string) {
+  const { data, errors } = await server.query(`query ($id: ID!) { organisation(id: $id) { ${field} } }`, {
+    id,
+  });
+  return errors === undefined ? data.organisation : errors[0]?.extensions.code;
+}
+
 test('without the rows of old months, what they were is still told, and everything else is as it was', async () => {
   await server.pool.query(`
     do $$
@@ -135,6 +143,26 @@ test('without the rows of old months, what they were is still told, and everythi
       execute 'create table history_2020_05 partition of history for values from (minvalue) to (''2020-06-01T00:00Z'')';
       execute format('alter table history attach partition %I for values from (''2020-06-01T00:00Z'') to (%s)', part, bound);
     end $$`);
+  // Somebody else's seat is carried into April, and nothing happens in it.
+  const other = await createOrganisation(server, {
+    ...{ testClockAt: '2026-03-28T00:00:00Z', leaseSeconds: 86_400 },
+  });
+  await buy(server, other, 'SUPERVISOR', { base: 1, contingency: 1 });
+  await buy(server, other, 'SUPERVISOR', { contingency: 1 });
+  const dee = await createUser(server, other, 'dee', ['SUPERVISOR']);
+  await logon(server, dee, 'SUPERVISOR');
+  const { rows: before } = await server.pool.query('select max(id)::int as id from history');
+  await server.pool.query(
+    `update session set expires_at = '2027-01-01', due_at = '2027-01-01' where organisation_id = $1`,
+    [uuidOf(other)],
+  );
+  await advance(server, other, '2026-04-20T00:00:00Z');
+  const april = 'peakUsage(licence: "SUPERVISOR") { maxUsed causedBy { kind } }';
+  const carried = { peakUsage: { maxUsed: 1, causedBy: { kind: 'CARRIED_OVER' } } };
+  expect(await askOfChanges(other, april)).toEqual(carried);
+  expect((await server.pool.query('select max(id)::int as id from history')).rows).toEqual(before);
+  await rollUpHistory({ db });
+
   // As if all but the end of ada's lease had been recorded years ago.
   await server.pool.query(`
     with moved as (delete from history where at < '2026-03-29' returning *),
@@ -144,4 +172,26 @@ test('without the rows of old months, what they were is still told, and everythi
   expect((await server.pool.query('select count(*)::int as rows from history')).rows).toEqual([{ rows: 1 }]);
   await expectAll();
   expect((await surveyOrganisation(db, uuid)).findings).toEqual([]);
+
+  // What is gone is not told as no use.
+  expect(await askOfChanges(other, april)).toEqual(carried);
+  const march = '"2026-03-15T00:00:00Z"';
+  for (const field of [
+    `peakUsage(licence: "SUPERVISOR", period: ${march}) { maxUsed }`,
+    `denialReport(from: ${march}, until: "2026-04-01T00:00:00Z") { from }`,
+    'rightSizing { present { cost } }',
+  ]) {
+    expect(await askOfChanges(organisationId, field), field).toBe('HISTORY_DROPPED');
+  }
+  await advance(server, other, '2026-06-01T00:00:00Z');
+  expect(await askOfChanges(other, 'rightSizing(months: 12) { months { from maxInUse } }')).toEqual({
+    rightSizing: [
+      {
+        months: [
+          { from: '2026-04-01T00:00:00.000Z', maxInUse: 1 },
+          { from: '2026-05-01T00:00:00.000Z', maxInUse: 1 },
+        ],
+      },
+    ],
+  });
 });
