@@ -34,6 +34,8 @@ import {
   saveHolders,
 } from '../session/store.ts';
 import type { ClosedPeriod } from '../statement/domain.ts';
+import type { ContractOptions } from '../peak/domain.ts';
+import { saveContractOptions } from '../peak/store.ts';
 import { insertClosedPeriods } from '../statement/store.ts';
 import {
   closeStep,
@@ -64,6 +66,8 @@ export interface Ledger {
   /** What each step made of the pools, in order: what alerts are raised by. */
   steps: readonly PoolStep[];
   denials: readonly Denial[];
+  /** What the contract says from now on; null: what it said. Months that the ledger closes are of before. */
+  contractOptions: ContractOptions | null;
   /** What is to stand in the audit log. */
   changes: readonly Change[];
 }
@@ -372,6 +376,7 @@ async function openLedgers(
         history: become?.history ?? [],
         steps: become?.steps ?? [],
         denials: [],
+        contractOptions: null,
         changes: [],
       };
       return [
@@ -512,6 +517,7 @@ function changesOf(open: OpenLedger, sessionsOnly: boolean) {
     alerts: alerts.map((alert) => ({ organisationId, ...alert, revision })),
     periods: open.periods.map((period) => ({ organisationId, ...period })),
     closed: open.closed.map((period) => ({ organisationId, ...period })),
+    contractOptions: ledger.contractOptions === null ? [] : [{ organisationId, ...ledger.contractOptions }],
     organisation: {
       ...ledger.organisation,
       revision,
@@ -525,7 +531,10 @@ function changesOf(open: OpenLedger, sessionsOnly: boolean) {
   };
 }
 
-/** In this order: what falls due next is sought among the sessions as they are then. */
+/**
+ * In this order: what falls due next is sought among the sessions as they are then, and a month that is closed is of the
+ * contract as it was.
+ */
 function save(trx: Transaction, saved: readonly Changes[]): Promise<unknown>[] {
   return [
     saveHolders(
@@ -559,6 +568,10 @@ function save(trx: Transaction, saved: readonly Changes[]): Promise<unknown>[] {
     insertClosedPeriods(
       trx,
       saved.flatMap(({ closed }) => closed),
+    ),
+    saveContractOptions(
+      trx,
+      saved.flatMap(({ contractOptions }) => contractOptions),
     ),
     updateOrganisations(
       trx,

@@ -13,6 +13,7 @@ import { isRefusal } from '../kernel/refusal.ts';
 import { findLicence } from '../licence/domain.ts';
 import { nowOf, type Organisation } from '../organisation/domain.ts';
 import { findBillingPeriod } from '../organisation/store.ts';
+import { decideSeller } from '../price/domain.ts';
 import { listPurchasesTurning } from '../purchase/store.ts';
 import { listSessions } from '../session/store.ts';
 import { decideKept } from '../usage-history/domain.ts';
@@ -348,17 +349,20 @@ const SetContractOptionsInput = builder.inputType('SetContractOptionsInput', {
 mutation({
   name: 'setContractOptions',
   description:
-    'Sets what an organisation’s contract says beside its purchases. It counts for every billing period that is not closed.',
+    'Sets what an organisation’s contract says beside its purchases. It counts for the running billing period and those after it. A partner sets it for the organisations below its own.',
   input: SetContractOptionsInput,
   payload: SetContractOptionsPayload,
   errors: [],
   resolve: async (input, context) => {
     const reference = await readOrganisationId(context, input.organisationId);
     if (isRefusal(reference)) return reference;
-    const contractOptions = await setContractOptions(context.services, {
-      organisationId: reference.organisationId,
-      minimumPeakMinutes: input.minimumPeakMinutes ?? null,
-    });
+    const { organisationId } = reference;
+    const contractOptions =
+      decideSeller(context.actor, organisationId) ??
+      (await setContractOptions(context.services, {
+        organisationId,
+        minimumPeakMinutes: input.minimumPeakMinutes ?? null,
+      }));
     return isRefusal(contractOptions) ? contractOptions : { contractOptions };
   },
 });

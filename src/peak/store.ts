@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
+import { insertInto } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
-import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
@@ -302,14 +302,8 @@ export async function findContractOptions(
   return new Map(rows.map(({ organisationId, ...options }) => [organisationId, options]));
 }
 
-export async function saveContractOptions(
-  trx: Transaction,
-  organisationId: OrganisationId,
-  options: ContractOptions,
-): Promise<void> {
-  await trx
-    .insertInto('contractOption')
-    .values({ organisationId, ...options })
-    .onConflict((conflict) => conflict.column('organisationId').doUpdateSet(options))
-    .execute();
-}
+/** Sent after the months that the same transaction closes: they are of the contract as it was. */
+export const saveContractOptions = insertInto(
+  'contractOption',
+  'on conflict (organisation_id) do update set minimum_peak_minutes = excluded.minimum_peak_minutes',
+)({ organisationId: 'uuid', minimumPeakMinutes: 'integer' });

@@ -538,6 +538,16 @@ describe('prices and terms', () => {
 
     expect(await set(seller, { organisationId: partner, amount: 0 })).toMatchObject({ code: 'FORBIDDEN' });
     expect(await set(seller, { amount: 0 })).toMatchObject({ code: 'FORBIDDEN' });
+    const contract = (organisationId: string) =>
+      seller
+        .query(
+          `mutation ($input: SetContractOptionsInput!) {
+             setContractOptions(input: $input) { __typename ... on UserError { code } } }`,
+          { input: { organisationId, minimumPeakMinutes: 10_000 } },
+        )
+        .then(({ data }) => data.setContractOptions.code ?? data.setContractOptions.__typename);
+    expect(await contract(customer)).toBe('SetContractOptionsPayload');
+    expect(await contract(partner)).toBe('FORBIDDEN');
     expect(await set(seller, { organisationId: stranger, amount: 0 })).toMatchObject({ code: 'NOT_FOUND' });
     expect(await set(server, { amount: 1, from: '2020-01-01T00:00:00Z' })).toMatchObject({
       code: 'INVALID_INPUT',

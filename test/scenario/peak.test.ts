@@ -178,6 +178,27 @@ test('C4: by the contract’s minimumPeakMinutes a shorter peak is not billed; w
   });
 });
 
+test('C4: a month that ends as the contract is changed is of the contract as it was', async () => {
+  const id = await createOrganisation(server, {});
+  await buy(server, id, 'SUPERVISOR', { base: 1, contingency: 1 });
+  await server.mutate('setContractOptions', { organisationId: id, minimumPeakMinutes: 5 });
+  // Its month ends at once, and the change is the first to see it.
+  await server.pool.query(
+    `with ending as (
+       update organisation set period_until = settled_at + interval '1 millisecond', next_due_at = settled_at + interval '1 millisecond'
+       where id = $1 returning *)
+     update billing_period set until = ending.period_until from ending
+     where billing_period.organisation_id = ending.id and billing_period.month = ending.period_month`,
+    [uuidOf(id)],
+  );
+  await server.mutate('setContractOptions', { organisationId: id, minimumPeakMinutes: 60 });
+  const { rows } = await server.pool.query(
+    'select minimum_peak_minutes from closed_period where organisation_id = $1',
+    [uuidOf(id)],
+  );
+  expect(rows).toEqual([{ minimum_peak_minutes: 5 }]);
+});
+
 test('what has no contingency has no peak, and what is not in the catalogue is not found', async () => {
   const { id } = await given();
   const ask = (selection: string) =>
