@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { usualThresholds } from '../../src/alert/domain.ts';
 import { decodeId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
-import { advance, buy, createOrganisation, createUser, logon, mapping } from '../setup/given.ts';
+import { advance, buy, createOrganisation, createUser, logon, mapping, uuidOf } from '../setup/given.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -209,6 +210,29 @@ test('W3: thresholds are the organisation’s own: what they find reached is tol
   expect(data.organisation.alertThresholds).toEqual([
     { licence: { code: 'SUPERVISOR' }, concurrentPercent: 40 },
   ]);
+});
+
+test('W1, W3: what another server set of licences that this one does not know yet is in the lists', async () => {
+  const { organisationId } = await supervisors(0, {});
+  const thresholds = { ...usualThresholds, concurrentPercent: 50 };
+  for (const [position, field] of ['contingencyCaps', 'alertThresholds'].entries()) {
+    const code = `LATER_${position}`;
+    await server.pool.query(
+      `insert into licence select made.* from licence, jsonb_populate_record(licence, $1) made where licence.code = 'SUPERVISOR'`,
+      [{ code, position: 9000 + position }],
+    );
+    await server.pool.query(`insert into pool_watch values ($1, $2, 1, $3, $4, '[]')`, [
+      uuidOf(organisationId),
+      code,
+      { everyMonth: 1, months: {} },
+      thresholds,
+    ]);
+    const { data } = await server.query(
+      `query ($id: ID!) { organisation(id: $id) { ${field} { licence { code } } } }`,
+      { id: organisationId },
+    );
+    expect(data.organisation[field]).toContainEqual({ licence: { code } });
+  }
 });
 
 test('W3: months that pass while nobody looks each tell of their first contingency seat', async () => {
