@@ -43,7 +43,10 @@ test('W1: at the cap a logon that would be billed is refused, and recorded', () 
 test('W1, C3: a seat that is paid for this month is refused to nobody, however low the cap', () => {
   const paid = { maxUsed: 2, maxUsedAt: now };
   const seats = { concurrentTotal: 1, contingencyTotal: 3, contingencyCap: 0, ...paid };
-  expect(logons(seats, 4).told).toEqual(['CONCURRENT', 'CONTINGENCY', 'CONTINGENCY', 'CONTINGENCY_CAPPED']);
+  const { told, answers } = logons(seats, 4);
+  expect(told).toEqual(['CONCURRENT', 'CONTINGENCY', 'CONTINGENCY', 'CONTINGENCY_CAPPED']);
+  // The cap that holds is told, not the one that was set.
+  expect(answers[3]).toMatchObject({ cap: 2, message: expect.stringContaining('no more than 2 of them') });
 });
 
 test('W1: where every seat is in use the cap is not the reason; a cap above the total is none', () => {
