@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { usualThresholds } from '../../src/alert/domain.ts';
+import { dropAlerts } from '../../src/alert/store.ts';
+import { createDatabase } from '../../src/database/database.ts';
+import { within } from '../../src/database/wall.ts';
 import { decodeId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
 import { advance, buy, createOrganisation, createUser, logon, mapping, uuidOf } from '../setup/given.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
@@ -235,7 +238,7 @@ test('W1, W3: what another server set of licences that this one does not know ye
   }
 });
 
-test('W3: months that pass while nobody looks each tell of their first contingency seat', async () => {
+test('W3: months that pass while nobody looks each tell of their first contingency seat, and are dropped in time', async () => {
   const { organisationId, users } = await supervisors(
     2,
     { concurrent: 1, contingency: 2 },
@@ -252,6 +255,21 @@ test('W3: months that pass while nobody looks each tell of their first contingen
     '2026-04-01T00:00:00.000Z',
     '2026-03-31T12:00:00.000Z',
   ]);
+
+  const { db, close } = createDatabase(server.runtime);
+  try {
+    const system = within(db, 'ALL');
+    const before = await alertsOf(organisationId);
+    await dropAlerts(system, 3);
+    expect(await alertsOf(organisationId)).toEqual(before);
+    // Two whole months stay, whatever it is asked for: April and May, by the organisation's own clock.
+    await dropAlerts(system, 0, { slice: 1 });
+    const left = await alertsOf(organisationId);
+    expect(left.length).toBeGreaterThan(0);
+    expect(left).toEqual(before.filter(({ at }: { at: string }) => at >= '2026-04-01'));
+  } finally {
+    await close();
+  }
 });
 
 test('W3: two servers tell of each crossing once, and whoever watches sees all of it, the last included', async () => {
