@@ -94,9 +94,11 @@ test('W1, C2: with a new month its cap comes into force, and counts in full', ()
   const start = pools(pool('SUPERVISOR', { ...used, contingencyCap: 2, caps }));
   const after = (until: string) =>
     settle(organisation('2026-03-02'), start, nothingDue, at(until)).pools.get(code('SUPERVISOR'));
-  expect(after('2026-03-31')).toMatchObject({ contingencyCap: 2, maxUsed: 4 });
-  expect(after('2026-04-01')).toMatchObject({ contingencyCap: 1, maxUsed: 1 });
-  expect(after('2026-05-01')).toMatchObject({ contingencyCap: 2, maxUsed: 1 });
+  expect(after('2026-03-31')).toMatchObject({ contingencyCap: 2, maxUsed: 4, caps });
+  expect(after('2026-04-01')).toMatchObject({ contingencyCap: 1, maxUsed: 1, caps });
+  // A month that is over is no longer among the caps that are set.
+  const left = { everyMonth: 2, months: {} };
+  expect(after('2026-05-01')).toMatchObject({ contingencyCap: 2, maxUsed: 1, caps: left });
 });
 
 test('W2: only a logon that opens a newly billed seat, of its licence or of a feature, raises the peak', () => {

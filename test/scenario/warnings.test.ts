@@ -105,6 +105,11 @@ test('W1, W2: a cap keeps the bill where it is, month by month, and nobody is lo
   await advance(server, organisationId, '2026-05-01T00:00:00Z');
   expect((await logOn(a)).session.admittedAs).toBe('CONCURRENT');
   expect((await logOn(e)).code).toBe('CONTINGENCY_CAPPED');
+  const listed = await server.query(
+    'query ($id: ID!) { organisation(id: $id) { contingencyCaps { inForce everyMonth months { period } } } }',
+    { id: organisationId },
+  );
+  expect(listed.data.organisation.contingencyCaps).toEqual([{ inForce: 0, everyMonth: 0, months: [] }]);
   await cap(organisationId, null);
   expect((await logOn(e)).raisesPeak).toBe(true);
   const [row] = await mapping(server, organisationId);
