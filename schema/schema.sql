@@ -54,7 +54,7 @@ CREATE INDEX alert_newest ON public.alert USING btree (organisation_id, at, id);
 CREATE INDEX alert_open ON public.alert USING btree (organisation_id, at, id) WHERE (acknowledged_at IS NULL);
 CREATE INDEX alert_revision ON public.alert USING btree (organisation_id, revision);
 
-comment on table alert is 'append-only, but for who has acknowledged it';
+comment on table alert is 'never changed but for who has acknowledged it; dropped when its month is old enough';
 comment on column alert.revision is 'the organisation''s, of the change that raised it';
 
 alter table alert enable row level security;
@@ -1082,6 +1082,28 @@ create policy tenant on user_status_interval for all using ((( SELECT sees_every
   WHERE (below.id = user_status_interval.organisation_id)))));
 
 grant insert, select, update on user_status_interval to seatkeeper_runtime;
+
+CREATE OR REPLACE FUNCTION public.drop_alerts(kept integer, most integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+  declare
+    dropped integer;
+  begin
+    delete from alert where (organisation_id, id) in (
+      select old.organisation_id, old.id from organisation o
+      cross join lateral (
+        select organisation_id, id from alert
+        where organisation_id = o.id and at < o.period_from - make_interval(months => greatest(kept, 2))
+        order by at, id limit most for update skip locked) old
+      limit most);
+    get diagnostics dropped = row_count;
+    return dropped;
+  end $function$
+;
 
 CREATE OR REPLACE FUNCTION public.drop_history_months(kept integer)
  RETURNS integer

@@ -9,6 +9,7 @@ import {
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import { dropAlerts } from './alert/store.ts';
 import { createDenials } from './audit/commands.ts';
 import { whoOf } from './audit/domain.ts';
 import { downloadAudit, isAuditPath } from './audit/download.ts';
@@ -83,7 +84,7 @@ export interface AppOptions {
   readonly bus?: Bus;
   /** How often what is due is looked for; leases end at their instant all the same (L8). */
   readonly sweepMilliseconds?: number;
-  /** How many whole months the history is kept, beside what it is summed up in; without it for ever. */
+  /** How many whole months the history is kept, beside what it is summed up in, and alerts; without it for ever. */
   readonly historyMonths?: number | null;
   /** How many logons, renewals and the like may wait to be decided. */
   readonly queue?: QueueLimits;
@@ -261,6 +262,11 @@ export function createApp({
   const stopKeeping = every(
     60 * 60 * 1000,
     (signal) => keepHistoryMonths(services, historyMonths, signal),
+    log,
+  );
+  const stopDropping = every(
+    60 * 60 * 1000,
+    async (signal) => (historyMonths === null ? 0 : dropAlerts(system, historyMonths, { signal })),
     log,
   );
   const stopWriting = every(denialMilliseconds, () => denials.flush('DUE'), log);
@@ -499,6 +505,7 @@ export function createApp({
         stopForgetting(),
         stopRollingUp(),
         stopKeeping(),
+        stopDropping(),
         stopWriting(),
         webSockets.close(),
       ]);

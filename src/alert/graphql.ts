@@ -198,9 +198,8 @@ builder.objectField('Organisation', 'alertThresholds', (t) =>
     extensions: costs({ weight: 10, assumedSize: 30 }),
     resolve: async ({ id }, _args, { services }) => {
       const set = new Map((await listThresholds(services.db, id)).map((each) => [each.licence, each]));
-      return inCatalogueOrder(await services.catalogue(), set.keys()).flatMap(
-        ({ code }) => set.get(code) ?? [],
-      );
+      const catalogue = await services.catalogue([...set.keys()]);
+      return inCatalogueOrder(catalogue, set.keys()).flatMap(({ code }) => set.get(code) ?? []);
     },
   }),
 );

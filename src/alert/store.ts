@@ -129,3 +129,23 @@ export async function listThresholds(
     .where('thresholds', 'is not', null)
     .execute();
 }
+
+/**
+ * Drops alerts, acknowledged or not, of before so many whole months by their organisation's clock, two at the least.
+ * @param slice how many one statement drops
+ * @returns how many were dropped
+ */
+export async function dropAlerts(
+  db: Database,
+  months: number,
+  { slice = 10_000, signal }: { readonly slice?: number; readonly signal?: AbortSignal } = {},
+): Promise<number> {
+  for (let all = 0; ;) {
+    const { rows } = await sql<{
+      dropped: number;
+    }>`select drop_alerts(${months}, ${slice}) as dropped`.execute(db);
+    const dropped = rows[0]?.dropped ?? 0;
+    all += dropped;
+    if (dropped < slice || signal?.aborted === true) return all;
+  }
+}

@@ -30,13 +30,21 @@ export function withCap(
   { month, cap }: { readonly month: Month | null; readonly cap: number | null },
   running: Month,
 ): ContingencyCaps | null {
-  const months = Object.fromEntries(
-    Object.entries({ ...caps?.months, ...(month === null ? {} : { [month]: cap }) }).filter(
-      (named): named is [string, number] => Number(named[0]) >= running && named[1] !== null,
-    ),
-  );
-  const everyMonth = month === null ? cap : (caps?.everyMonth ?? null);
-  return everyMonth === null && Object.keys(months).length === 0 ? null : { everyMonth, months };
+  const named = Object.entries({ ...caps?.months, ...(month === null ? {} : { [month]: cap }) });
+  const set = {
+    everyMonth: month === null ? cap : (caps?.everyMonth ?? null),
+    months: Object.fromEntries(named.filter((each): each is [string, number] => each[1] !== null)),
+  };
+  return capsFrom(set, running);
+}
+
+/** What is left of the caps once a month runs; the same object where nothing of them is over. */
+export function capsFrom(caps: ContingencyCaps | null, running: Month): ContingencyCaps | null {
+  if (caps === null) return null;
+  const named = Object.entries(caps.months);
+  const left = named.filter(([month]) => Number(month) >= running);
+  if (left.length === 0 && caps.everyMonth === null) return null;
+  return left.length === named.length ? caps : { ...caps, months: Object.fromEntries(left) };
 }
 
 /** A month as clients write it: `2026-03`. @returns null for what is none */

@@ -67,9 +67,8 @@ builder.objectField('Organisation', 'contingencyCaps', (t) =>
     extensions: costs({ weight: 10, assumedSize: 30 }),
     resolve: async ({ id }, _args, { services }) => {
       const set = new Map((await listCaps(services.db, id)).map((caps) => [caps.licence, caps]));
-      return inCatalogueOrder(await services.catalogue(), set.keys()).flatMap(
-        ({ code }) => set.get(code) ?? [],
-      );
+      const catalogue = await services.catalogue([...set.keys()]);
+      return inCatalogueOrder(catalogue, set.keys()).flatMap(({ code }) => set.get(code) ?? []);
     },
   }),
 );

@@ -1,5 +1,5 @@
 import { type BaseLicence, freeBaseLicence } from '../assignment/domain.ts';
-import { capIn } from '../contingency-cap/domain.ts';
+import { capIn, capsFrom } from '../contingency-cap/domain.ts';
 import { earliest, type Instant } from '../kernel/clock.ts';
 import type { LicenceCode, UserId } from '../kernel/ids.ts';
 import {
@@ -92,9 +92,10 @@ export function settle(
       // Whoever is ACTIVE at a period's first instant was ACTIVE in it; nobody else was, yet (U2).
       activeInBillingPeriod = organisation.activeUsers;
       for (const [licence, pool] of tally.pools) {
+        const caps = capsFrom(pool.caps, period.month);
         changePool(tally, licence, {
-          ...resetPeak(pool, at),
-          contingencyCap: capIn(pool.caps, period.month),
+          ...{ ...resetPeak(pool, at), caps },
+          contingencyCap: capIn(caps, period.month),
         });
       }
     }

@@ -455,7 +455,8 @@ function vacate(desk: Desk, session: Session, licence: LicenceCode, admittedAs: 
 function countSeat(desk: Desk, { departmentId }: Holder, licence: LicenceCode, change: 1 | -1): void {
   const pool = poolOf(desk.tally, licence);
   changePool(desk.tally, licence, {
-    inUse: pool.inUse + change,
+    // A count that is wrong, which `verify` finds, keeps nobody from leaving.
+    inUse: Math.max(0, pool.inUse + change),
     ...countAllotted(pool, departmentId, change),
   });
 }

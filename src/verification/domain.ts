@@ -1,5 +1,7 @@
+import { type AlertKind, watch } from '../alert/domain.ts';
 import { type Instant, isSameInstant } from '../kernel/clock.ts';
 import type { LicenceCode } from '../kernel/ids.ts';
+import { emptyPool, type Pool } from '../usage/domain.ts';
 
 /** One kept figure that is not what the rows behind it say. */
 export interface Finding {
@@ -36,6 +38,7 @@ export const checks = {
   strayHolds: 'holds that no live session uses (L9)',
   wrongAllotments: 'allotments that count other seats than their departments’ members hold (D3)',
   wrongCaps: 'contingency caps that hold and were not set for the running month (W1)',
+  strayAlerts: 'alerts that stand below the level at which they clear (W3)',
   activeUsers: 'active users, by their status (U2)',
   activeInBillingPeriod: 'users active in the billing period, by their status’ history (U2)',
   nextDueAt: 'when something next falls due, at the latest (T3)',
@@ -54,6 +57,8 @@ export interface LicenceFigures {
    * whether it came with the edge or after it: both peaks are right then.
    */
   readonly peakWithStart: { readonly maxUsed: number; readonly maxUsedAt: Instant | null };
+  /** What has been said of the pool, and by which settings, the cap as it was set; null: nothing. */
+  readonly watched: Pick<Pool, 'contingencyCap' | 'thresholds' | 'raised'> | null;
 }
 
 export type LicenceCheck = Exclude<
@@ -66,11 +71,12 @@ export type LicenceCheck = Exclude<
   | 'strayHolds'
   | 'wrongAllotments'
   | 'wrongCaps'
+  | 'strayAlerts'
   | 'rollUps'
 >;
 
 /** Those of `OrganisationFigures`; stray rows are counted apart. */
-export type OrganisationCheck = Exclude<Check, LicenceCheck | 'strayRows' | 'rollUps'>;
+export type OrganisationCheck = Exclude<Check, LicenceCheck | 'strayAlerts' | 'strayRows' | 'rollUps'>;
 
 /** An organisation's own figures. */
 export interface OrganisationFigures {
@@ -102,14 +108,30 @@ export function compare(
       ({ check, recorded, recomputed }) =>
         check !== 'nextDueAt' || recomputed === null || recorded === null || recorded > recomputed,
     ),
-    ...licences.flatMap(({ licence, recorded, recomputed, peakWithStart }) => {
+    ...licences.flatMap((figures) => {
+      const { licence, recorded, recomputed, peakWithStart } = figures;
       const isStartPeak =
         recorded.maxUsed === peakWithStart.maxUsed && isSame(recorded.maxUsedAt, peakWithStart.maxUsedAt);
-      return differences(licence, recorded, recomputed).filter(
-        ({ check }) => !(isStartPeak && (check === 'maxUsed' || check === 'maxUsedAt')),
-      );
+      const strayAlerts = (figures.watched?.raised.length ?? 0) - standingAlerts(figures).length;
+      return [
+        ...differences(licence, recorded, recomputed).filter(
+          ({ check }) => !(isStartPeak && (check === 'maxUsed' || check === 'maxUsedAt')),
+        ),
+        ...differences<'strayAlerts'>(licence, { strayAlerts: 0 }, { strayAlerts }),
+      ];
     }),
   ];
+}
+
+/**
+ * Those of a pool's alerts that stand by right (W3). One that is missing is no drift: the next step of the pool raises it,
+ * and tells of it, as of a threshold that a repair finds reached.
+ */
+export function standingAlerts({ licence, recomputed, watched }: LicenceFigures): readonly AlertKind[] {
+  if (watched === null) return [];
+  const pool = { ...emptyPool(licence), ...recomputed, ...watched } as Pool;
+  const still = watch([{ at: new Date(0), before: pool, after: pool, opensPeriod: false }], watched.raised);
+  return watched.raised.filter((kind) => still.raised.includes(kind));
 }
 
 function differences<Name extends Check>(

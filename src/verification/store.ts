@@ -3,7 +3,13 @@ import type { Database } from '../database/database.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
-import { type Finding, isOfHistory, type LicenceFigures, type OrganisationFigures } from './domain.ts';
+import {
+  type Finding,
+  isOfHistory,
+  type LicenceFigures,
+  type OrganisationFigures,
+  standingAlerts,
+} from './domain.ts';
 
 /** Every organisation in the order of its id, page by page. */
 export async function pageOrganisationNames(
@@ -126,12 +132,15 @@ export async function countStrayRows(trx: Transaction, organisationId: Organisat
           (select from "user" u where u.organisation_id = o.id and u.id = h.user_id))
         + (select count(*) from denial d where d.organisation_id = o.id and not exists
           (select from "user" u where u.organisation_id = o.id and u.id = d.user_id))
+        + (select count(*) from alert a where a.organisation_id = o.id and a.acknowledged_by is not null and not exists
+          (select from "user" u where u.organisation_id = o.id and u.id = a.acknowledged_by))
         + (select count(*) from history h where h.organisation_id = o.id and h.session_id is not null and not exists
           (select from session s where s.organisation_id = o.id and s.id = h.session_id and s.user_id = h.user_id))
         + (select count(*) from (
             select licence from session where organisation_id = o.id
             union all select licence from session_feature where organisation_id = o.id
             union all select licence from hold where organisation_id = o.id
+            union all select licence from alert where organisation_id = o.id
             union all select licence from history where organisation_id = o.id) named
           where not exists (select from licence l where l.code = named.licence)) as stray_rows
     from organisation o where o.id = ${organisationId}`.execute(trx);
@@ -382,6 +391,8 @@ interface LicenceRow {
   readonly [name: string]: number | Instant | null | LicenceCode;
 }
 
+type WatchedRow = LicenceRow & Pick<LicenceFigures, 'watched'>;
+
 /**
  * Each licence's pool, beside what the rows behind it say.
  * @param history the organisation's, read up to now
@@ -393,7 +404,7 @@ export async function readLicenceFigures(
   history: HistoryReading,
   only: readonly LicenceCode[] | null,
 ): Promise<LicenceFigures[]> {
-  const { rows } = await sql<LicenceRow>`
+  const { rows } = await sql<WatchedRow>`
     with o as (select * from organisation where id = ${organisationId}),
       held as (select licence, count(*) as n from (${holdsImplied(organisationId)}) implied group by 1),
       bought as (
@@ -429,16 +440,22 @@ export async function readLicenceFigures(
       coalesce(pool.holders, 0) as holders, coalesce(given_away.holders, 0) as really_holders,
       coalesce(pool.assigned, 0) as consumed, coalesce(given_away.consumed, 0) as really_consumed,
       coalesce(pool.max_used, 0) as max_used, pool.max_used_at,
-      o.period_from
+      o.period_from,
+      case when w.licence is not null then jsonb_build_object(
+        'contingencyCap', ${capOfMonth}, 'thresholds', w.thresholds, 'raised', w.raised) end as watched
     from codes cross join o
     left join pool on pool.organisation_id = o.id and pool.licence = codes.licence
+    left join pool_watch w on w.organisation_id = o.id and w.licence = codes.licence
     left join held on held.licence = codes.licence
     left join bought on bought.licence = codes.licence
     left join given_away on given_away.licence = codes.licence
     left join based on based.licence = codes.licence
     where ${only}::text[] is null or codes.licence = any(${only}::text[])
     order by codes.licence`.execute(trx);
-  return rows.map((row) => toFigures(row, history.courses.get(row.licence)));
+  return rows.map(({ watched, ...row }) => ({
+    ...toFigures(row, history.courses.get(row.licence)),
+    watched,
+  }));
 }
 
 const kept = [
@@ -454,7 +471,7 @@ const kept = [
   'holders',
 ] as const;
 
-function toFigures(row: LicenceRow, course: Course | undefined): LicenceFigures {
+function toFigures(row: LicenceRow, course: Course | undefined): Omit<LicenceFigures, 'watched'> {
   const figure = (name: string) => {
     const value = row[name];
     if (value === undefined || typeof value === 'string') throw new Error(`No figure ${name}`);
@@ -538,7 +555,8 @@ export async function mend(
     where id = ${organisationId} returning revision`.execute(trx);
   const revision = rows[0]?.revision ?? 0;
   const drifted = new Set(findings.map(({ licence }) => licence));
-  for (const { licence, recomputed: figures } of licences.filter((each) => drifted.has(each.licence))) {
+  for (const drift of licences.filter((each) => drifted.has(each.licence))) {
+    const { licence, recomputed: figures } = drift;
     const { inUse, baseTotal, concurrentTotal, contingencyTotal, maxUsed, maxUsedAt } = figures;
     const { assigned, reusable, locked, holders, purchases } = figures;
     await sql`
@@ -550,6 +568,9 @@ export async function mend(
         max_used_at = excluded.max_used_at, assigned = excluded.assigned, reusable = excluded.reusable,
         locked = excluded.locked, holders = excluded.holders, purchases = excluded.purchases,
         revision = excluded.revision`.execute(trx);
+    await sql`
+      update pool_watch set raised = ${JSON.stringify(standingAlerts(drift))}
+      where organisation_id = ${organisationId} and licence = ${licence}`.execute(trx);
   }
   await trx
     .insertInto('repair')

@@ -4,7 +4,7 @@ import { type Allotment, availableTo, decideAllotment } from '../../src/allotmen
 import { type DepartmentId, newId } from '../../src/kernel/ids.ts';
 import { plusSeconds } from '../../src/kernel/clock.ts';
 import { type Books, holdsOf } from '../../src/session/domain.ts';
-import { freeSeat } from '../../src/usage/domain.ts';
+import { contingencyUsed, freeSeat } from '../../src/usage/domain.ts';
 import { at, books, code, decide, holder, logon, pool, pools } from './given.ts';
 
 const [sales, service] = [newId<'Department'>(), newId<'Department'>()];
@@ -142,5 +142,54 @@ test('D2, W1: never above a maximum; what is reserved is there, also under a cap
       },
     ),
     { numRuns: 300 },
+  );
+});
+
+test('D2, W1: with caps, reservations and maxima, what is told as available is exactly how many logons are granted', () => {
+  const givenPart = fc.record({ reserved: fc.nat(4), extra: fc.option(fc.nat(3)), inUse: fc.nat(4) });
+  const givenSeats = fc.record({
+    concurrentTotal: fc.nat(6),
+    contingencyTotal: fc.nat(6),
+    contingencyCap: fc.option(fc.nat(7)),
+    paid: fc.nat(3),
+    withoutDepartment: fc.nat(3),
+    parts: fc.tuple(givenPart, givenPart),
+  });
+  fc.assert(
+    fc.property(
+      givenSeats,
+      fc.shuffledSubarray([0, 1, 2], { minLength: 3 }),
+      ({ paid, withoutDepartment, parts, ...totals }, order) => {
+        const allotments = parts.map(({ reserved, extra, inUse }, index) =>
+          allotment(departments[index] as DepartmentId, {
+            ...{ reserved, inUse, maximum: extra === null ? null : reserved + extra },
+          }),
+        );
+        const inUse = allotments.reduce((sum, each) => sum + each.inUse, withoutDepartment);
+        const maxUsed = Math.min(totals.contingencyTotal, contingencyUsed({ ...totals, inUse }) + paid);
+        const maxUsedAt = maxUsed === 0 ? null : at('2026-01-01');
+        let seats = pool('SUPERVISOR', { ...totals, inUse, maxUsed, maxUsedAt, allotments });
+        const kept = allotments.map((each) => Math.max(0, each.reserved - each.inUse));
+        const isKept =
+          kept.reduce((sum, each) => sum + each, 0) <= availableTo({ ...seats, allotments: [] }, null);
+
+        for (const which of order) {
+          const departmentId = departments[which] ?? null;
+          const available = availableTo(seats, departmentId);
+          const crowd = Array.from({ length: 16 }, () => ({ ...holder(['SUPERVISOR']), departmentId }));
+          const done = decide(
+            books(pools(seats), ...crowd),
+            at('2026-01-02'),
+            ...crowd.map((each) => logon(each, 'SUPERVISOR')),
+          );
+          const granted = done.answers.filter((answer) => answer !== null && 'startedAt' in answer).length;
+          expect(granted).toBe(available);
+          // Whoever came first, what was reserved is there.
+          if (isKept) expect(granted).toBeGreaterThanOrEqual(kept[which] ?? 0);
+          seats = done.pools.get(code('SUPERVISOR')) ?? seats;
+        }
+      },
+    ),
+    { numRuns: 500 },
   );
 });

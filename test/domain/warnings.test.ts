@@ -43,7 +43,10 @@ test('W1: at the cap a logon that would be billed is refused, and recorded', () 
 test('W1, C3: a seat that is paid for this month is refused to nobody, however low the cap', () => {
   const paid = { maxUsed: 2, maxUsedAt: now };
   const seats = { concurrentTotal: 1, contingencyTotal: 3, contingencyCap: 0, ...paid };
-  expect(logons(seats, 4).told).toEqual(['CONCURRENT', 'CONTINGENCY', 'CONTINGENCY', 'CONTINGENCY_CAPPED']);
+  const { told, answers } = logons(seats, 4);
+  expect(told).toEqual(['CONCURRENT', 'CONTINGENCY', 'CONTINGENCY', 'CONTINGENCY_CAPPED']);
+  // The cap that holds is told, not the one that was set.
+  expect(answers[3]).toMatchObject({ cap: 2, message: expect.stringContaining('no more than 2 of them') });
 });
 
 test('W1: where every seat is in use the cap is not the reason; a cap above the total is none', () => {
@@ -91,9 +94,11 @@ test('W1, C2: with a new month its cap comes into force, and counts in full', ()
   const start = pools(pool('SUPERVISOR', { ...used, contingencyCap: 2, caps }));
   const after = (until: string) =>
     settle(organisation('2026-03-02'), start, nothingDue, at(until)).pools.get(code('SUPERVISOR'));
-  expect(after('2026-03-31')).toMatchObject({ contingencyCap: 2, maxUsed: 4 });
-  expect(after('2026-04-01')).toMatchObject({ contingencyCap: 1, maxUsed: 1 });
-  expect(after('2026-05-01')).toMatchObject({ contingencyCap: 2, maxUsed: 1 });
+  expect(after('2026-03-31')).toMatchObject({ contingencyCap: 2, maxUsed: 4, caps });
+  expect(after('2026-04-01')).toMatchObject({ contingencyCap: 1, maxUsed: 1, caps });
+  // A month that is over is no longer among the caps that are set.
+  const left = { everyMonth: 2, months: {} };
+  expect(after('2026-05-01')).toMatchObject({ contingencyCap: 2, maxUsed: 1, caps: left });
 });
 
 test('W2: only a logon that opens a newly billed seat, of its licence or of a feature, raises the peak', () => {

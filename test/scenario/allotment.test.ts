@@ -2,13 +2,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, patient } from '../../src/database/database.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { repairOrganisation, surveyOrganisation } from '../../src/verification/commands.ts';
-import { buy, createOrganisation, createUser, logon, logonInput, uuidOf } from '../setup/given.ts';
-import { startTestServer, type TestServer } from '../setup/server.ts';
+import { advance, buy, createOrganisation, createUser, logon, logonInput, uuidOf } from '../setup/given.ts';
+import { handMovedClock, startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
 let database: ReturnType<typeof createDatabase>;
+/** Nothing is swept: what is due takes effect with the command that comes next. */
+const clock = handMovedClock('2026-03-02T09:00:00Z');
 beforeAll(async () => {
-  server = await startTestServer();
+  server = await startTestServer({ clock, sweepMilliseconds: 3_600_000 });
   database = createDatabase({ connectionString: server.databaseUrl, ...patient, max: 1 });
 });
 afterAll(async () => {
@@ -144,43 +146,6 @@ test('D2, D3: a department’s seats are kept for it, up to its maximum, and eve
   }
 });
 
-test('D1, L8: a lease that is over by the time a department is given its part counts no more', async () => {
-  const id = await createOrganisation(server, {});
-  await buy(server, id, 'SUPERVISOR', { base: 9, concurrent: 3, contingency: 2 });
-  await buy(server, id, 'REPORTING', { concurrent: 9 });
-  const sales = await department(id, 'Sales');
-  const [ada, joan] = [await member(id, 'ada', sales), await member(id, 'joan', sales)];
-  for (const userId of [ada, joan]) await logon(server, userId, 'SUPERVISOR');
-  await server.pool.query(
-    `with over as (
-       update session set expires_at = now(), due_at = now() where organisation_id = $1 and ended_at is null
-         and user_id = (select id from "user" where organisation_id = $1 and username = 'ada'))
-     update organisation set next_due_at = settled_at + interval '1 millisecond' where id = $1`,
-    [uuidOf(id)],
-  );
-  await allot(sales, { reserved: 3, maximum: 3 });
-  expect(await findings(id)).toEqual([]);
-  expect(await allotments(id)).toMatchObject({ allotments: { Sales: { inUse: 1, available: 2 } } });
-
-  // W1: under a cap there are 3 seats, all of them Sales'.
-  await server.mutate('setContingencyCap', { organisationId: id, licence: 'SUPERVISOR', cap: 0 });
-  const grace = await member(id, 'grace', null);
-  expect(await logon(server, grace, 'SUPERVISOR')).toMatchObject({ code: 'ALLOTMENT_FULL' });
-  expect(await allotments(id)).toMatchObject({ allotments: { Sales: { inUse: 1, available: 2 } } });
-
-  // A wrong count keeps nobody from freeing a seat, and is found.
-  await server.pool.query('update allotment set in_use = 0 where organisation_id = $1', [uuidOf(id)]);
-  expect(await server.mutate('forceLogoff', { userId: joan })).toMatchObject({
-    __typename: 'ForceLogoffPayload',
-  });
-  expect(await findings(id)).toEqual([]);
-
-  await server.mutate('setUserStatus', { userId: joan, status: 'DELETED' });
-  expect(await server.mutate('setDepartment', { userId: joan, departmentId: null })).toMatchObject({
-    code: 'USER_DELETED',
-  });
-});
-
 test('a setting that changes nothing is no entry of the log, and a removed department’s tells all that it was', async () => {
   const id = await createOrganisation(server);
   await buy(server, id, 'SUPERVISOR', { base: 9, concurrent: 3, contingency: 2 });
@@ -234,4 +199,102 @@ test('D2: logons at once over two departments take what each may, exactly', asyn
     allotments: { Sales: { inUse: granted(0) }, Service: { inUse: granted(1) } },
   });
   expect(await findings(id)).toEqual([]);
+});
+
+test('D1, L8: leases that end with the command itself are not counted by it, and those that live are', async () => {
+  clock.set('2026-03-02T09:00:00Z');
+  const id = await createOrganisation(server, { leaseSeconds: 60 });
+  await buy(server, id, 'SUPERVISOR', { base: 9, concurrent: 3 });
+  const [sales, service] = [await department(id, 'Sales'), await department(id, 'Service')];
+  const [ada, joan, grace] = [
+    await member(id, 'ada', sales),
+    await member(id, 'joan', sales),
+    await member(id, 'grace', sales),
+  ];
+  await logon(server, ada, 'SUPERVISOR');
+  clock.set('2026-03-02T09:00:30Z');
+  await logon(server, joan, 'SUPERVISOR');
+  clock.set('2026-03-02T09:01:00Z');
+  await allot(sales, { maximum: 2 });
+  expect(await allotments(id)).toMatchObject({ allotments: { Sales: { inUse: 1, available: 1 } } });
+  expect(await findings(id)).toEqual([]);
+  expect((await logon(server, grace, 'SUPERVISOR')).session).toBeDefined();
+
+  // Who moves as their lease ends brings no seat along.
+  await allot(service, { maximum: 1 });
+  clock.set('2026-03-02T09:01:30Z');
+  await server.mutate('setDepartment', { userId: joan, departmentId: service });
+  expect(await allotments(id)).toMatchObject({
+    allotments: { Sales: { inUse: 1 }, Service: { inUse: 0, available: 1 } },
+  });
+  clock.set('2026-03-02T09:02:00Z');
+  await server.mutate('removeDepartment', { departmentId: sales });
+  expect(await allotments(id)).toMatchObject({
+    concurrent: { used: 0 },
+    allotments: { Service: { inUse: 0 } },
+  });
+  expect(await findings(id)).toEqual([]);
+});
+
+test('D2, W1: a department is told of no seat that a cap keeps, and gets every other', async () => {
+  const id = await createOrganisation(server);
+  await buy(server, id, 'SUPERVISOR', { base: 9, concurrent: 1, contingency: 3 });
+  const sales = await department(id, 'Sales');
+  await allot(sales, { reserved: 2 });
+  await server.mutate('setContingencyCap', { organisationId: id, licence: 'SUPERVISOR', cap: 1 });
+  expect(await allotments(id)).toMatchObject({ allotments: { Sales: { inUse: 0, available: 2 } } });
+  const stranger = await member(id, 'ada', null);
+  expect((await server.mutate('logon', logonInput(stranger, 'SUPERVISOR'))).code).toBe('ALLOTMENT_FULL');
+  for (const username of ['joan', 'grace']) {
+    expect((await logon(server, await member(id, username, sales), 'SUPERVISOR')).session).toBeDefined();
+  }
+  expect(await allotments(id)).toMatchObject({ allotments: { Sales: { inUse: 2, available: 0 } } });
+  const last = await member(id, 'anita', sales);
+  expect((await server.mutate('logon', logonInput(last, 'SUPERVISOR'))).code).toBe('CONTINGENCY_CAPPED');
+});
+
+test('L9: figures that are too low stop no release, those that are too high refuse at most, and both are told', async () => {
+  const id = await createOrganisation(server);
+  await buy(server, id, 'SUPERVISOR', { base: 9, concurrent: 5 });
+  const sales = await department(id, 'Sales');
+  await allot(sales, { maximum: 3 });
+  const [ada, joan, grace] = [
+    await member(id, 'ada', sales),
+    await member(id, 'joan', sales),
+    await member(id, 'grace', sales),
+  ];
+  const damage = async (figure: 'pool' | 'allotment', inUse: number) => {
+    const where = "organisation_id = $1 and licence = 'SUPERVISOR'";
+    await server.pool.query(`update ${figure} set in_use = ${inUse} where ${where}`, [uuidOf(id)]);
+  };
+  const first = await logon(server, ada, 'SUPERVISOR');
+  await logon(server, joan, 'SUPERVISOR');
+  await logon(server, grace, 'SUPERVISOR');
+  await damage('allotment', 0);
+  await damage('pool', 0);
+  expect((await server.mutate('logoff', { sessionId: first.session?.id })).__typename).toBe('LogoffPayload');
+  expect((await server.mutate('setDepartment', { userId: joan })).__typename).toBe('SetDepartmentPayload');
+  expect(await findings(id)).toContainEqual(expect.objectContaining({ check: 'wrongAllotments' }));
+  // What time brings is let in too: nothing locks the organisation.
+  await advance(server, id, '2026-01-01T01:00:00Z');
+  expect(await allotments(id)).toMatchObject({
+    concurrent: { used: 0 },
+    allotments: { Sales: { inUse: 0 } },
+  });
+
+  await damage('allotment', 9);
+  expect((await server.mutate('logon', logonInput(ada, 'SUPERVISOR'))).code).toBe('ALLOTMENT_FULL');
+  expect((await logon(server, joan, 'SUPERVISOR')).session).toBeDefined();
+  expect(await allotments(id)).toMatchObject({ allotments: { Sales: { inUse: 9, available: 0 } } });
+  expect(await findings(id)).toContainEqual(expect.objectContaining({ check: 'wrongAllotments' }));
+});
+
+test('U4: a deleted user is moved to no department', async () => {
+  const id = await createOrganisation(server);
+  const sales = await department(id, 'Sales');
+  const ada = await createUser(server, id, 'ada', []);
+  await server.mutate('setUserStatus', { userId: ada, status: 'DELETED' });
+  for (const departmentId of [sales, null]) {
+    expect((await server.mutate('setDepartment', { userId: ada, departmentId })).code).toBe('USER_DELETED');
+  }
 });

@@ -38,6 +38,13 @@ beforeAll(async () => {
   for (const user of [ada, ben, cyd]) await logon(server, user);
   await advance(server, organisationId, '2026-02-01T00:00:30Z');
   await setStatus(server, cyd, 'SUSPENDED');
+  const { department } = await server.mutate(
+    'createDepartment',
+    { organisationId, name: 'Sales' },
+    '... on CreateDepartmentPayload { department { id } }',
+  );
+  await server.mutate('setDepartment', { userId: ben, departmentId: department.id });
+  await server.mutate('setAllotment', { departmentId: department.id, licence: 'INBOUND_AGENT', reserved: 1 });
 });
 afterAll(() => server.stop());
 
@@ -106,6 +113,16 @@ const damages: readonly (readonly [string, string, RegExp])[] = [
     'W1',
     `update pool_watch set contingency_cap = 2, caps = '{"everyMonth": 1, "months": {"24314": 2}}' where licence = 'INBOUND_AGENT'`,
     /contingency caps that hold and were not set for the running month \(W1\): recorded 0, is 1/,
+  ],
+  [
+    'W3',
+    `update pool_watch set raised = '["BASE_NEARLY_GONE", "CONCURRENT_NEARLY_FULL"]' where licence = 'INBOUND_AGENT'`,
+    /INBOUND_AGENT: alerts that stand below the level at which they clear \(W3\): recorded 0, is 1/,
+  ],
+  [
+    'D3',
+    "update allotment set in_use = 7 where licence = 'INBOUND_AGENT'",
+    /allotments that count other seats than their departments’ members hold \(D3\): recorded 0, is 1/,
   ],
 ];
 
@@ -255,7 +272,7 @@ test('C2: where a month begins between a repair’s survey and its lock, it surv
   expect(await verify('--organisation', 'month')).toMatchObject({ code: 0 });
 });
 
-/** Everything that moves seats and totals, much of it at the same instants, over a month's edge. */
+/** Everything that moves seats, totals and what is set of them, much of it at the same instants, over a month's edge. */
 test.each([1, 2, 3, 4, 5, 6])('whatever happens, no drift is found that is none: story %i', async (seed) => {
   const random = seededRandom(`story ${seed}`);
   const one = <Item>(items: readonly Item[]) => random.weighted(items.map((item) => [1, item] as const));
@@ -272,11 +289,21 @@ test.each([1, 2, 3, 4, 5, 6])('whatever happens, no drift is found that is none:
   for (let user = 0; user < 5; user += 1) {
     users.push(await createUser(server, organisation, `u${user}`, ['SUPERVISOR', 'CONFERENCING']));
   }
+  const departments: string[] = [];
+  for (const name of ['Sales', 'Service']) {
+    const { department } = await server.mutate(
+      'createDepartment',
+      { organisationId: organisation, name },
+      '... on CreateDepartmentPayload { department { id } }',
+    );
+    departments.push(department.id);
+  }
   let minute = 0;
   const at = (minutes: number) => new Date(Date.UTC(2026, 0, 31, 23, 55 + minutes)).toISOString();
   for (let step = 0; step < 60; step += 1) {
     const user = one(users);
-    switch (random.between(0, 7)) {
+    const licence = one(['SUPERVISOR', 'CONFERENCING']);
+    switch (random.between(0, 12)) {
       case 0:
         minute += 1;
         await advance(server, organisation, at(minute));
@@ -298,6 +325,27 @@ test.each([1, 2, 3, 4, 5, 6])('whatever happens, no drift is found that is none:
       case 4:
         await setStatus(server, user, one(['SUSPENDED', 'ACTIVE']));
         break;
+      case 5:
+        await server.mutate('setDepartment', { userId: user, departmentId: one([null, ...departments]) });
+        break;
+      case 6: {
+        const reserved = random.between(0, 2);
+        const maximum = one([null, reserved, reserved + 1]);
+        await server.mutate('setAllotment', { departmentId: one(departments), licence, reserved, maximum });
+        break;
+      }
+      case 7: {
+        const cap = one([null, 0, 1, 2]);
+        const period = one([null, '2026-01', '2026-02']);
+        await server.mutate('setContingencyCap', { organisationId: organisation, licence, cap, period });
+        break;
+      }
+      case 8: {
+        const concurrentPercent = one([0, 10, 50, 100]);
+        const thresholds = { concurrentPercent, contingencyPercent: one([0, 30, 60]) };
+        await server.mutate('setAlertThresholds', { organisationId: organisation, licence, ...thresholds });
+        break;
+      }
       default:
         await logon(server, user, 'SUPERVISOR', one(['desk', 'phone']));
     }

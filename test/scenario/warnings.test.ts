@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { usualThresholds } from '../../src/alert/domain.ts';
+import { dropAlerts } from '../../src/alert/store.ts';
+import { createDatabase } from '../../src/database/database.ts';
+import { within } from '../../src/database/wall.ts';
 import { decodeId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
-import { advance, buy, createOrganisation, createUser, logon, mapping } from '../setup/given.ts';
+import { advance, buy, createOrganisation, createUser, logon, mapping, uuidOf } from '../setup/given.ts';
 import { type GraphqlAnswer, startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -101,6 +105,11 @@ test('W1, W2: a cap keeps the bill where it is, month by month, and nobody is lo
   await advance(server, organisationId, '2026-05-01T00:00:00Z');
   expect((await logOn(a)).session.admittedAs).toBe('CONCURRENT');
   expect((await logOn(e)).code).toBe('CONTINGENCY_CAPPED');
+  const listed = await server.query(
+    'query ($id: ID!) { organisation(id: $id) { contingencyCaps { inForce everyMonth months { period } } } }',
+    { id: organisationId },
+  );
+  expect(listed.data.organisation.contingencyCaps).toEqual([{ inForce: 0, everyMonth: 0, months: [] }]);
   await cap(organisationId, null);
   expect((await logOn(e)).raisesPeak).toBe(true);
   const [row] = await mapping(server, organisationId);
@@ -211,7 +220,30 @@ test('W3: thresholds are the organisation’s own: what they find reached is tol
   ]);
 });
 
-test('W3: months that pass while nobody looks each tell of their first contingency seat', async () => {
+test('W1, W3: what another server set of licences that this one does not know yet is in the lists', async () => {
+  const { organisationId } = await supervisors(0, {});
+  const thresholds = { ...usualThresholds, concurrentPercent: 50 };
+  for (const [position, field] of ['contingencyCaps', 'alertThresholds'].entries()) {
+    const code = `LATER_${position}`;
+    await server.pool.query(
+      `insert into licence select made.* from licence, jsonb_populate_record(licence, $1) made where licence.code = 'SUPERVISOR'`,
+      [{ code, position: 9000 + position }],
+    );
+    await server.pool.query(`insert into pool_watch values ($1, $2, 1, $3, $4, '[]')`, [
+      uuidOf(organisationId),
+      code,
+      { everyMonth: 1, months: {} },
+      thresholds,
+    ]);
+    const { data } = await server.query(
+      `query ($id: ID!) { organisation(id: $id) { ${field} { licence { code } } } }`,
+      { id: organisationId },
+    );
+    expect(data.organisation[field]).toContainEqual({ licence: { code } });
+  }
+});
+
+test('W3: months that pass while nobody looks each tell of their first contingency seat, and are dropped in time', async () => {
   const { organisationId, users } = await supervisors(
     2,
     { concurrent: 1, contingency: 2 },
@@ -228,6 +260,21 @@ test('W3: months that pass while nobody looks each tell of their first contingen
     '2026-04-01T00:00:00.000Z',
     '2026-03-31T12:00:00.000Z',
   ]);
+
+  const { db, close } = createDatabase(server.runtime);
+  try {
+    const system = within(db, 'ALL');
+    const before = await alertsOf(organisationId);
+    await dropAlerts(system, 3);
+    expect(await alertsOf(organisationId)).toEqual(before);
+    // Two whole months stay, whatever it is asked for: April and May, by the organisation's own clock.
+    await dropAlerts(system, 0, { slice: 1 });
+    const left = await alertsOf(organisationId);
+    expect(left.length).toBeGreaterThan(0);
+    expect(left).toEqual(before.filter(({ at }: { at: string }) => at >= '2026-04-01'));
+  } finally {
+    await close();
+  }
 });
 
 test('W3: two servers tell of each crossing once, and whoever watches sees all of it, the last included', async () => {
