@@ -3,8 +3,8 @@ import { costs } from '../graphql/cost.ts';
 import { createLoader } from '../graphql/loader.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
 import { hasBaseLicences, type Licence } from '../licence/domain.ts';
+import { readTrees } from './commands.ts';
 import type { Tree, TreeLicence } from './domain.ts';
-import { listTrees } from './store.ts';
 
 /** Sums of one kind of seats. */
 interface SeatSums {
@@ -30,8 +30,8 @@ declare module '../graphql/builder.ts' {
 
 const findTree = createLoader<OrganisationId, Tree>(
   (id) => id,
-  async ({ services: { db } }, ids) => {
-    const trees = await listTrees(db, ids);
+  async ({ services }, ids) => {
+    const trees = await readTrees(services, ids);
     return ids.map((id) => trees.get(id) ?? null);
   },
 );
