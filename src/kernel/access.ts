@@ -67,6 +67,7 @@ export const access = {
   'Organisation.denials': reading(supervision),
   'Organisation.history': reading(figures),
   'Organisation.tree': reading(selling),
+  'Tree.usageHistory': reading(selling),
   'Organisation.departments': reading(figures),
   'Organisation.billingTerms': reading(administration),
   'Organisation.prices': reading(administration),

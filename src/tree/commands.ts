@@ -3,7 +3,9 @@ import { Unavailable } from '../kernel/failure.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
 import { settleOrganisations } from '../ledger/commands.ts';
 import type { Services } from '../live/services.ts';
-import type { Tree } from './domain.ts';
+import { nowOf } from '../organisation/domain.ts';
+import { listTree } from '../organisation/store.ts';
+import { maxOrganisations, type Members, type Tree, type TreeTooLarge, treeTooLarge } from './domain.ts';
 import { listTrees } from './store.ts';
 
 /** So often is read anew what something fell due in, and of so many organisations it takes effect in between. */
@@ -41,5 +43,20 @@ export async function readTrees(
       return trees;
     });
     return { found, due: [...new Set([...found.values()].flatMap(({ due }) => due))] };
+  });
+}
+
+/** All organisations of a tree, for what is reported of them together. */
+export async function readMembers(
+  services: Services,
+  organisationId: OrganisationId,
+): Promise<Members | TreeTooLarge> {
+  const { db, clock } = services;
+  return readSettled<Members | TreeTooLarge>(services, async () => {
+    const at = clock.now();
+    const organisations = await listTree(db, organisationId, maxOrganisations + 1);
+    if (organisations.length > maxOrganisations) return { found: treeTooLarge, due: [] };
+    const due = organisations.filter((organisation) => organisation.nextDueAt <= nowOf(organisation, at));
+    return { found: { organisations, at }, due: due.map(({ id }) => id) };
   });
 }

@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createDatabase } from '../../src/database/database.ts';
+import { within } from '../../src/database/wall.ts';
+import { rollUpHistory } from '../../src/usage-history/commands.ts';
 import { buy, createOrganisation, createUser, logon, mapping, uuidOf } from '../setup/given.ts';
 import { handMovedClock, startTestServer, type TestServer } from '../setup/server.ts';
 
@@ -136,4 +139,132 @@ test('a tree is read in one snapshot, by as many statements for 40 organisations
     await createOrganisation(server, { name: `Broad ${index}`, parentId: partner });
   }
   expect(await count()).toBe(one);
+});
+
+/** Partner and customer in three depths, each of another zone; one is idle, and a stranger is beside them. */
+describe('what a tree did', () => {
+  let partner: string;
+  let near: string;
+  let far: string;
+  let idle: string;
+  const users = new Map<string, string>();
+  const on = async (names: readonly string[], expected: readonly string[]) => {
+    for (const [index, name] of names.entries()) {
+      const { code, session } = await logon(server, users.get(name) ?? '', 'SUPERVISOR');
+      if (session !== undefined) sessions.set(name, session.id);
+      if ((code ?? 'on') !== expected[index]) throw new Error(`${name}: ${code ?? 'on'}`);
+    }
+  };
+  const sessions = new Map<string, string>();
+  const off = (name: string) => server.mutate('logoff', { sessionId: sessions.get(name) });
+  const found = async (name: string, timeZone: string, parentId: string | null, sold: object | null) => {
+    const id = await createOrganisation(server, { name, timeZone, parentId, leaseSeconds: 3600 });
+    if (sold === null) return id;
+    await buy(server, id, 'SUPERVISOR', { base: 4, ...sold });
+    for (const user of ['a', 'b', 'c', 'd']) {
+      users.set(`${name} ${user}`, await createUser(server, id, `${name} ${user}`, ['SUPERVISOR']));
+    }
+    return id;
+  };
+
+  beforeAll(async () => {
+    clock.set('2026-03-28T09:00:00Z');
+    partner = await found('P', 'Europe/London', null, { concurrent: 1, contingency: 1 });
+    near = await found('N', 'Asia/Kolkata', partner, { concurrent: 1, contingency: 2 });
+    far = await found('F', 'America/New_York', near, { concurrent: 2, contingency: 1 });
+    idle = await found('Idle', 'Europe/London', partner, null);
+    await found('X', 'Europe/London', null, { concurrent: 1, contingency: 1 });
+
+    clock.set('2026-03-28T10:02:00Z');
+    await on(['P a', 'N a', 'N b', 'X a'], ['on', 'on', 'on', 'on']);
+    clock.set('2026-03-28T10:20:00Z');
+    await off('N b');
+    clock.set('2026-03-28T10:31:00Z');
+    await on(['F a', 'F b', 'F c', 'F d'], ['on', 'on', 'on', 'NO_SEAT_AVAILABLE']);
+    clock.set('2026-03-28T11:15:00Z');
+    await on(['N a', 'N b', 'N c', 'N d'], ['on', 'on', 'on', 'NO_SEAT_AVAILABLE']);
+    clock.set('2026-03-28T11:40:00Z');
+    await on(['P a', 'P b', 'P c'], ['on', 'on', 'NO_SEAT_AVAILABLE']);
+    clock.set('2026-03-28T11:43:00Z');
+    await on(['P c'], ['NO_SEAT_AVAILABLE']);
+    clock.set('2026-03-28T12:03:00Z');
+  });
+
+  const usage = async (id: string, isTree: boolean, bucket: string, until = '2026-03-28T12:30:00Z') => {
+    const together = isTree
+      ? 'minimum: minimumTogether maximum: maximumTogether sumOfMinima sumOfMaxima'
+      : 'minimum maximum';
+    const pool = `{ mean total ${together} }`;
+    const field = `usageHistory(licence: "SUPERVISOR", from: "2026-03-28T09:30:00Z", until: "${until}", bucket: ${bucket}) {
+      from until denials concurrent ${pool} contingency ${pool} }`;
+    const { data, errors } = await server.query(
+      `query ($id: ID!) { organisation(id: $id) { ${isTree ? `tree { ${field} }` : field} } }`,
+      { id },
+    );
+    if (errors !== undefined) throw new Error(JSON.stringify(errors[0]));
+    return (isTree ? data.organisation.tree : data.organisation).usageHistory as Bucket[];
+  };
+
+  interface Bucket {
+    readonly from: string;
+    readonly until: string;
+    readonly denials: number;
+    readonly concurrent: Readonly<Record<string, number>>;
+    readonly contingency: Readonly<Record<string, number>>;
+  }
+
+  const span = ({ from, until }: Bucket) => Date.parse(until) - Date.parse(from);
+
+  /** By the organisations' own histories of five minutes, which no zone cuts. */
+  async function expectSums(bucket: string, count: number): Promise<void> {
+    const own = await Promise.all([partner, near, far, idle].map((id) => usage(id, false, 'MINUTE_5')));
+    const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0);
+    const found = await usage(partner, true, bucket);
+    expect(found).toHaveLength(count);
+    for (const summed of found) {
+      const within = own.map((each) =>
+        each.filter((part) => part.from >= summed.from && part.until <= summed.until),
+      );
+      expect(summed.denials).toBe(sum(within.flat().map(({ denials }) => denials)));
+      for (const pool of ['concurrent', 'contingency'] as const) {
+        const parts = within.map((each) => each.map((part) => part[pool]));
+        expect(summed[pool]['total']).toBe(sum(parts.map((each) => each.at(-1)?.['total'] ?? 0)));
+        expect(summed[pool]['sumOfMaxima']).toBe(
+          sum(parts.map((each) => Math.max(...each.map((part) => Number(part['maximum']))))),
+        );
+        const seats = within.flat().map((part) => Number(part[pool]['mean']) * span(part));
+        expect(summed[pool]['mean']).toBeCloseTo(sum(seats) / span(summed), 9);
+      }
+    }
+  }
+
+  async function expectUsage(): Promise<void> {
+    await expectSums('MINUTE_5', 31);
+    await expectSums('HOUR', 4);
+    const hours = await usage(partner, true, 'HOUR');
+    // N’s two reserve seats and F’s one were in use together from 11:15 to 11:31; P’s came when F’s was free again.
+    expect(hours[2]).toMatchObject({
+      ...{ from: '2026-03-28T11:00:00.000Z', denials: 3 },
+      concurrent: { sumOfMaxima: 4, maximum: 4, sumOfMinima: 0, minimum: 1, total: 4 },
+      contingency: { sumOfMaxima: 4, maximum: 3, sumOfMinima: 0, minimum: 1, total: 4 },
+    });
+    const days = await usage(partner, true, 'DAY');
+    expect(days.map(({ from, until }) => [from, until])).toEqual([
+      ['2026-03-28T00:00:00.000Z', '2026-03-28T12:03:00.000Z'],
+    ]);
+    // By the asked organisation’s zone.
+    const below = await usage(near, true, 'DAY');
+    expect(below[0]).toMatchObject({ from: '2026-03-27T18:30:00.000Z', denials: 2 });
+    expect(await usage(partner, true, 'MONTH')).toMatchObject([
+      { from: '2026-03-01T00:00:00.000Z', denials: 4 },
+    ]);
+  }
+
+  test('its use over time is the sum of its organisations’ own, and its maximum that of one instant', async () => {
+    await expectUsage();
+    const { db, close } = createDatabase({ ...server.runtime, max: 2 });
+    await rollUpHistory({ db: within(db, 'ALL') });
+    await close();
+    await expectUsage();
+  });
 });
