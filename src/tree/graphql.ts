@@ -1,4 +1,6 @@
-import { builder } from '../graphql/builder.ts';
+import { countAlertsOfMany, pageAlertsOfMany } from '../alert/store.ts';
+import { builder, type Objects } from '../graphql/builder.ts';
+import { connect, type Connection, type Order, pageArguments } from '../graphql/connection.ts';
 import type { Context } from '../graphql/context.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
@@ -53,6 +55,7 @@ interface BucketRow extends Omit<TreeBucket, 'concurrent' | 'contingency'> {
 declare module '../graphql/builder.ts' {
   interface Objects {
     Tree: Organisation;
+    AlertConnection: Connection<Objects['Alert']>;
     TreeUsageBucket: BucketRow;
     TreePoolUsage: PoolBucket;
     TreeLicence: Row;
@@ -249,6 +252,12 @@ builder.objectType('TreeUsageBucket', {
   }),
 });
 
+const newestAlertFirst: Order<Objects['Alert']> = {
+  name: 'treeAlerts',
+  parts: ['instant', 'uuid'],
+  keyOf: ({ at, id }) => [at, id],
+};
+
 builder.objectType('Tree', {
   description: 'An organisation and all below it, together.',
   fields: (t) => ({
@@ -312,6 +321,29 @@ builder.objectType('Tree', {
         const edges = edgesOf(bucket, known, root.timeZone, periods).map((edge) => (edge > now ? now : edge));
         if (edges.length > most + 1) throw codedError(tooManyBuckets(most));
         return readUsage(services, organisations, found.code, edges);
+      },
+    }),
+    alerts: t.field({
+      type: 'AlertConnection',
+      nullable: true,
+      description: 'Thresholds that were reached in any of them, newest first by their own clocks.',
+      extensions: costs({ weight: 100 }),
+      args: {
+        ...pageArguments(t.arg),
+        acknowledged: t.arg.boolean({
+          description: 'true: only acknowledged ones; false: only the others; both if nothing is said.',
+        }),
+      },
+      resolve: async (asked, { acknowledged, ...page }, context) => {
+        const { organisations } = await getMembers(context, asked);
+        const { db } = context.services;
+        const ids = organisations.map(({ id }) => id);
+        return connect(
+          newestAlertFirst,
+          page,
+          (request) => pageAlertsOfMany(db, ids, acknowledged ?? null, request),
+          () => countAlertsOfMany(db, ids, acknowledged ?? null),
+        );
       },
     }),
   }),

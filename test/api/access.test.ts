@@ -229,6 +229,7 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Tree.usageHistory': ofOrganisation(
     'field: tree { field: usageHistory(licence: "SUPERVISOR", from: "2026-01-01T00:00:00Z", until: "2026-01-02T00:00:00Z", bucket: DAY) { denials } }',
   ),
+  'Tree.alerts': ofOrganisation('field: tree { field: alerts { edges { node { used } } } }'),
   'Organisation.billingTerms': ofOrganisation('field: billingTerms { currency }'),
   'Organisation.prices': ofOrganisation('field: prices { from }'),
   'Organisation.billingStatement': ofOrganisation('field: billingStatement { id }'),

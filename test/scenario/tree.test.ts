@@ -147,6 +147,7 @@ describe('what a tree did', () => {
   let near: string;
   let far: string;
   let idle: string;
+  let stranger: string;
   const users = new Map<string, string>();
   const on = async (names: readonly string[], expected: readonly string[]) => {
     for (const [index, name] of names.entries()) {
@@ -173,7 +174,7 @@ describe('what a tree did', () => {
     near = await found('N', 'Asia/Kolkata', partner, { concurrent: 1, contingency: 2 });
     far = await found('F', 'America/New_York', near, { concurrent: 2, contingency: 1 });
     idle = await found('Idle', 'Europe/London', partner, null);
-    await found('X', 'Europe/London', null, { concurrent: 1, contingency: 1 });
+    stranger = await found('X', 'Europe/London', null, { concurrent: 1, contingency: 1 });
 
     clock.set('2026-03-28T10:02:00Z');
     await on(['P a', 'N a', 'N b', 'X a'], ['on', 'on', 'on', 'on']);
@@ -266,5 +267,72 @@ describe('what a tree did', () => {
     await rollUpHistory({ db: within(db, 'ALL') });
     await close();
     await expectUsage();
+  });
+
+  test('its alerts are its organisations’ own, newest first, and are acknowledged whosever they are', async () => {
+    const fields = 'id at used kind acknowledgedAt organisation { name }';
+    const ofTree = async (args: string, by: Pick<TestServer, 'query'> = server) => {
+      const { data } = await by.query(
+        `query ($id: ID!) { organisation(id: $id) { tree { alerts${args} {
+          totalCount pageInfo { hasNextPage endCursor } edges { node { ${fields} } } } } } }`,
+        { id: partner },
+      );
+      return data.organisation.tree.alerts as {
+        readonly totalCount: number;
+        readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string };
+        readonly edges: readonly { readonly node: { readonly id: string; readonly at: string } }[];
+      };
+    };
+    const own = await Promise.all(
+      [partner, near, far, idle].map(async (id) => {
+        const { data } = await server.query(
+          `query ($id: ID!) { organisation(id: $id) { alerts { edges { node { ${fields} } } } } }`,
+          { id },
+        );
+        return data.organisation.alerts.edges as { readonly node: { readonly at: string } }[];
+      }),
+    );
+    const all = await ofTree('');
+    const sorted = own.flat().toSorted((one, other) => (one.node.at < other.node.at ? 1 : -1));
+    expect(sorted.length).toBeGreaterThan(6);
+    expect(all.edges.map(({ node }) => node.at)).toEqual(sorted.map(({ node }) => node.at));
+    expect(new Set(all.edges.map(({ node }) => node))).toEqual(new Set(sorted.map(({ node }) => node)));
+    expect(all.totalCount).toBe(sorted.length);
+
+    const first = await ofTree('(first: 4)');
+    const rest = await ofTree(`(first: 50, after: "${first.pageInfo.endCursor}")`);
+    expect([...first.edges, ...rest.edges]).toEqual(all.edges);
+    expect([first.pageInfo.hasNextPage, rest.pageInfo.hasNextPage]).toEqual([true, false]);
+
+    // One of each organisation, by whoever sells to them; another's is not there, and then none is acknowledged.
+    const asPartner = server.as({ role: 'PARTNER', organisationId: uuidOf(partner), userId: null });
+    const acknowledge = async (alertIds: readonly (string | undefined)[]) =>
+      (
+        await asPartner.query(
+          `mutation ($input: AcknowledgeAlertsInput!) { acknowledgeAlerts(input: $input) {
+            ... on AcknowledgeAlertsPayload { alerts { id acknowledgedAt } } ... on UserError { code } } }`,
+          { input: { alertIds } },
+        )
+      ).data.acknowledgeAlerts;
+    const named = ['P', 'N', 'F'].map(
+      (name) =>
+        all.edges.find(
+          ({ node }) => (node as unknown as { organisation: { name: string } }).organisation.name === name,
+        )?.node.id,
+    );
+    const { data } = await server.query(
+      'query ($id: ID!) { organisation(id: $id) { alerts { edges { node { id } } } } }',
+      {
+        id: stranger,
+      },
+    );
+    const foreign = data.organisation.alerts.edges[0].node.id;
+    expect(await acknowledge([...named, foreign])).toEqual({ code: 'NOT_FOUND' });
+    expect((await ofTree('(acknowledged: true)')).edges).toEqual([]);
+    const { alerts } = await acknowledge(named);
+    expect(alerts).toEqual(named.map((id) => ({ id, acknowledgedAt: '2026-03-28T12:03:00.000Z' })));
+    const acknowledged = await ofTree('(acknowledged: true)', asPartner);
+    expect(new Set(acknowledged.edges.map(({ node }) => node.id))).toEqual(new Set(named));
+    expect((await ofTree('(acknowledged: false)')).totalCount).toBe(sorted.length - 3);
   });
 });
