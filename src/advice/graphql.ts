@@ -289,7 +289,7 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       }));
       check('fees', priced, shared, (fee) => decideFees('fees', fee));
       if (periods.length === 0) return [];
-      const goneUntil = await findGoneUntil(db, organisation.id);
+      const goneUntil = await findGoneUntil(db, [organisation.id]);
       const kept = periods.filter((period) => decideKept(goneUntil, firstLookedAt(period)) === null);
       const [newest] = periods;
       const dropped = newest === undefined ? null : decideKept(goneUntil, firstLookedAt(newest));

@@ -1,4 +1,5 @@
 import { differing } from '../audit/domain.ts';
+import { byOrganisation, type Of } from '../database/bulk.ts';
 import {
   type AlertId,
   encodeMappingId,
@@ -12,7 +13,7 @@ import { findLicence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import { changePool } from '../usage/domain.ts';
 import { decideThresholds, type ThresholdChange, type Thresholds, usualThresholds } from './domain.ts';
-import { acknowledge, listAlerts, type RecordedAlert } from './store.ts';
+import { acknowledge, listAlerts, listAlertsOfMany, type RecordedAlert } from './store.ts';
 
 export interface SetAlertThresholds {
   readonly organisationId: OrganisationId;
@@ -47,15 +48,31 @@ export async function setAlertThresholds(
   });
 }
 
-export interface AcknowledgeAlerts {
-  readonly organisationId: OrganisationId;
-  readonly ids: readonly AlertId[];
-}
-
-/** Says that somebody has seen the alerts: all of them, or none where one does not exist. The first to say so stands. */
+/**
+ * Says that somebody has seen the alerts: none of them where one does not exist. The first to say so stands. Of several
+ * organisations it is said one after the other: where that fails on the way, saying it again says the rest.
+ * @returns the alerts, as they are now, in the order given
+ */
 export async function acknowledgeAlerts(
   services: Services,
-  { organisationId, ids }: AcknowledgeAlerts,
+  named: readonly Of<{ readonly id: AlertId }>[],
+): Promise<{ readonly alerts: readonly Of<RecordedAlert>[] } | NotFound> {
+  // No alert is ever removed: what exists now is there when its organisation's turn comes.
+  if ((await listAlertsOfMany(services.db, named)).length < named.length) return notFound('alert');
+  const seen = new Map<AlertId, Of<RecordedAlert>>();
+  for (const [organisationId, ofOne] of byOrganisation(named)) {
+    const ids = ofOne.map(({ id }) => id);
+    const acknowledged = await acknowledgeThose(services, organisationId, ids);
+    if (isRefusal(acknowledged)) return acknowledged;
+    for (const alert of acknowledged.alerts) seen.set(alert.id, { ...alert, organisationId });
+  }
+  return { alerts: named.flatMap(({ id }) => seen.get(id) ?? []) };
+}
+
+async function acknowledgeThose(
+  services: Services,
+  organisationId: OrganisationId,
+  ids: readonly AlertId[],
 ): Promise<{ readonly alerts: readonly RecordedAlert[] } | NotFound> {
   return inLedger(services, 'acknowledgeAlerts', organisationId, async ({ trx, ledger, note }) => {
     const known = new Map((await listAlerts(trx, organisationId, ids)).map((alert) => [alert.id, alert]));

@@ -86,6 +86,11 @@ builder.objectType('Alert', {
       description: 'Opaque and globally unique.',
       resolve: ({ organisationId, id }) => encodeOwnedId('Alert', organisationId, id),
     }),
+    organisation: t.field({
+      type: 'Organisation',
+      description: 'Whose it is.',
+      resolve: ({ organisationId }, _args, context) => context.getOrganisation(context, organisationId),
+    }),
     kind: t.field({ type: 'AlertKind', description: 'What it is about.', resolve: ({ kind }) => kind }),
     licence: t.field({
       type: 'Licence',
@@ -263,7 +268,10 @@ mutation({
 const AcknowledgeAlertsInput = builder.inputType('AcknowledgeAlertsInput', {
   description: 'What somebody has seen.',
   fields: (t) => ({
-    alertIds: t.idList({ required: true, description: '1 to 100 alerts of one organisation.' }),
+    alertIds: t.idList({
+      required: true,
+      description: '1 to 100 alerts, of one organisation or of several.',
+    }),
   }),
 });
 
@@ -289,18 +297,12 @@ mutation({
     const references = await Promise.all(
       [...new Set(alertIds)].map((id) => readId(context, 'Alert', id, 'alert')),
     );
-    const ids: AlertId[] = [];
-    let organisationId: OrganisationId | null = null;
+    const named: { readonly organisationId: OrganisationId; readonly id: AlertId }[] = [];
     for (const reference of references) {
       if (isRefusal(reference)) return reference;
-      organisationId ??= reference.organisationId;
-      if (reference.organisationId !== organisationId)
-        return invalidInput('alertIds', 'Name alerts of one organisation at once.');
-      ids.push(reference.id);
+      named.push(reference);
     }
-    if (organisationId === null) return notFound('alert');
-    const seen = await acknowledgeAlerts(context.services, { organisationId, ids });
-    return isRefusal(seen) ? seen : { alerts: owned(organisationId, seen.alerts) };
+    return acknowledgeAlerts(context.services, named);
   },
 });
 

@@ -1,5 +1,5 @@
 import { type Selectable, sql } from 'kysely';
-import { insertInto, type Of } from '../database/bulk.ts';
+import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Alert as Row } from '../database/tables.ts';
@@ -81,6 +81,52 @@ function alertsOf(db: Database, organisationId: OrganisationId, acknowledged: bo
     ? alerts
     : alerts.where('acknowledgedAt', acknowledged ? 'is not' : 'is', null);
 }
+
+/** Of many organisations together, newest first: as many statements for a thousand as for one. */
+export async function pageAlertsOfMany(
+  db: Database,
+  organisationIds: readonly OrganisationId[],
+  acknowledged: boolean | null,
+  page: PageRequest,
+): Promise<Of<RecordedAlert>[]> {
+  const { where, orderBy } = keyset(page, 'desc', ['at', 'id']);
+  // Of each no more than the page: what is before it in its own list is before it in all of them.
+  const { rows } = await sql<Of<RecordedAlert>>`
+    select found.* from unnest(${organisationIds}::uuid[]) as whose(organisation_id) cross join lateral (
+      select * from alert
+      where alert.organisation_id = whose.organisation_id and ${wanted(acknowledged)} and ${where}
+      order by ${orderBy} limit ${page.limit}) found
+    order by ${orderBy} limit ${page.limit}`.execute(db);
+  return rows;
+}
+
+export async function countAlertsOfMany(
+  db: Database,
+  organisationIds: readonly OrganisationId[],
+  acknowledged: boolean | null,
+): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select coalesce(sum(found.count), 0)::int8 as count
+    from unnest(${organisationIds}::uuid[]) as whose(organisation_id) cross join lateral (
+      select count(*) as count from alert
+      where alert.organisation_id = whose.organisation_id and ${wanted(acknowledged)} offset 0) found`.execute(
+    db,
+  );
+  return rows[0]?.count ?? 0;
+}
+
+function wanted(acknowledged: boolean | null) {
+  if (acknowledged === null) return sql`true`;
+  return acknowledged ? sql`acknowledged_at is not null` : sql`acknowledged_at is null`;
+}
+
+/** Alerts by organisation and id, those that exist. */
+export const listAlertsOfMany = forRows<Of<RecordedAlert>>(`
+  select found.* from $given cross join lateral (
+    select * from alert where organisation_id = given.organisation_id and id = given.id offset 0) found`)({
+  organisationId: 'uuid',
+  id: 'uuid',
+});
 
 /** The newest that were raised after a revision, newest first: at most `limit`, whatever was missed. */
 export async function listAlertsSince(

@@ -126,7 +126,7 @@ builder.objectField('Organisation', 'denialReport', (t) =>
       const period = { from, until };
       const refusal = decideReport(period);
       if (refusal !== null) throw codedError(refusal);
-      const dropped = decideKept(await findGoneUntil(services.db, organisation.id), firstLookedAt(period));
+      const dropped = decideKept(await findGoneUntil(services.db, [organisation.id]), firstLookedAt(period));
       if (dropped !== null) throw codedError(dropped);
       const [found, catalogue] = await Promise.all([
         reportDenials(

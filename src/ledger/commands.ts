@@ -288,16 +288,36 @@ export function inStep<Answer>(ledger: Ledger, work: (tally: Tally) => Answer): 
   return answer;
 }
 
-/** Lets what is due in the organisations take effect. */
+/** How many organisations one transaction settles. */
+const maxSettled = 100;
+
+/**
+ * Lets what is due in the organisations take effect. Of many a hundred do so by one transaction; those of them that
+ * somebody else has, and those in which too much is due for it, are waited for one by one.
+ */
 export async function settleOrganisations(
   services: Services,
   organisationIds: readonly OrganisationId[],
 ): Promise<void> {
-  await Promise.all(organisationIds.map((id) => inLedger(services, 'settle', id, async () => ({}))));
+  const left = organisationIds.length === 1 ? [...organisationIds] : [];
+  for (let next = 0; organisationIds.length > 1 && next < organisationIds.length; next += maxSettled) {
+    left.push(...(await settleTogether(services, organisationIds.slice(next, next + maxSettled))));
+  }
+  await Promise.all(left.map((id) => inLedger(services, 'settle', id, async () => ({}))));
 }
 
-/** How many organisations one transaction of the sweeper settles. */
-const maxSettled = 100;
+/** @returns those that somebody else has, and those in which more is due than one transaction settles */
+function settleTogether(
+  services: Services,
+  organisationIds: readonly OrganisationId[],
+): Promise<ReadonlySet<OrganisationId>> {
+  return inLedgers(services, 'settle', organisationIds, {
+    patient: false,
+    read: nothing,
+    decide: async ({ leftOut }) => leftOut,
+  });
+}
+
 /** How often it goes on with those in which more is due than one transaction settles, before it looks at all again. */
 const maxRounds = 10;
 
@@ -310,23 +330,17 @@ const maxRounds = 10;
 export async function settleDue(services: Services, signal?: AbortSignal): Promise<number> {
   const due = await listDueOrganisationIds(services.db, services.clock.now(), maxSettled);
   if (due.length === 0) return 0;
-  const settleThese = (ids: readonly OrganisationId[]) =>
-    inLedgers(services, 'settle', ids, {
-      patient: false,
-      read: nothing,
-      decide: async ({ leftOut }) => leftOut,
-    });
   try {
     let left: ReadonlySet<OrganisationId> = new Set(due);
     for (let round = 0; left.size > 0 && round < maxRounds && signal?.aborted !== true; round += 1) {
-      left = await settleThese([...left]);
+      left = await settleTogether(services, [...left]);
     }
   } catch (error) {
     services.log.warn({ err: error }, 'could not settle organisations together; trying one by one');
     for (const organisationId of due) {
       if (signal?.aborted === true) break;
       try {
-        await settleThese([organisationId]);
+        await settleTogether(services, [organisationId]);
       } catch (failure) {
         services.log.error(
           { err: failure, organisationId },

@@ -109,6 +109,20 @@ export async function pageOrganisations(
   return rows.map(toOrganisation);
 }
 
+/** An organisation and those below it, at whatever depth, in the order of their ids: at most so many. */
+export async function listTree(
+  db: Database,
+  organisationId: OrganisationId,
+  limit: number,
+): Promise<Organisation[]> {
+  const rows = await found(db, { search: null, within: { organisationId, below: true } })
+    .select(columns)
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(toOrganisation);
+}
+
 export async function countOrganisations(db: Database, filter: OrganisationFilter): Promise<number> {
   const { count } = await found(db, filter)
     .select(({ fn }) => fn.countAll<number>().as('count'))

@@ -303,7 +303,7 @@ builder.objectField('Organisation', 'peakUsage', (t) =>
         findBillingPeriod(services.db, id, instant),
       );
       if (period === null) return null;
-      const dropped = decideKept(await findGoneUntil(services.db, id), period.from);
+      const dropped = decideKept(await findGoneUntil(services.db, [id]), period.from);
       if (dropped !== null) throw codedError(dropped);
       return {
         ...(await readPeak(services.db, id, licence.code, period, now)),

@@ -1,5 +1,6 @@
 import { forRows } from '../database/bulk.ts';
-import type { Database } from '../database/database.ts';
+import type { Transaction } from '../database/transaction.ts';
+import type { Instant } from '../kernel/clock.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
 import type { Tree, TreeLicence } from './domain.ts';
 
@@ -13,12 +14,14 @@ const below = `with recursive below as (
 
 type Rooted<Thing> = Thing & { readonly root: OrganisationId };
 
-const selectOrganisations = forRows<Rooted<Omit<Tree, 'licences'>>>(`
+const selectOrganisations = forRows<Rooted<Omit<TreeRead, 'licences'>>>(`
   ${below}
   select root, count(*) as organisations, sum(active_users) as active_users,
-    sum(active_in_billing_period) as active_in_billing_period
-  from below join organisation using (id)
-  group by root`)({ organisationId: 'uuid' });
+    sum(active_in_billing_period) as active_in_billing_period,
+    coalesce(array_agg(id) filter (where next_due_at
+      <= case when test_clock then settled_at else greatest(settled_at, present.now) end), '{}') as due
+  from below join organisation using (id) cross join (select max(given.now) as now from $given) present
+  group by root`)({ organisationId: 'uuid', now: 'timestamptz' });
 
 /**
  * What a pool's own row shows, reckoned once more as in usage/domain.ts: the sums of thousands of rows are a few, while
@@ -50,13 +53,24 @@ const selectLicences = forRows<Rooted<TreeLicence>>(`
   group by root, licence, position
   order by position`)({ organisationId: 'uuid' });
 
-/** The trees of these organisations, those that exist, each with what the database shows of it. */
+/** A tree as the database shows it. */
+interface TreeRead extends Tree {
+  /** Those of its organisations in which something is due that has not taken effect: their figures are to come. */
+  readonly due: readonly OrganisationId[];
+}
+
+/**
+ * The trees of these organisations, those that exist, each with what the database shows of it.
+ * @param trx a snapshot: both statements must tell of one moment
+ * @param now real time, by which what is due is told
+ */
 export async function listTrees(
-  db: Database,
+  trx: Transaction,
   ids: readonly OrganisationId[],
-): Promise<ReadonlyMap<OrganisationId, Tree>> {
-  const roots = ids.map((organisationId) => ({ organisationId }));
-  const [trees, licences] = await Promise.all([selectOrganisations(db, roots), selectLicences(db, roots)]);
+  now: Instant,
+): Promise<ReadonlyMap<OrganisationId, TreeRead>> {
+  const roots = ids.map((organisationId) => ({ organisationId, now }));
+  const [trees, licences] = await Promise.all([selectOrganisations(trx, roots), selectLicences(trx, roots)]);
   const ofRoot = Map.groupBy(licences, ({ root }) => root);
   return new Map(trees.map(({ root, ...tree }) => [root, { ...tree, licences: ofRoot.get(root) ?? [] }]));
 }

@@ -36,13 +36,19 @@ export function decideKept(goneUntil: Instant | null, from: Instant): HistoryDro
       };
 }
 
+/** A change in one of many organisations. */
+export interface ChangeOfMany extends Change {
+  /** Which of them: its place among those that are asked for. */
+  readonly number: number;
+}
+
 /** Denials of one licence, the last of them at an instant. */
 export interface Denials {
   readonly at: Instant;
   readonly denials: number;
 }
 
-const measures = {
+export const measures = {
   inUse: ({ inUse }: State) => inUse,
   /** C1 */
   concurrent: ({ inUse, concurrentTotal }: State) => Math.min(inUse, concurrentTotal),
@@ -298,6 +304,21 @@ const shortest: Readonly<Record<BucketSize, number>> = {
 /** About how many buckets a period has. */
 export function countBuckets(size: BucketSize, from: Instant, until: Instant): number {
   return Math.max(0, Math.ceil((until.getTime() - from.getTime()) / shortest[size]));
+}
+
+/** How many buckets a client's arguments ask for at most, so that what it costs is known before it is asked. */
+export function countAskedBuckets({ from, until, bucket }: Readonly<Record<string, unknown>>): number {
+  const count = countBuckets(sizeOf(bucket), instantOf(from), instantOf(until));
+  // Whoever reads it refuses what is no instant, or more.
+  return Number.isNaN(count) ? maxBuckets : Math.min(count + 1, maxBuckets);
+}
+
+function sizeOf(given: unknown): BucketSize {
+  return bucketSizes.find((size) => size === given) ?? 'HOUR';
+}
+
+function instantOf(given: unknown): Instant {
+  return new Date(given instanceof Date ? given : String(given));
 }
 
 /**

@@ -8,7 +8,15 @@ import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import { findLicence } from '../licence/domain.ts';
 import { nowOf } from '../organisation/domain.ts';
 import { listBillingPeriods } from '../organisation/store.ts';
-import { type Bucket, type BucketSize, countBuckets, edgesOf, maxBuckets, type Seats } from './domain.ts';
+import {
+  type Bucket,
+  type BucketSize,
+  countAskedBuckets,
+  countBuckets,
+  edgesOf,
+  maxBuckets,
+  type Seats,
+} from './domain.ts';
 import { listBuckets } from './store.ts';
 
 /** The seats of one pool over a bucket. */
@@ -75,7 +83,7 @@ builder.objectField('Organisation', 'usageHistory', (t) =>
     type: ['UsageBucket'],
     nullable: true,
     description: `A licence’s use over time, in the buckets that \`from\` and \`until\` touch: whole ones, by the organisation’s time zone, but none goes on after now. At most ${maxBuckets}.`,
-    extensions: costs({ weight: 10, sizedBy: sizeBy }),
+    extensions: costs({ weight: 10, sizedBy: countAskedBuckets }),
     args: {
       licence: t.arg.string({
         required: true,
@@ -118,19 +126,4 @@ function tooMany() {
 /** The last bucket is not over yet, perhaps. */
 function endingBy(now: Instant, edges: readonly Instant[]): readonly Instant[] {
   return edges.map((edge) => (edge > now ? now : edge));
-}
-
-/** What it costs is known before it is asked. */
-function sizeBy({ from, until, bucket }: Readonly<Record<string, unknown>>): number {
-  const count = countBuckets(sizeOf(bucket), instantOf(from), instantOf(until));
-  // Whoever reads it refuses what is no instant, or more.
-  return Number.isNaN(count) ? maxBuckets : Math.min(count + 1, maxBuckets);
-}
-
-function sizeOf(given: unknown): BucketSize {
-  return given === 'MINUTE_5' || given === 'DAY' || given === 'MONTH' ? given : 'HOUR';
-}
-
-function instantOf(given: unknown): Instant {
-  return new Date(given instanceof Date ? given : String(given));
 }

@@ -3,13 +3,14 @@ import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { UsageRollup } from '../database/tables.ts';
 import { inTransaction, takeSnapshot, type Transaction } from '../database/transaction.ts';
-import type { Instant } from '../kernel/clock.ts';
+import { type Instant, latest } from '../kernel/clock.ts';
 import { Unavailable } from '../kernel/failure.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import {
   type Bucket,
   type Change,
+  type ChangeOfMany,
   coverWith,
   type Denials,
   moveEdges,
@@ -269,7 +270,7 @@ export async function listBuckets(
     const of = { organisationId, licence };
     const [progress, goneUntil] = await Promise.all([
       findProgress(trx, organisationId),
-      findGoneUntil(trx, organisationId),
+      findGoneUntil(trx, [organisationId]),
     ]);
     const moved = moveEdges(edges, goneUntil);
     const [first, last] = [moved[0] ?? new Date(0), moved.at(-1) ?? new Date(0)];
@@ -327,14 +328,16 @@ async function findProgress(trx: Transaction, organisationId: OrganisationId): P
   return row ?? { organisationId, historyId: 0, denialsUntil: new Date(0) };
 }
 
-/** Up to when rows of the organisation's history were dropped; null: none was. */
-export async function findGoneUntil(db: Database, organisationId: OrganisationId): Promise<Instant | null> {
-  const { at } = await db
-    .selectFrom('historyOpening')
-    .select(({ fn }) => fn.max('at').as('at'))
-    .where('organisationId', '=', organisationId)
-    .executeTakeFirstOrThrow();
-  return at as Instant | null;
+/** Up to when rows of the history were dropped, of any of the organisations; null: none was. */
+export async function findGoneUntil(
+  db: Database,
+  organisationIds: readonly OrganisationId[],
+): Promise<Instant | null> {
+  const [gone] = await selectGone(
+    db,
+    organisationIds.map((organisationId) => ({ organisationId })),
+  );
+  return gone?.at ?? null;
 }
 
 /** Whose history. */
@@ -440,9 +443,19 @@ async function listMerged(
   of: Whose,
   pieces: readonly (readonly Piece[])[],
 ): Promise<ReadonlyMap<number, Span>> {
-  const asked = pieces.flatMap((each, bucket) =>
-    each.filter((piece) => !isRaw(piece)).map((piece) => ({ bucket, ...of, ...piece })),
+  return listMergedOf(
+    trx,
+    pieces.flatMap((each, bucket) =>
+      each.filter((piece) => !isRaw(piece)).map((piece) => ({ bucket, ...of, ...piece })),
+    ),
   );
+}
+
+/** By bucket. */
+async function listMergedOf(
+  trx: Transaction,
+  asked: readonly (Whose & Piece & { readonly bucket: number })[],
+): Promise<ReadonlyMap<number, Span>> {
   const rows = await selectMerged(trx, asked);
   return new Map(rows.map(({ bucket, until, ...row }) => [bucket, toSpan(row, until)]));
 }
@@ -471,6 +484,238 @@ async function countDenials(
   );
   return new Map(rows.map(({ bucket, denials }) => [bucket, denials]));
 }
+
+// The same, of many organisations
+
+/**
+ * As `listBuckets`, of many organisations at once: all of one moment, and as many statements for a thousand as for one.
+ * Where one has rows that are dropped, an edge among them is moved for all.
+ *
+ * @returns each organisation's buckets, in the order of their ids; put together only when it is their turn
+ * @throws Unavailable where too much of their histories is not summed up yet
+ */
+export async function listBucketsOfMany(
+  db: Database,
+  organisationIds: readonly OrganisationId[],
+  licence: LicenceCode,
+  edges: readonly Instant[],
+): Promise<Iterable<readonly Bucket[]>> {
+  if (edges.length < 2) return [];
+  return inTransaction(db, 'usageHistories', async (trx) => {
+    await takeSnapshot(trx);
+    const many = organisationIds.map((organisationId, number) => ({ organisationId, licence, number }));
+    const [progresses, gone] = await Promise.all([selectProgresses(trx, many), selectGone(trx, many)]);
+    const progress = new Map(progresses.map(({ number, ...rest }) => [number, rest]));
+    const moved = moveEdges(edges, gone[0]?.at ?? null);
+    const [first, last] = [moved[0] ?? new Date(0), moved.at(-1) ?? new Date(0)];
+    const count = moved.length - 1;
+    const pieces = moved.slice(1).map((until, index) => coverWith(moved[index] ?? until, until));
+    const start = startOfSpan(first);
+
+    const summed = many.map((each) => ({ ...each, historyId: progress.get(each.number)?.historyId ?? 0 }));
+    const isNotEmpty = ({ from, until }: Period) => from < until;
+    const raw = [{ from: start, until: first }, ...pieces.flat().filter(isRaw)].filter(isNotEmpty);
+    const since = ({ number }: { readonly number: number }) =>
+      progress.get(number)?.denialsUntil ?? new Date(0);
+    const [closings, changes, spans, tail, denials] = await Promise.all([
+      selectClosings(
+        trx,
+        many.map((each) => ({ ...each, start })),
+      ),
+      selectChanges(
+        trx,
+        summed.flatMap((each) => raw.map((period) => ({ ...each, ...period }))),
+      ),
+      // A bucket's number among those of all organisations.
+      listMergedOf(
+        trx,
+        many.flatMap((each) =>
+          pieces.flatMap((cover, index) =>
+            cover
+              .filter((piece) => !isRaw(piece))
+              .map((piece) => ({ ...each, ...piece, bucket: each.number * count + index })),
+          ),
+        ),
+      ),
+      listTails(
+        trx,
+        summed.map((each) => ({ ...each, until: last })),
+      ),
+      selectDenials(
+        trx,
+        many.flatMap((each) =>
+          pieces.flatMap((cover, index) => {
+            const [from, until] = [moved[index] ?? last, moved[index + 1] ?? last];
+            return [
+              ...cover.filter(isRaw).map((part) => ({ ...part, until: earlier(part.until, since(each)) })),
+              { from: latest(from, since(each)), until },
+            ]
+              .filter(isNotEmpty)
+              .map((period) => ({ ...each, ...period, bucket: each.number * count + index }));
+          }),
+        ),
+      ),
+    ]);
+    const opening = new Map(closings.map(({ number, ...state }) => [number, state]));
+    const changesOf = Map.groupBy(changes, ({ number }) => number);
+    const tailOf = Map.groupBy(tail, ({ number }) => number);
+    const denied = new Map(denials.map(({ bucket, denials: counted }) => [bucket, counted]));
+    return (function* () {
+      for (const { number } of many) {
+        const [early, late] = [changesOf.get(number) ?? [], tailOf.get(number) ?? []];
+        const [raws, lates] = [distribute(early, moved), distribute(late, moved)];
+        const partsOf = (index: number): Part[] => {
+          const span = spans.get(number * count + index);
+          const rows = raws[index] ?? [];
+          const rolled: Part[] =
+            span === undefined
+              ? rows
+              : [
+                  ...rows.filter(({ at }) => at < span.from),
+                  span,
+                  ...rows.filter(({ at }) => at >= span.from),
+                ];
+          return [...rolled, ...(lates[index] ?? [])];
+        };
+        const before = [...early, ...late].findLast(({ at }) => at < first);
+        const known = before ?? opening.get(number) ?? nothing;
+        yield toBuckets(moved, known, partsOf, (index) => denied.get(number * count + index) ?? 0);
+      }
+    })();
+  });
+}
+
+const earlier = (one: Instant, other: Instant) => (one < other ? one : other);
+
+/** Something of the organisation with this number among those that are asked for. */
+interface Numbered {
+  readonly number: number;
+}
+
+const numbered = { number: 'integer', organisationId: 'uuid', licence: 'text' } as const;
+
+const selectProgresses = forRows<Numbered & Omit<Progress, 'organisationId'>>(`
+  select given.number, p.history_id, p.denials_until from $given cross join lateral (
+    select * from usage_progress where usage_progress.organisation_id = given.organisation_id offset 0) p`)({
+  number: 'integer',
+  organisationId: 'uuid',
+});
+
+const selectGone = forRows<{ readonly at: Instant }>(`
+  select max(gone.at) as at from $given cross join lateral (
+    select at from history_opening where history_opening.organisation_id = given.organisation_id offset 0) gone
+  having max(gone.at) is not null`)({ organisationId: 'uuid' });
+
+const selectClosings = forRows<Numbered & State>(`
+  select given.number, r.in_use, r.concurrent_total, r.contingency_total from $given cross join lateral (
+    select * from usage_rollup
+    where usage_rollup.organisation_id = given.organisation_id and usage_rollup.licence = given.licence
+      and usage_rollup.width = 5 and usage_rollup.at < given.start
+    order by usage_rollup.at desc limit 1) r`)({ ...numbered, start: 'timestamptz' });
+
+const selectChanges = forRows<Numbered & Change>(`
+  select given.number, h.at, h.due, h.in_use, h.concurrent_total, h.contingency_total
+  from $given cross join lateral (
+    select * from history
+    where history.organisation_id = given.organisation_id and history.licence = given.licence
+      and history.at >= given."from" and history.at < given.until and history.id <= given.history_id
+    order by at, id offset 0) h
+  order by h.at, h.id`)({ ...numbered, historyId: 'bigint', from: 'timestamptz', until: 'timestamptz' });
+
+const selectTails = forRows<Numbered & Change & { readonly nth: number }>(`
+  select * from (
+    select given.number, h.id, h.at, h.due, h.in_use, h.concurrent_total, h.contingency_total, h.nth
+    from $given cross join lateral (
+      select *, row_number() over (order by id) as nth from (
+        select * from history
+        where history.organisation_id = given.organisation_id and history.id > given.history_id
+        order by id limit ${maxTail + 1}) tail) h
+    where h.licence = given.licence and h.at < given.until or h.nth > ${maxTail}
+    limit ${maxTail + 1}) tail
+  order by id`)({ ...numbered, historyId: 'bigint', until: 'timestamptz' });
+
+async function listTails(
+  trx: Transaction,
+  asked: readonly (Numbered & Whose & { readonly historyId: number; readonly until: Instant })[],
+): Promise<readonly (Numbered & Change)[]> {
+  const tail = await selectTails(trx, asked);
+  if (tail.length > maxTail || tail.some(({ nth }) => nth > maxTail)) {
+    throw new Unavailable('These histories are being summed up; try again later.');
+  }
+  return tail;
+}
+
+const selectDenials = forRows<{ readonly bucket: number; readonly denials: number }>(`
+  select given.bucket, sum(d.denials)::int8 as denials from $given cross join lateral (
+    select count(*) as denials from denial
+    where denial.organisation_id = given.organisation_id and denial.licence = given.licence
+      and denial.at >= given."from" and denial.at < given.until offset 0) d
+  where d.denials > 0
+  group by given.bucket`)({
+  bucket: 'integer',
+  organisationId: 'uuid',
+  licence: 'text',
+  from: 'timestamptz',
+  until: 'timestamptz',
+});
+
+/**
+ * What a licence's use was in each of many organisations just before a period, and all that was recorded in it.
+ * @param limit so many changes are read at most
+ * @returns changes by instant, at an instant those that time took first (T3), then as they were recorded; null where there
+ *   are more, and where some of them are dropped
+ */
+export async function listChangesOfMany(
+  db: Database,
+  organisationIds: readonly OrganisationId[],
+  licence: LicenceCode,
+  { from, until }: Period,
+  limit: number,
+): Promise<{ readonly openings: readonly State[]; readonly changes: readonly ChangeOfMany[] } | null> {
+  return inTransaction(db, 'changesOfMany', async (trx) => {
+    await takeSnapshot(trx);
+    const many = organisationIds.map((organisationId, number) => ({
+      organisationId,
+      licence,
+      number,
+      from,
+      until,
+    }));
+    const [known, changes] = await Promise.all([
+      selectOpenings(trx, many),
+      sql<ChangeOfMany>`
+        select * from (
+          select whose.number - 1 as number, h.id, h.at, h.due, h.in_use, h.concurrent_total, h.contingency_total
+          from unnest(${organisationIds}::uuid[]) with ordinality as whose(organisation_id, number)
+          cross join lateral (
+            select * from history
+            where history.organisation_id = whose.organisation_id and history.licence = ${licence}
+              and history.at >= ${from} and history.at < ${until}
+            offset 0) h
+          limit ${limit + 1}) found
+        order by at, due desc, id`.execute(trx),
+    ]);
+    if (changes.rows.length > limit || known.some(({ goneUntil }) => goneUntil !== null && goneUntil >= from))
+      return null;
+    const opening = new Map(known.map((each) => [each.number, each]));
+    return { openings: many.map(({ number }) => opening.get(number) ?? nothing), changes: changes.rows };
+  });
+}
+
+/** The last change before an instant, or what the last that was dropped left. */
+const selectOpenings = forRows<Numbered & State & { readonly goneUntil: Instant | null }>(`
+  select given.number, gone.at as gone_until, coalesce(h.in_use, gone.in_use) as in_use,
+    coalesce(h.concurrent_total, gone.concurrent_total) as concurrent_total,
+    coalesce(h.contingency_total, gone.contingency_total) as contingency_total
+  from $given
+  left join lateral (
+    select * from history_opening where history_opening.organisation_id = given.organisation_id
+      and history_opening.licence = given.licence offset 0) gone on true
+  left join lateral (
+    select * from history where history.organisation_id = given.organisation_id and history.licence = given.licence
+      and history.at < given."from"
+    order by history.at desc, history.id desc limit 1) h on true
+  where (h.id is not null or gone.id is not null)`)({ ...numbered, from: 'timestamptz' });
 
 /** Makes the partitions of the history for the year to come. @returns how many were missing */
 export async function makeHistoryMonths(db: Database): Promise<number> {

@@ -226,6 +226,15 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Organisation.history': ofOrganisation('field: history { edges { node { inUse } } }'),
   'Organisation.departments': ofOrganisation('field: departments { name }'),
   'Organisation.tree': ofOrganisation('field: tree { organisations }'),
+  'Tree.usageHistory': ofOrganisation(
+    'field: tree { field: usageHistory(licence: "SUPERVISOR", from: "2026-01-01T00:00:00Z", until: "2026-01-02T00:00:00Z", bucket: DAY) { denials } }',
+  ),
+  'Tree.alerts': ofOrganisation('field: tree { field: alerts { edges { node { used } } } }'),
+  'Tree.denialReport': ofOrganisation(
+    'field: tree { field: denialReport(from: "2026-01-01T00:00:00Z", until: "2026-06-01T00:00:00Z") { licences { denials } } }',
+  ),
+  'Tree.statements': ofOrganisation('field: tree { field: statements { organisations } }'),
+  'Tree.peaks': ofOrganisation('field: tree { field: peaks { sumOfBilled } }'),
   'Organisation.billingTerms': ofOrganisation('field: billingTerms { currency }'),
   'Organisation.prices': ofOrganisation('field: prices { from }'),
   'Organisation.billingStatement': ofOrganisation('field: billingStatement { id }'),
