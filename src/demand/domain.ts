@@ -328,12 +328,69 @@ export function closeReport(report: Report, now: Instant): LicenceDenials[] {
       users: new Set([...tally.reasons.values()].flatMap(({ users }) => [...users])).size,
       unmetDemand: tally.unmetDemand,
       unmetDemandAt: tally.unmetDemandAt === null ? null : new Date(tally.unmetDemandAt),
-      reasons: reasons.toSorted(
-        (one, other) => other.denials - one.denials || (one.code < other.code ? -1 : 1),
-      ),
+      reasons: reasons.toSorted(byFrequency),
     });
   }
   return licences;
+}
+
+/** Refusals of one licence in several organisations. */
+export interface SummedDenials extends Pick<LicenceDenials, 'licence' | 'denials' | 'users' | 'reasons'> {
+  /**
+   * Each organisation's own, added up: they need not have been at one time, and a seat that is free in one is none of
+   * another's.
+   */
+  readonly sumOfUnmetDemand: number;
+}
+
+/**
+ * Closes the reports of several organisations, each by its own present, and sums them up. Their times until users got in
+ * are taken together, so that the median is one of all; hours of the week are each organisation's own.
+ * @returns in `each` what `closeReport` answers of each, in their order
+ */
+export function closeReports(reports: readonly { readonly report: Report; readonly now: Instant }[]): {
+  readonly each: readonly (readonly LicenceDenials[])[];
+  readonly sums: readonly SummedDenials[];
+} {
+  const each = reports.map(({ report, now }) => closeReport(report, now));
+  const tallies = Map.groupBy(
+    reports.flatMap(({ report }) => [...report.licences]),
+    ([licence]) => licence,
+  );
+  const closed = Map.groupBy(each.flat(), ({ licence }) => licence);
+  const sums = [...closed].map(([licence, own]) => {
+    const ofLicence = (tallies.get(licence) ?? []).flatMap(([, { reasons }]) => [...reasons]);
+    const reasons = [...Map.groupBy(ofLicence, ([code]) => code)].map(([code, all]) =>
+      toReason(code, joinTallies(all.map(([, tally]) => tally))),
+    );
+    return {
+      licence,
+      denials: own.reduce((sum, { denials }) => sum + denials, 0),
+      // A user is one of one organisation.
+      users: own.reduce((sum, { users }) => sum + users, 0),
+      sumOfUnmetDemand: own.reduce((sum, { unmetDemand }) => sum + unmetDemand, 0),
+      reasons: reasons.toSorted(byFrequency),
+    };
+  });
+  return { each, sums };
+}
+
+function joinTallies(tallies: readonly ReasonTally[]): ReasonTally {
+  const sumOf = (numberOf: (tally: ReasonTally) => number) =>
+    tallies.reduce((sum, tally) => sum + numberOf(tally), 0);
+  return {
+    denials: sumOf(({ denials }) => denials),
+    users: new Set(tallies.flatMap(({ users }) => [...users])),
+    byHourOfWeek: Array.from({ length: hoursOfWeek }, (_, hour) =>
+      sumOf(({ byHourOfWeek }) => byHourOfWeek[hour] ?? 0),
+    ),
+    waits: tallies.flatMap(({ waits }) => waits),
+    waiting: sumOf(({ waiting }) => waiting),
+  };
+}
+
+function byFrequency(one: ReasonDenials, other: ReasonDenials): number {
+  return other.denials - one.denials || (one.code < other.code ? -1 : 1);
 }
 
 function toReason(

@@ -7,6 +7,7 @@ import {
   type Acquired,
   addToReport,
   closeReport,
+  closeReports,
   demandIn,
   firstLookedAt,
   type LicenceDenials,
@@ -128,6 +129,98 @@ async function readStretch(
     db,
   );
   return rows[0] as Stretch;
+}
+
+/** As `readStretch`. `numbers` says of each of `users` which of the organisations is theirs. */
+async function readStretchOfMany(
+  db: Database,
+  organisationIds: readonly OrganisationId[],
+  licences: readonly LicenceCode[] | null,
+  { from, until, first, end }: Period & { readonly first: Instant; readonly end: Instant },
+): Promise<Stretch & { readonly numbers: readonly number[] }> {
+  const { rows } = await sql<Stretch & { readonly numbers: readonly number[] }>`
+    with whose as materialized (
+      select organisation_id, number - 1 as number
+      from unnest(${organisationIds}::uuid[]) with ordinality as given(organisation_id, number)
+    ), refusal as materialized (
+      select found.*, whose.organisation_id, whose.number from whose cross join lateral (
+        select licence, user_id, code, at, id from denial
+        where denial.organisation_id = whose.organisation_id
+          -- Who was refused the day before may get in now.
+          and at >= greatest(${from}::timestamptz - interval '24 hours', ${first}) and at < least(${until}::timestamptz, ${end})
+          and (${licences}::text[] is null or licence = any (${licences}::text[]))
+        offset 0) as found
+      limit ${maxRefusals + 1}
+    ), someone as materialized (
+      select organisation_id, number, licence, user_id, row_number() over () - 1 as who
+      from (select distinct organisation_id, number, licence, user_id from refusal) as refused
+    ), reason as materialized (
+      select code, row_number() over () - 1 as why from (select distinct code from refusal) as refused
+    ), day as (
+      select distinct organisation_id, licence, "from" + later * interval '24 hours' as "from"
+      from (select distinct organisation_id, licence, date_bin('24 hours', at, 'epoch') as "from" from refusal) as refused
+      cross join generate_series(0, 1) as later
+    ), acquisition as (
+      select history.at, history.id, someone.who
+      from day cross join lateral (
+        select user_id, at, id from history
+        where history.organisation_id = day.organisation_id and licence = day.licence and kind = 'ACQUIRED'
+          and at >= greatest(day."from", ${from}) and at < least(day."from" + interval '24 hours', ${until})
+        offset 0) as history
+      join someone on someone.organisation_id = day.organisation_id and someone.licence = day.licence
+        and someone.user_id = history.user_id
+    )
+    select
+      (select ${column(sql`number`, sql`who`)} from someone) as numbers,
+      (select ${column(sql`licence`, sql`who`)} from someone) as licences,
+      (select ${column(sql`user_id`, sql`who`)} from someone) as users,
+      (select ${column(sql`code`, sql`why`)} from reason) as codes,
+      (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}, 'why', ${column(sql`why`)})
+        from refusal join someone using (organisation_id, licence, user_id) join reason using (code)
+        where at >= ${from}) as refusals,
+      (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}) from acquisition) as acquisitions`.execute(
+    db,
+  );
+  return rows[0] as Stretch & { readonly numbers: readonly number[] };
+}
+
+/** Whose refusals are told, by whose clocks, up to which present. */
+export interface Reported {
+  readonly organisationId: OrganisationId;
+  readonly timeZone: string;
+  readonly now: Instant;
+}
+
+/**
+ * As `reportDenials`, of many organisations at once: as many statements for a thousand as for one.
+ *
+ * @returns null where all of them together have more than `maxRefusals`
+ */
+export async function reportDenialsOfMany(
+  db: Database,
+  organisations: readonly Reported[],
+  licences: readonly LicenceCode[] | null,
+  period: Period,
+): Promise<ReturnType<typeof closeReports> | null> {
+  const reports = organisations.map(({ timeZone, now }) => ({ report: openReport(period, timeZone), now }));
+  const ids = organisations.map(({ organisationId }) => organisationId);
+  const first = firstLookedAt(period);
+  const last = plusSeconds(period.until, returnMilliseconds / 1000);
+  let count = 0;
+  for (let from = first; from < last; from = plusDays(from, stretchDays)) {
+    const stretch = { from, until: plusDays(from, stretchDays), first, end: period.until };
+    const read = await readStretchOfMany(db, ids, licences, stretch);
+    count += read.refusals.at.length;
+    if (count > maxRefusals) return null;
+    const [refusals, acquisitions] = toMoments(read);
+    const numberOf = (who = 0) => read.numbers[who] ?? 0;
+    const refused = Map.groupBy(refusals, (_, index) => numberOf(read.refusals.who[index]));
+    const acquired = Map.groupBy(acquisitions, (_, index) => numberOf(read.acquisitions.who[index]));
+    for (const [number, { report }] of reports.entries()) {
+      addToReport(report, refused.get(number) ?? [], acquired.get(number) ?? []);
+    }
+  }
+  return closeReports(reports);
 }
 
 interface Month {

@@ -68,6 +68,7 @@ export const access = {
   'Organisation.history': reading(figures),
   'Organisation.tree': reading(selling),
   'Tree.usageHistory': reading(selling),
+  'Tree.denialReport': reading(selling),
   'Tree.alerts': reading(selling),
   'Organisation.departments': reading(figures),
   'Organisation.billingTerms': reading(administration),

@@ -1,15 +1,25 @@
 import { countAlertsOfMany, pageAlertsOfMany } from '../alert/store.ts';
+import { decideReport, type LicenceDenials, maxRefusals, type SummedDenials } from '../demand/domain.ts';
+import { reportDenialsOfMany } from '../demand/store.ts';
 import { builder, type Objects } from '../graphql/builder.ts';
-import { connect, type Connection, type Order, pageArguments } from '../graphql/connection.ts';
+import {
+  connect,
+  type Connection,
+  connectionType,
+  type Order,
+  type PageArguments,
+  pageArguments,
+} from '../graphql/connection.ts';
 import type { Context } from '../graphql/context.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
-import { text } from '../graphql/input.ts';
+import { codes, text } from '../graphql/input.ts';
 import { createLoader } from '../graphql/loader.ts';
 import { earliest, type Instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
+import type { Period } from '../kernel/interval.ts';
 import { invalidInput, isRefusal } from '../kernel/refusal.ts';
-import { findLicence, hasBaseLicences, type Licence } from '../licence/domain.ts';
+import { findLicence, hasBaseLicences, inCatalogueOrder, type Licence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import { nowOf, type Organisation } from '../organisation/domain.ts';
 import { listBillingPeriods } from '../organisation/store.ts';
@@ -52,10 +62,23 @@ interface BucketRow extends Omit<TreeBucket, 'concurrent' | 'contingency'> {
   readonly contingency: PoolBucket;
 }
 
+interface DenialReport extends Period {
+  readonly licences: readonly Objects['TreeLicenceDenials'][];
+}
+
+/** One organisation's refusals of a licence. */
+interface OrganisationDenials {
+  readonly organisation: Organisation;
+  readonly denials: LicenceDenials;
+}
+
 declare module '../graphql/builder.ts' {
   interface Objects {
     Tree: Organisation;
     AlertConnection: Connection<Objects['Alert']>;
+    TreeDenialReport: DenialReport;
+    TreeLicenceDenials: SummedDenials & { readonly each: readonly OrganisationDenials[] };
+    TreeOrganisationDenials: OrganisationDenials;
     TreeUsageBucket: BucketRow;
     TreePoolUsage: PoolBucket;
     TreeLicence: Row;
@@ -252,6 +275,83 @@ builder.objectType('TreeUsageBucket', {
   }),
 });
 
+/** A page of what is all at hand: one of each organisation, in the order of their ids. */
+function connectAll<Row extends { readonly organisation: Organisation }>(
+  name: string,
+  page: PageArguments,
+  rows: readonly Row[],
+): Promise<Connection<Row>> {
+  const order: Order<Row> = { name, parts: ['uuid'], keyOf: ({ organisation: { id } }) => [id] };
+  return connect(
+    order,
+    page,
+    async ({ limit, backward, beyond }) => {
+      const after = beyond === null ? null : String(beyond[0]).toLowerCase();
+      return (backward ? rows.toReversed() : rows)
+        .filter(({ organisation: { id } }) => after === null || (backward ? id < after : id > after))
+        .slice(0, limit);
+    },
+    () => Promise.resolve(rows.length),
+  );
+}
+
+builder.objectType('TreeOrganisationDenials', {
+  description: 'What one organisation of several refused of a licence.',
+  fields: (t) => ({
+    organisation: t.expose('organisation', { type: 'Organisation', description: 'Which organisation.' }),
+    denials: t.expose('denials', { type: 'LicenceDenials', description: 'Its own, with its unmet demand.' }),
+  }),
+});
+
+const OrganisationDenialsConnection = connectionType(
+  'TreeOrganisationDenials',
+  'What each organisation of several refused, in the order of their ids.',
+);
+
+builder.objectType('TreeLicenceDenials', {
+  description: 'Refusals of one licence in several organisations.',
+  fields: (t) => ({
+    licence: t.field({
+      type: 'Licence',
+      description: 'What was refused.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+    denials: t.exposeInt('denials', { description: 'How many refusals, whatever the reason.' }),
+    users: t.exposeInt('users', { description: 'How many users were refused, each counted once.' }),
+    sumOfUnmetDemand: t.exposeInt('sumOfUnmetDemand', {
+      description:
+        'Each organisation’s own unmet demand, added up. They need not have been at one time, and a free seat of one is none of another’s.',
+    }),
+    reasons: t.field({
+      type: ['ReasonDenials'],
+      description:
+        'By reason, the most frequent first: each in the hour of the week of its own organisation’s zone, the times until users got in of all together.',
+      extensions: costs({ assumedSize: 5 }),
+      resolve: ({ reasons }) => [...reasons],
+    }),
+    organisations: t.field({
+      type: OrganisationDenialsConnection,
+      nullable: true,
+      description: 'What each organisation refused, those that refused somebody.',
+      args: pageArguments(t.arg),
+      resolve: ({ each }, page) => connectAll('treeDenials', page, each),
+    }),
+  }),
+});
+
+builder.objectType('TreeDenialReport', {
+  description: 'Refusals in several organisations as demand.',
+  fields: (t) => ({
+    from: t.expose('from', { type: 'DateTime', description: 'Its first instant.' }),
+    until: t.expose('until', { type: 'DateTime', description: 'The first instant that is not in it.' }),
+    licences: t.field({
+      type: ['TreeLicenceDenials'],
+      description: 'The licences that were refused to somebody, in catalogue order.',
+      resolve: ({ licences }) => [...licences],
+    }),
+  }),
+});
+
 const newestAlertFirst: Order<Objects['Alert']> = {
   name: 'treeAlerts',
   parts: ['instant', 'uuid'],
@@ -323,6 +423,33 @@ builder.objectType('Tree', {
         return readUsage(services, organisations, found.code, edges);
       },
     }),
+    denialReport: t.field({
+      type: 'TreeDenialReport',
+      nullable: true,
+      description: `The refusals of a time of at most 366 days and ${maxRefusals} refusals, all organisations together: by licence, reason and hour of the week, whether and when those refused got in, and how many seats were wanting in each.`,
+      extensions: costs({ weight: 2000 }),
+      args: {
+        from: t.arg({ type: 'DateTime', required: true, description: 'Its first instant.' }),
+        until: t.arg({
+          type: 'DateTime',
+          required: true,
+          description: 'The first instant that is not in it; 366 days later at most.',
+        }),
+        licences: t.arg.stringList({ validate: codes, description: 'Only the licences with these codes.' }),
+      },
+      resolve: async (asked, { licences, ...period }, context) => {
+        const refusal = decideReport(period);
+        if (refusal !== null) throw codedError(refusal);
+        const { organisations, at } = await getMembers(context, asked);
+        return reportOf(
+          context.services,
+          organisations,
+          at,
+          period,
+          (licences ?? null) as LicenceCode[] | null,
+        );
+      },
+    }),
     alerts: t.field({
       type: 'AlertConnection',
       nullable: true,
@@ -379,6 +506,42 @@ async function readUsage(
     });
     return { ...bucket, concurrent: pool('concurrent'), contingency: pool('contingency') };
   });
+}
+
+async function reportOf(
+  { db, catalogue }: Services,
+  organisations: readonly Organisation[],
+  at: Instant,
+  period: Period,
+  licences: readonly LicenceCode[] | null,
+): Promise<DenialReport> {
+  const reported = organisations.map((organisation) => ({
+    organisationId: organisation.id,
+    timeZone: organisation.timeZone,
+    now: nowOf(organisation, at),
+  }));
+  const [found, known] = await Promise.all([
+    reportDenialsOfMany(db, reported, licences, period),
+    catalogue(),
+  ]);
+  if (found === null) {
+    const message = `A report is over ${maxRefusals} refusals at most; ask for a shorter time, or for fewer licences.`;
+    throw codedError(invalidInput('until', message));
+  }
+  const sums = new Map(found.sums.map((each) => [each.licence, each]));
+  const own = Map.groupBy(
+    organisations.flatMap((organisation, index) =>
+      (found.each[index] ?? []).map((denials) => ({ organisation, denials })),
+    ),
+    ({ denials }) => denials.licence,
+  );
+  return {
+    ...period,
+    licences: inCatalogueOrder(known, sums.keys()).flatMap(({ code }) => {
+      const summed = sums.get(code);
+      return summed === undefined ? [] : [{ ...summed, each: own.get(code) ?? [] }];
+    }),
+  };
 }
 
 builder.objectField('Organisation', 'tree', (t) =>

@@ -230,6 +230,9 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
     'field: tree { field: usageHistory(licence: "SUPERVISOR", from: "2026-01-01T00:00:00Z", until: "2026-01-02T00:00:00Z", bucket: DAY) { denials } }',
   ),
   'Tree.alerts': ofOrganisation('field: tree { field: alerts { edges { node { used } } } }'),
+  'Tree.denialReport': ofOrganisation(
+    'field: tree { field: denialReport(from: "2026-01-01T00:00:00Z", until: "2026-06-01T00:00:00Z") { licences { denials } } }',
+  ),
   'Organisation.billingTerms': ofOrganisation('field: billingTerms { currency }'),
   'Organisation.prices': ofOrganisation('field: prices { from }'),
   'Organisation.billingStatement': ofOrganisation('field: billingStatement { id }'),

@@ -335,4 +335,50 @@ describe('what a tree did', () => {
     expect(new Set(acknowledged.edges.map(({ node }) => node.id))).toEqual(new Set(named));
     expect((await ofTree('(acknowledged: false)')).totalCount).toBe(sorted.length - 3);
   });
+
+  test('its refusals are its organisations’ own, each in the hour of its own week', async () => {
+    const reasons = 'reasons { code denials users byHourOfWeek gotIn neverGotIn waiting medianMilliseconds }';
+    const own = `licences { licence { code } denials users unmetDemand ${reasons} }`;
+    const period = '(from: "2026-03-28T00:00:00Z", until: "2026-03-29T00:00:00Z")';
+    // F d gets in once F’s seats are free: after 93 minutes.
+    clock.set('2026-03-28T12:04:00Z');
+    await on(['F d'], ['on']);
+    const [p, n, f] = await Promise.all(
+      [partner, near, far].map(async (id) => {
+        const { data } = await server.query(
+          `query ($id: ID!) { organisation(id: $id) { denialReport${period} { ${own} } } }`,
+          { id },
+        );
+        return data.organisation.denialReport.licences[0];
+      }),
+    );
+    const { data } = await server.query(
+      `query ($id: ID!) { organisation(id: $id) { tree { denialReport${period} { licences {
+        licence { code } denials users sumOfUnmetDemand ${reasons}
+        organisations(first: 2) { totalCount pageInfo { endCursor } edges { node { organisation { name } denials { ${own.slice(11, -2)} } } } }
+      } } } } }`,
+      { id: partner },
+    );
+    const { licences } = data.organisation.tree.denialReport;
+    expect(licences).toHaveLength(1);
+    const [{ organisations, ...summed }] = licences;
+    expect([p.denials, n.denials, f.denials]).toEqual([2, 1, 1]);
+    expect(summed).toMatchObject({
+      ...{ licence: { code: 'SUPERVISOR' }, denials: 4, users: 3 },
+      sumOfUnmetDemand: p.unmetDemand + n.unmetDemand + f.unmetDemand,
+    });
+    const [reason] = summed.reasons;
+    expect(reason).toMatchObject({ code: 'NO_SEAT_AVAILABLE', denials: 4, users: 3, gotIn: 1, waiting: 3 });
+    expect(reason.medianMilliseconds).toBe(f.reasons[0].medianMilliseconds);
+    const hours = [p, n, f].map((each) => each.reasons[0].byHourOfWeek as readonly number[]);
+    expect(reason.byHourOfWeek).toEqual(
+      hours[0]?.map((_, hour) => hours.reduce((sum, each) => sum + (each[hour] ?? 0), 0)),
+    );
+    // A Saturday: at 11 in London, a quarter to five in Kolkata, and half past six in New York.
+    expect(hours.map((each) => each.findIndex((count) => count > 0))).toEqual([131, 136, 126]);
+    expect(organisations).toMatchObject({
+      totalCount: 3,
+      edges: [{ node: { denials: p } }, { node: { denials: n } }],
+    });
+  });
 });
