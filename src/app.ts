@@ -70,6 +70,7 @@ import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
 import { closeDueStatements } from './statement/commands.ts';
 import { downloadStatement, isStatementPath } from './statement/download.ts';
+import { closeDueStatementsOf } from './statement/graphql.ts';
 import { keepHistoryMonths, rollUpHistory } from './usage-history/commands.ts';
 import { findUser, getUser } from './user/graphql.ts';
 
@@ -208,6 +209,7 @@ export function createApp({
       findOrganisation,
       getOrganisation,
       getLicence,
+      closeDueStatementsOf,
       findUser,
       getUser,
     };

@@ -68,6 +68,8 @@ export const access = {
   'Organisation.history': reading(figures),
   'Organisation.tree': reading(selling),
   'Tree.usageHistory': reading(selling),
+  'Tree.statements': reading(selling),
+  'Tree.peaks': reading(selling),
   'Tree.denialReport': reading(selling),
   'Tree.alerts': reading(selling),
   'Organisation.departments': reading(figures),

@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { forRows, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -9,6 +10,7 @@ import type { SeatFigures } from '../usage/domain.ts';
 import {
   causeOf,
   type ContractOptions,
+  type Level,
   levelsOf,
   maxInstants,
   type Moment,
@@ -207,6 +209,89 @@ async function readCourse(
   if (course === undefined) throw new Error('An aggregate answers one row');
   return course;
 }
+
+/** A licence's billing period, as far as it has come. */
+export interface AskedLevels extends Of<Period> {
+  readonly licence: LicenceCode;
+  /** The organisation's own present, or the period's end. */
+  readonly now: Instant;
+}
+
+/**
+ * The levels alone of what `readPeak` explains, of many licences and organisations at once: what of a peak is billed.
+ * @returns in the order asked; the last level is the highest use that the history tells of
+ */
+export async function listLevels(db: Database, asked: readonly AskedLevels[]): Promise<(readonly Level[])[]> {
+  const numbered = asked.map((each, number) => ({ ...each, number, until: earliest(each.now, each.until) }));
+  const [befores, firsts] = await Promise.all([
+    selectLastChanges(db, numbered),
+    selectFirstChanges(db, numbered),
+  ]);
+  const before = new Map(befores.map((change) => [change.number, change]));
+  const first = new Map(firsts.map((change) => [change.number, change]));
+  const opened = numbered.map((each) => {
+    const { used, edgeId } = openPeriod(
+      before.get(each.number) ?? noSeats,
+      first.get(each.number) ?? null,
+      each.from,
+    );
+    return { ...each, closes: asked[each.number]?.until ?? each.until, used, edgeId: edgeId ?? 0 };
+  });
+  const lasted = Map.groupBy(await selectLasted(db, opened), ({ number }) => number);
+  return opened.map(({ number, from, until, used }) => {
+    const found = lasted.get(number) ?? [];
+    const exactly = new Map(found.map((each) => [each.used, each.lasted]));
+    const openingEnd = Math.min(until.getTime(), ...found.map(({ firstAt }) => firstAt.getTime()));
+    exactly.set(used, (exactly.get(used) ?? 0) + openingEnd - from.getTime());
+    return levelsOf(exactly);
+  });
+}
+
+const whose = { number: 'integer', organisationId: 'uuid', licence: 'text', from: 'timestamptz' } as const;
+
+const selectLastChanges = forRows<SeatChange & { readonly number: number }>(`
+  select given.number, h.id, h.at, h.kind, h.in_use, h.concurrent_total, h.contingency_total, h.max_used
+  from $given cross join lateral (
+    select * from history
+    where history.organisation_id = given.organisation_id and history.licence = given.licence
+      and history.at < given."from"
+    order by history.at desc, history.id desc limit 1) h`)(whose);
+
+const selectFirstChanges = forRows<SeatChange & { readonly number: number }>(`
+  select given.number, h.id, h.at, h.kind, h.in_use, h.concurrent_total, h.contingency_total, h.max_used
+  from $given cross join lateral (
+    select * from history
+    where history.organisation_id = given.organisation_id and history.licence = given.licence
+      and history.at = given."from"
+    order by history.id limit 1) h`)(whose);
+
+/** As in `readCourse`. */
+const selectLasted = forRows<{
+  readonly number: number;
+  readonly used: number;
+  readonly firstAt: Instant;
+  readonly lasted: number;
+}>(`
+  select given.number, level.* from $given cross join lateral (
+    select used, min(at) as first_at,
+      sum(round(date_part('epoch', ends) * 1000) - round(date_part('epoch', at) * 1000))::int8 as lasted
+    from (
+      select used, at, lead(at, 1, given.until) over (order by at, id) as ends from (
+        select at, id, used, lag(used, 1, given.used) over (order by at, id) as before from (
+          select at, id, least(greatest(in_use - concurrent_total, 0), contingency_total) as used from history
+          where history.organisation_id = given.organisation_id and history.licence = given.licence
+            and history.at >= given."from" and history.at < given.closes and history.at <= given.until
+            and history.id <> given.edge_id) line
+      ) lines where used <> before) state
+    group by used) level`)({
+  ...whose,
+  until: 'timestamptz',
+  closes: 'timestamptz',
+  used: 'integer',
+  edgeId: 'bigint',
+});
+
+const earliest = (one: Instant, other: Instant) => (one < other ? one : other);
 
 /** The change with an id, and the first after it at its instant that left other figures behind: there its step ends. */
 async function getChange(

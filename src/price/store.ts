@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { forRows, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
 import type { Transaction } from '../database/transaction.ts';
@@ -36,6 +37,18 @@ export async function listReachingEntries(
     order by "from", id`.execute(db);
   return rows;
 }
+
+/** As `listReachingEntries`, of many organisations at once, each in a currency and over a period of its own. */
+export const listReachingEntriesOfMany = forRows<Of<ReachingEntry>>(`
+  select given.organisation_id, entry.height, entry.kind, entry.licence, entry.amount, entry."from"
+  from $given cross join lateral (
+    select * from prices_over(given.organisation_id, given.currency, given."from", given.until) offset 0) entry
+  order by entry."from", entry.id`)({
+  organisationId: 'uuid',
+  currency: 'text',
+  from: 'timestamptz',
+  until: 'timestamptz',
+});
 
 /** An entry of the operator's book, with its place in the order in which they were set. */
 export interface BookEntry extends PriceEntry {
@@ -75,6 +88,14 @@ export async function findTerms(
     select currency, partial_months from terms_over(${organisationId}, ${month})`.execute(db);
   return rows[0] ?? null;
 }
+
+/** As `findTerms`, of many organisations at once; those for which nobody has any are missing. */
+export const listTermsOfMany = forRows<Of<BillingTerms>>(`
+  select given.organisation_id, terms.* from $given cross join lateral (
+    select currency, partial_months from terms_over(given.organisation_id, given.month) offset 0) terms`)({
+  organisationId: 'uuid',
+  month: 'integer',
+});
 
 /** From a month on, until the next that has terms. */
 export async function saveTerms(

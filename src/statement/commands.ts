@@ -1,6 +1,7 @@
 import { inTransaction, takeSnapshot, type Transaction } from '../database/transaction.ts';
 import type { Of } from '../database/bulk.ts';
 import type { Instant } from '../kernel/clock.ts';
+import { Unavailable } from '../kernel/failure.ts';
 import { encodeStatementId, type OrganisationId } from '../kernel/ids.ts';
 import { type InvalidInput, invalidInput, isRefusal, type NotFound, notFound } from '../kernel/refusal.ts';
 import { inLedger } from '../ledger/commands.ts';
@@ -31,6 +32,7 @@ import {
   insertStatement,
   type IssuedStatement,
   listCorrections,
+  listDueAmong,
   listDuePeriods,
   listLines,
   listOrganisationIdsDue,
@@ -89,6 +91,27 @@ async function draftDue(
 export async function closeDueOf(services: Services, organisationId: OrganisationId): Promise<void> {
   const due = await listDuePeriods(services.db, organisationId, 1);
   if (due.length > 0) await closeStatements(services, organisationId);
+}
+
+/** Of so many organisations statements are written for whoever reads them; more are the job's to write. */
+const maxClosedForReader = 100;
+
+/**
+ * As `closeDueOf`, of many organisations: found by one statement, written one by one.
+ * @throws Unavailable where those of too many are still to be written, as when a month has just ended
+ */
+export async function closeDueOfMany(
+  services: Services,
+  organisationIds: readonly OrganisationId[],
+): Promise<void> {
+  const due = await listDueAmong(
+    services.db,
+    organisationIds.map((organisationId) => ({ organisationId })),
+  );
+  if (due.length > maxClosedForReader) {
+    throw new Unavailable('The statements of the month that ended are being written; try again in a moment.');
+  }
+  for (const { organisationId } of due) await closeStatements(services, organisationId);
 }
 
 /** So many organisations are looked up at once. */

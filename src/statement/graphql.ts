@@ -11,7 +11,7 @@ import { isRefusal } from '../kernel/refusal.ts';
 import { contains } from '../kernel/interval.ts';
 import { findBillingPeriod } from '../organisation/store.ts';
 import { decideSeller } from '../price/domain.ts';
-import { closeDueOf, correctStatement, readStatement } from './commands.ts';
+import { closeDueOf, closeDueOfMany, correctStatement, readStatement } from './commands.ts';
 import {
   type CountedPurchase,
   type Entry,
@@ -46,6 +46,17 @@ declare module '../graphql/builder.ts' {
   }
 }
 
+declare module '../graphql/context.ts' {
+  interface Context {
+    /** Whoever reads the statements of many organisations goes through here first: what is due is written before. */
+    readonly closeDueStatementsOf: (context: Context, ids: readonly OrganisationId[]) => Promise<void>;
+  }
+}
+
+export function closeDueStatementsOf({ services }: Context, ids: readonly OrganisationId[]): Promise<void> {
+  return closeDueOfMany(services, ids);
+}
+
 /** The lines of documents that were issued. */
 const loadLines = createLoader<
   { readonly organisationId: OrganisationId; readonly number: number },
@@ -74,8 +85,12 @@ async function findStatement(
 
 async function findLines(context: Context, statement: StatementRow): Promise<LineRow[]> {
   const { organisationId, number } = statement;
+  // Of an estimate that was read with many others, what it is reckoned from is still to be read.
   const lines =
-    statement.lines ?? (number === null ? null : await loadLines(context, { organisationId, number }));
+    statement.lines ??
+    (number === null
+      ? (await findStatement(context, statement))?.lines
+      : await loadLines(context, { organisationId, number }));
   return (lines ?? []).map((line) => ({ ...line, statement }));
 }
 

@@ -5,7 +5,7 @@ import { keyset, type PageRequest } from '../database/page.ts';
 import type { Statement as Row, StatementLine as LineRow } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import { instant } from '../kernel/clock.ts';
-import type { OrganisationId } from '../kernel/ids.ts';
+import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { Currency } from '../kernel/money.ts';
 import type { BillingPeriod, Month } from '../organisation/domain.ts';
 import type {
@@ -110,6 +110,14 @@ export async function listOrganisationIdsDue(
     .execute();
   return rows.map(({ organisationId }) => organisationId);
 }
+
+/** Of these organisations those with a month whose statement is still to be written. */
+export const listDueAmong = forRows<{ readonly organisationId: OrganisationId }>(`
+  select given.organisation_id from $given cross join lateral (
+    select from closed_period
+    where closed_period.organisation_id = given.organisation_id and statement_number is null limit 1) due`)({
+  organisationId: 'uuid',
+});
 
 /** Of every licence that had been bought when the month ended. */
 export async function listPeaks(db: Database, organisationId: OrganisationId, month: Month): Promise<Peak[]> {
@@ -240,6 +248,34 @@ export async function listCorrections(
     .execute();
   return rows.map(toStatement);
 }
+
+/** How many lines documents have, and of how many there is a price. */
+export const countLines = forRows<Of<{ readonly lines: number; readonly priced: number }>>(`
+  select given.organisation_id, line.* from $given cross join lateral (
+    select count(*) as lines, count(amount) as priced from statement_line
+    where organisation_id = given.organisation_id and number = given.number offset 0) line`)({
+  organisationId: 'uuid',
+  number: 'integer',
+});
+
+/** The peaks that documents bill, without the evidence: `quantity` is what is billed of `maxUsed`. */
+export const listBilledPeaks = forRows<
+  Of<Peak & { readonly quantity: number }> & { readonly licence: LicenceCode }
+>(`
+  select line.* from $given cross join lateral (
+    select organisation_id, licence, quantity, max_used, max_used_at from statement_line
+    where organisation_id = given.organisation_id and number = given.number
+      and kind = 'CONTINGENCY' and entry = 'CHARGE' offset 0) line`)({
+  organisationId: 'uuid',
+  number: 'integer',
+});
+
+/** What all corrections of months come to; those without any are missing. */
+export const sumCorrections = forRows<Of<{ readonly total: number }>>(`
+  select given.organisation_id, correction.total from $given cross join lateral (
+    select sum(total)::int8 as total from statement
+    where organisation_id = given.organisation_id and month = given.month and correction > 0 offset 0) correction
+  where correction.total is not null`)({ organisationId: 'uuid', month: 'integer' });
 
 type ReadLine = Selectable<LineRow>;
 

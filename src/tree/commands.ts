@@ -1,11 +1,27 @@
-import { inTransaction, takeSnapshot } from '../database/transaction.ts';
+import { byOrganisation, type Of, parted } from '../database/bulk.ts';
+import { inTransaction, takeSnapshot, type Transaction } from '../database/transaction.ts';
 import { Unavailable } from '../kernel/failure.ts';
 import type { OrganisationId } from '../kernel/ids.ts';
 import { settleOrganisations } from '../ledger/commands.ts';
 import type { Services } from '../live/services.ts';
-import { nowOf } from '../organisation/domain.ts';
-import { listTree } from '../organisation/store.ts';
-import { maxOrganisations, type Members, type Tree, type TreeTooLarge, treeTooLarge } from './domain.ts';
+import { type Month, nowOf, type Organisation } from '../organisation/domain.ts';
+import { listOrganisations, listTree } from '../organisation/store.ts';
+import { billedPeak, defaultContractOptions } from '../peak/domain.ts';
+import { findContractOptions, listLevels } from '../peak/store.ts';
+import { defaultTerms, resolvePrices } from '../price/domain.ts';
+import { listReachingEntriesOfMany, listTermsOfMany } from '../price/store.ts';
+import { listPurchasesIn } from '../purchase/store.ts';
+import { reckonStatement, type Statement } from '../statement/domain.ts';
+import { countLines, listBilledPeaks, listStatements, sumCorrections } from '../statement/store.ts';
+import { listPools } from '../usage/store.ts';
+import {
+  maxOrganisations,
+  type Members,
+  type MemberStatement,
+  type Tree,
+  type TreeTooLarge,
+  treeTooLarge,
+} from './domain.ts';
 import { listTrees } from './store.ts';
 
 /** So often is read anew what something fell due in, and of so many organisations it takes effect in between. */
@@ -59,4 +75,146 @@ export async function readMembers(
     const due = organisations.filter((organisation) => organisation.nextDueAt <= nowOf(organisation, at));
     return { found: { organisations, at }, due: due.map(({ id }) => id) };
   });
+}
+
+/**
+ * What a month costs each of these organisations, by its own zone: what its statement says, or of the month that runs in
+ * it what it would say now; all of one moment. Those that have none of that month are missing.
+ * @param organisations whose statements of months that are over are written
+ */
+export async function readStatements(
+  services: Services,
+  organisations: readonly Organisation[],
+  month: Month,
+): Promise<readonly MemberStatement[]> {
+  return inTransaction(services.db, 'readStatements', async (trx) => {
+    const ids = organisations.map(({ id }) => id);
+    const [, present] = await Promise.all([takeSnapshot(trx), listOrganisations(trx, ids)]);
+    const [over, others] = parted(present, ({ period }) => period.month > month);
+    const running = others.filter(({ period }) => period.month === month);
+    const [issued, estimates] = await Promise.all([
+      listIssued(trx, over, month),
+      estimateThose(trx, services, running),
+    ]);
+    return [...issued, ...estimates].toSorted((one, other) =>
+      one.organisation.id < other.organisation.id ? -1 : 1,
+    );
+  });
+}
+
+async function listIssued(
+  trx: Transaction,
+  organisations: readonly Organisation[],
+  month: Month,
+): Promise<MemberStatement[]> {
+  const asked = organisations.map(({ id: organisationId }) => ({ organisationId, month, correction: 0 }));
+  const [statements, corrections] = await Promise.all([
+    listStatements(trx, asked),
+    sumCorrections(trx, asked),
+  ]);
+  const [counts, billed] = await Promise.all([countLines(trx, statements), listBilledPeaks(trx, statements)]);
+  const statementOf = byId(statements);
+  const countOf = byId(counts);
+  const correctionOf = byId(corrections);
+  const peaksOf = byOrganisation(billed);
+  return organisations.flatMap((organisation) => {
+    const { id } = organisation;
+    const statement = statementOf.get(id);
+    if (statement === undefined) return [];
+    const { lines = 0, priced = 0 } = countOf.get(id) ?? {};
+    const peaks = (peaksOf.get(id) ?? []).map(({ quantity, ...peak }) => ({ ...peak, billed: quantity }));
+    return [{ organisation, statement, lines, priced, corrections: correctionOf.get(id)?.total ?? 0, peaks }];
+  });
+}
+
+/** As each one's own estimate is reckoned, but for the explanations of its peaks. */
+async function estimateThose(
+  trx: Transaction,
+  { clock, catalogue }: Services,
+  organisations: readonly Organisation[],
+): Promise<MemberStatement[]> {
+  if (organisations.length === 0) return [];
+  const ids = organisations.map(({ id }) => id);
+  const [pools, contracts, terms] = await Promise.all([
+    listPools(trx, ids),
+    findContractOptions(trx, ids),
+    listTermsOfMany(
+      trx,
+      organisations.map(({ id: organisationId, period: { month } }) => ({ organisationId, month })),
+    ),
+  ]);
+  const termsOf = byId(terms);
+  const real = clock.now();
+  const drafts = organisations.map((organisation) => ({
+    organisation,
+    terms: termsOf.get(organisation.id) ?? defaultTerms,
+    options: contracts.get(organisation.id) ?? defaultContractOptions,
+    pools: [...(pools.get(organisation.id)?.values() ?? [])].filter(({ purchases }) => purchases > 0),
+  }));
+  const bought = drafts.flatMap(({ organisation, pools: own }) =>
+    own.map(({ licence }) => ({ organisationId: organisation.id, licence, ...organisation.period })),
+  );
+  // Where every peak is billed, however short it was, the history has nothing to add.
+  const asked = drafts.flatMap(({ organisation, options, pools: own }) =>
+    options.minimumPeakMinutes === 0
+      ? []
+      : own
+          .filter(({ maxUsed }) => maxUsed > 0)
+          .map(({ licence }) => ({
+            ...{ organisationId: organisation.id, licence, now: nowOf(organisation, real) },
+            ...organisation.period,
+          })),
+  );
+  const [licences, purchases, entries, levels] = await Promise.all([
+    catalogue([...new Set(bought.map(({ licence }) => licence))]),
+    listPurchasesIn(trx, bought),
+    listReachingEntriesOfMany(
+      trx,
+      drafts.map(({ organisation: { id: organisationId, period }, terms: { currency } }) => ({
+        ...{ organisationId, currency, from: period.from, until: period.until },
+      })),
+    ),
+    listLevels(trx, asked),
+  ]);
+  const purchasesOf = byOrganisation(purchases);
+  const entriesOf = byOrganisation(entries);
+  const levelsOf = new Map(
+    asked.map(({ organisationId, licence }, index) => [`${organisationId}/${licence}`, levels[index] ?? []]),
+  );
+
+  return drafts.map(({ organisation, terms: own, options, pools: kept }) => {
+    const { id, name, timeZone, period, activeInBillingPeriod } = organisation;
+    const peaks = kept.map(({ licence, maxUsed, maxUsedAt }) => {
+      const lasted = levelsOf.get(`${id}/${licence}`) ?? [];
+      // Where the history tells of another peak the kept one is billed whole, as `billPeak` has it.
+      const isTold = lasted.at(-1)?.level === maxUsed;
+      const billed = isTold ? billedPeak(lasted, options.minimumPeakMinutes) : maxUsed;
+      return { licence, maxUsed, maxUsedAt, billed, explanation: null };
+    });
+    const facts = {
+      period,
+      timeZone,
+      activeInBillingPeriod,
+      peaks,
+      options,
+      purchases: purchasesOf.get(id) ?? [],
+    };
+    const prices = resolvePrices(entriesOf.get(id) ?? [], own.currency, period.from);
+    const { lines, ...reckoned } = reckonStatement(facts, own, prices, licences);
+    const statement: Statement = {
+      ...{ month: period.month, from: period.from, until: period.until, name, timeZone },
+      ...{ correction: 0, number: null, reason: null, issuedAt: null },
+      ...own,
+      ...reckoned,
+    };
+    return {
+      ...{ organisation, statement, lines: lines.length, corrections: 0 },
+      priced: lines.filter(({ amount }) => amount !== null).length,
+      peaks: peaks.filter(({ maxUsed }) => maxUsed > 0),
+    };
+  });
+}
+
+function byId<Thing>(things: readonly Of<Thing>[]): Map<OrganisationId, Of<Thing>> {
+  return new Map(things.map((thing) => [thing.organisationId, thing]));
 }

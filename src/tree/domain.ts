@@ -1,8 +1,10 @@
 import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
+import { type Money, sumOf } from '../kernel/money.ts';
 import type { Refusal } from '../kernel/refusal.ts';
 import type { Organisation } from '../organisation/domain.ts';
+import type { Statement } from '../statement/domain.ts';
 import { type Bucket, type ChangeOfMany, measures, type State } from '../usage-history/domain.ts';
 
 /** An organisation and all below it. */
@@ -203,4 +205,80 @@ const extentOf = (seats: number) => ({ minimum: seats, maximum: seats });
 function widen(extent: { minimum: number; maximum: number }, seats: number): void {
   extent.minimum = Math.min(extent.minimum, seats);
   extent.maximum = Math.max(extent.maximum, seats);
+}
+
+/** A licence's peak of an organisation's billing period, and what of it is billed (C2, C4). */
+export interface MemberPeak {
+  readonly licence: LicenceCode;
+  readonly maxUsed: number;
+  readonly maxUsedAt: Instant | null;
+  readonly billed: number;
+}
+
+/** What an organisation's month costs, without the lines. */
+export interface MemberStatement {
+  readonly organisation: Organisation;
+  readonly statement: Statement;
+  /** How many lines it has, and how many of them a price. */
+  readonly lines: number;
+  readonly priced: number;
+  /** What all its corrections come to, in minor units. */
+  readonly corrections: number;
+  /** Of the licences whose peak is above 0. */
+  readonly peaks: readonly MemberPeak[];
+}
+
+/** The statements of one currency, together. */
+export interface StatementSum {
+  readonly organisations: number;
+  /** Of these, those of which a line has no price. */
+  readonly incomplete: number;
+  readonly total: Money;
+  readonly corrections: Money;
+}
+
+/** Nobody has priced anything that it bought: what it costs is not known, which is not nothing. */
+export function isUnpriced({ lines, priced }: MemberStatement): boolean {
+  return lines > 0 && priced === 0;
+}
+
+/** By currency, in the order of their codes; without those that are unpriced. */
+export function sumStatements(all: readonly MemberStatement[]): StatementSum[] {
+  const byCurrency = Map.groupBy(
+    all.filter((each) => !isUnpriced(each)),
+    ({ statement }) => statement.currency,
+  );
+  return [...byCurrency.keys()].toSorted().map((currency) => {
+    const own = byCurrency.get(currency) ?? [];
+    const sum = (amountOf: (each: MemberStatement) => number) =>
+      sumOf(
+        currency,
+        own.map((each) => ({ amount: amountOf(each), currency })),
+      );
+    return {
+      organisations: own.length,
+      incomplete: own.filter(({ lines, priced }) => priced < lines).length,
+      total: sum(({ statement }) => statement.total),
+      corrections: sum(({ corrections }) => corrections),
+    };
+  });
+}
+
+/** The peaks of one licence in the billing periods of several organisations. */
+export interface PeakSums {
+  readonly licence: LicenceCode;
+  readonly sumOfMaxUsed: number;
+  readonly sumOfBilled: number;
+  readonly each: readonly (MemberPeak & Pick<MemberStatement, 'organisation'>)[];
+}
+
+/** In no order of their own. */
+export function sumPeaks(all: readonly MemberStatement[]): PeakSums[] {
+  const peaks = all.flatMap(({ organisation, peaks: own }) => own.map((peak) => ({ ...peak, organisation })));
+  return [...Map.groupBy(peaks, ({ licence }) => licence)].map(([licence, each]) => ({
+    licence,
+    sumOfMaxUsed: each.reduce((sum, { maxUsed }) => sum + maxUsed, 0),
+    sumOfBilled: each.reduce((sum, { billed }) => sum + billed, 0),
+    each,
+  }));
 }

@@ -17,20 +17,26 @@ import { codes, text } from '../graphql/input.ts';
 import { createLoader } from '../graphql/loader.ts';
 import { earliest, type Instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
-import type { Period } from '../kernel/interval.ts';
+import { contains, type Period } from '../kernel/interval.ts';
 import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import { findLicence, hasBaseLicences, inCatalogueOrder, type Licence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
-import { nowOf, type Organisation } from '../organisation/domain.ts';
-import { listBillingPeriods } from '../organisation/store.ts';
+import { type Month, nowOf, type Organisation } from '../organisation/domain.ts';
+import { findBillingPeriod, listBillingPeriods } from '../organisation/store.ts';
 import { countAskedBuckets, countBuckets, edgesOf, maxBuckets } from '../usage-history/domain.ts';
 import { listBucketsOfMany, listChangesOfMany } from '../usage-history/store.ts';
-import { readMembers, readTrees } from './commands.ts';
+import { readMembers, readStatements, readTrees } from './commands.ts';
 import {
+  isUnpriced,
   maxBucketsOfAll,
   maxTogether,
   type Members,
+  type MemberStatement,
+  type PeakSums,
   type PoolSums,
+  type StatementSum,
+  sumPeaks,
+  sumStatements,
   sumBuckets,
   type Together,
   togetherIn,
@@ -76,6 +82,11 @@ declare module '../graphql/builder.ts' {
   interface Objects {
     Tree: Organisation;
     AlertConnection: Connection<Objects['Alert']>;
+    BillingStatementConnection: Connection<Objects['BillingStatement']>;
+    TreeStatements: readonly MemberStatement[];
+    TreeStatementSum: StatementSum;
+    TreePeak: PeakSums;
+    TreeOrganisationPeak: PeakSums['each'][number];
     TreeDenialReport: DenialReport;
     TreeLicenceDenials: SummedDenials & { readonly each: readonly OrganisationDenials[] };
     TreeOrganisationDenials: OrganisationDenials;
@@ -276,24 +287,26 @@ builder.objectType('TreeUsageBucket', {
 });
 
 /** A page of what is all at hand: one of each organisation, in the order of their ids. */
-function connectAll<Row extends { readonly organisation: Organisation }>(
+function connectAll<Row>(
   name: string,
   page: PageArguments,
   rows: readonly Row[],
+  idOf: (row: Row) => OrganisationId,
 ): Promise<Connection<Row>> {
-  const order: Order<Row> = { name, parts: ['uuid'], keyOf: ({ organisation: { id } }) => [id] };
-  return connect(
-    order,
+  return connect<Row>(
+    { name, parts: ['uuid'], keyOf: (row) => [idOf(row)] },
     page,
     async ({ limit, backward, beyond }) => {
-      const after = beyond === null ? null : String(beyond[0]).toLowerCase();
+      const key = beyond === null ? null : String(beyond[0]).toLowerCase();
       return (backward ? rows.toReversed() : rows)
-        .filter(({ organisation: { id } }) => after === null || (backward ? id < after : id > after))
+        .filter((row) => key === null || (backward ? idOf(row) < key : idOf(row) > key))
         .slice(0, limit);
     },
     () => Promise.resolve(rows.length),
   );
 }
+
+const organisationIdOf = ({ organisation }: { readonly organisation: Organisation }) => organisation.id;
 
 builder.objectType('TreeOrganisationDenials', {
   description: 'What one organisation of several refused of a licence.',
@@ -334,7 +347,7 @@ builder.objectType('TreeLicenceDenials', {
       nullable: true,
       description: 'What each organisation refused, those that refused somebody.',
       args: pageArguments(t.arg),
-      resolve: ({ each }, page) => connectAll('treeDenials', page, each),
+      resolve: ({ each }, page) => connectAll('treeDenials', page, each, organisationIdOf),
     }),
   }),
 });
@@ -351,6 +364,140 @@ builder.objectType('TreeDenialReport', {
     }),
   }),
 });
+
+builder.objectType('TreeStatementSum', {
+  description: 'The statements of several organisations in one currency, together.',
+  fields: (t) => ({
+    organisations: t.exposeInt('organisations', { description: 'How many statements these are.' }),
+    incomplete: t.exposeInt('incomplete', {
+      description: 'Of how many of them a line has no price, and is not in the total.',
+    }),
+    total: t.expose('total', {
+      type: 'Money',
+      description: 'The sum of their totals: what is due by the statements themselves, without corrections.',
+    }),
+    corrections: t.expose('corrections', {
+      type: 'Money',
+      description: 'What all their corrections come to: the difference that they make.',
+    }),
+  }),
+});
+
+builder.objectType('TreeStatements', {
+  description:
+    'What a month costs each of several organisations: its statement, or the estimate while it runs.',
+  fields: (t) => ({
+    organisations: t.int({
+      description: 'How many have a statement or an estimate of the month.',
+      resolve: (all) => all.length,
+    }),
+    sums: t.field({
+      type: ['TreeStatementSum'],
+      description:
+        'By currency, in the order of their codes. Who is in `withoutPrices` is in none: what that costs is not known.',
+      extensions: costs({ assumedSize: 5 }),
+      resolve: (all) => sumStatements(all),
+    }),
+    withoutPrices: t.field({
+      type: 'BillingStatementConnection',
+      nullable: true,
+      description: 'Those with lines of which none has a price, in the order of the organisations’ ids.',
+      args: pageArguments(t.arg),
+      resolve: (all, page) => connectStatements('treeUnpriced', page, all.filter(isUnpriced)),
+    }),
+    statements: t.field({
+      type: 'BillingStatementConnection',
+      nullable: true,
+      description:
+        'Each organisation’s own, in the order of the organisations’ ids. An estimate’s lines are read anew, organisation by organisation: ask for them in small pages.',
+      args: pageArguments(t.arg),
+      resolve: (all, page) => connectStatements('treeStatements', page, all),
+    }),
+  }),
+});
+
+function connectStatements(name: string, page: PageArguments, all: readonly MemberStatement[]) {
+  const rows = all.map(({ organisation: { id }, statement }) => ({ ...statement, organisationId: id }));
+  return connectAll(name, page, rows, ({ organisationId }) => organisationId);
+}
+
+builder.objectType('TreeOrganisationPeak', {
+  description: 'The contingency peak of a licence in one organisation’s billing period.',
+  fields: (t) => ({
+    organisation: t.expose('organisation', { type: 'Organisation', description: 'Which organisation.' }),
+    maxUsed: t.exposeInt('maxUsed', { description: 'The highest use of its billing period so far.' }),
+    maxUsedAt: t.expose('maxUsedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'The first instant of that highest use.',
+    }),
+    billed: t.exposeInt('billed', {
+      description:
+        'What of it its statement bills, or would now: less where its contract lets off what lasted too short.',
+    }),
+  }),
+});
+
+const OrganisationPeakConnection = connectionType(
+  'TreeOrganisationPeak',
+  'The peak of each organisation of several, in the order of their ids.',
+);
+
+builder.objectType('TreePeak', {
+  description: 'The contingency peaks of a licence in the billing periods of several organisations.',
+  fields: (t) => ({
+    licence: t.field({
+      type: 'Licence',
+      description: 'Of which licence.',
+      resolve: ({ licence }, _args, context) => context.getLicence(context, licence),
+    }),
+    sumOfMaxUsed: t.exposeInt('sumOfMaxUsed', {
+      description: 'Each organisation’s own peak, added up. They need not have been at one time.',
+    }),
+    sumOfBilled: t.exposeInt('sumOfBilled', {
+      description: 'What is billed of each, added up: for each a full monthly fee.',
+    }),
+    organisations: t.field({
+      type: OrganisationPeakConnection,
+      nullable: true,
+      description: 'Each organisation’s own, where it is above 0.',
+      args: pageArguments(t.arg),
+      resolve: ({ each }, page) => connectAll('treePeaks', page, each, organisationIdOf),
+    }),
+  }),
+});
+
+const findStatements = createLoader<
+  { readonly asked: Organisation; readonly month: Month },
+  readonly MemberStatement[]
+>(
+  ({ asked, month }) => `${asked.id}/${month}`,
+  (context, keys) =>
+    Promise.all(
+      keys.map(async ({ asked, month }) => {
+        const { organisations } = await getMembers(context, asked);
+        await context.closeDueStatementsOf(
+          context,
+          organisations.map(({ id }) => id),
+        );
+        return readStatements(context.services, organisations, month);
+      }),
+    ),
+);
+
+/** Of the month that the asked organisation's billing period has. @returns null where it has had none then */
+async function statementsAt(
+  context: Context,
+  asked: Organisation,
+  at: Instant | null | undefined,
+): Promise<readonly MemberStatement[] | null> {
+  const { root } = await getMembers(context, asked);
+  const month =
+    at == null || contains(root.period, at)
+      ? root.period.month
+      : (await findBillingPeriod(context.services.db, root.id, at))?.month;
+  return month === undefined ? null : findStatements(context, { asked: root, month });
+}
 
 const newestAlertFirst: Order<Objects['Alert']> = {
   name: 'treeAlerts',
@@ -421,6 +568,30 @@ builder.objectType('Tree', {
         const edges = edgesOf(bucket, known, root.timeZone, periods).map((edge) => (edge > now ? now : edge));
         if (edges.length > most + 1) throw codedError(tooManyBuckets(most));
         return readUsage(services, organisations, found.code, edges);
+      },
+    }),
+    statements: t.field({
+      type: 'TreeStatements',
+      nullable: true,
+      description:
+        'What a month costs each of them: the month of the asked organisation’s billing period that an instant falls in, of each its own by its own zone. Null where the asked one has had none then.',
+      extensions: costs({ weight: 2000 }),
+      args: { period: t.arg({ type: 'DateTime', description: 'An instant of it; now if nothing is said.' }) },
+      resolve: (asked, { period }, context) => statementsAt(context, asked, period),
+    }),
+    peaks: t.field({
+      type: ['TreePeak'],
+      nullable: true,
+      description:
+        'The contingency peaks of a month, as `statements` has the month: licences of which any organisation has one, in catalogue order.',
+      extensions: costs({ weight: 2000, assumedSize: 30 }),
+      args: { period: t.arg({ type: 'DateTime', description: 'An instant of it; now if nothing is said.' }) },
+      resolve: async (asked, { period }, context) => {
+        const statements = await statementsAt(context, asked, period);
+        if (statements === null) return null;
+        const sums = new Map(sumPeaks(statements).map((each) => [each.licence, each]));
+        const catalogue = await context.services.catalogue([...sums.keys()]);
+        return inCatalogueOrder(catalogue, sums.keys()).flatMap(({ code }) => sums.get(code) ?? []);
       },
     }),
     denialReport: t.field({

@@ -233,6 +233,8 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
   'Tree.denialReport': ofOrganisation(
     'field: tree { field: denialReport(from: "2026-01-01T00:00:00Z", until: "2026-06-01T00:00:00Z") { licences { denials } } }',
   ),
+  'Tree.statements': ofOrganisation('field: tree { field: statements { organisations } }'),
+  'Tree.peaks': ofOrganisation('field: tree { field: peaks { sumOfBilled } }'),
   'Organisation.billingTerms': ofOrganisation('field: billingTerms { currency }'),
   'Organisation.prices': ofOrganisation('field: prices { from }'),
   'Organisation.billingStatement': ofOrganisation('field: billingStatement { id }'),

@@ -148,6 +148,7 @@ describe('what a tree did', () => {
   let far: string;
   let idle: string;
   let stranger: string;
+  let unpriced: string;
   const users = new Map<string, string>();
   const on = async (names: readonly string[], expected: readonly string[]) => {
     for (const [index, name] of names.entries()) {
@@ -174,6 +175,22 @@ describe('what a tree did', () => {
     near = await found('N', 'Asia/Kolkata', partner, { concurrent: 1, contingency: 2 });
     far = await found('F', 'America/New_York', near, { concurrent: 2, contingency: 1 });
     idle = await found('Idle', 'Europe/London', partner, null);
+    unpriced = await found('Unpriced', 'Europe/London', partner, null);
+    await buy(server, unpriced, 'UC_USER', { base: 2 });
+    await buy(server, partner, 'REPORTING', { concurrent: 1 });
+    const price = (organisationId: string, currency: string, kind: string, amount: number) =>
+      server.mutate('setPrice', { organisationId, currency, licence: 'SUPERVISOR', kind, amount });
+    await price(partner, 'EUR', 'BASE', 1001);
+    await price(partner, 'EUR', 'CONCURRENT', 2003);
+    await price(near, 'USD', 'BASE', 307);
+    await price(far, 'USD', 'CONTINGENCY', 509);
+    await server.mutate('setBillingTerms', {
+      organisationId: near,
+      currency: 'USD',
+      partialMonths: 'BY_DAY',
+    });
+    await server.mutate('setBillingTerms', { organisationId: unpriced, currency: 'GBP' });
+    await server.mutate('setContractOptions', { organisationId: near, minimumPeakMinutes: 50 });
     stranger = await found('X', 'Europe/London', null, { concurrent: 1, contingency: 1 });
 
     clock.set('2026-03-28T10:02:00Z');
@@ -380,5 +397,95 @@ describe('what a tree did', () => {
       totalCount: 3,
       edges: [{ node: { denials: p } }, { node: { denials: n } }],
     });
+  });
+
+  async function expectStatements(period: string, status: string, corrections: number): Promise<void> {
+    const fields =
+      'id status number period { from until } timeZone days total { amount currency } complete reason issuedAt';
+    const own = await Promise.all(
+      [partner, near, far, idle, unpriced].map(async (id) => {
+        const { data } = await server.query(
+          `query ($id: ID!, $period: DateTime!) { organisation(id: $id) { billingStatement(period: $period) { ${fields} lines { quantity } }
+            peakUsage(licence: "SUPERVISOR", period: $period) { maxUsed maxUsedAt billed } name } }`,
+          { id, period },
+        );
+        return data.organisation;
+      }),
+    );
+    const { data, errors } = await server.query(
+      `query ($id: ID!, $period: DateTime!) { organisation(id: $id) { tree {
+        statements(period: $period) {
+          organisations sums { organisations incomplete total { amount currency } corrections { amount currency } }
+          withoutPrices { totalCount edges { node { organisation { name } } } }
+          statements(first: 3) { pageInfo { endCursor hasNextPage } edges { node { ${fields} lines { quantity } } } } }
+        peaks(period: $period) { licence { code } sumOfMaxUsed sumOfBilled organisations { edges { node {
+          organisation { name } maxUsed maxUsedAt billed } } } } } } }`,
+      { id: partner, period },
+    );
+    expect(errors).toBeUndefined();
+    const { statements, peaks } = data.organisation.tree;
+    expect(own.map(({ billingStatement }) => billingStatement.status)).toEqual(own.map(() => status));
+    expect(statements.organisations).toBe(5);
+    const rest = await server.query(
+      `query ($id: ID!, $period: DateTime!, $after: String!) { organisation(id: $id) { tree { statements(period: $period) {
+        statements(after: $after) { pageInfo { hasNextPage } edges { node { ${fields} lines { quantity } } } } } } } }`,
+      { id: partner, period, after: statements.statements.pageInfo.endCursor },
+    );
+    const listed = [
+      ...statements.statements.edges,
+      ...rest.data.organisation.tree.statements.statements.edges,
+    ];
+    // Made one after the other, their ids are in that order.
+    expect(listed.map(({ node }) => node)).toEqual(own.map(({ billingStatement }) => billingStatement));
+
+    const totals = own.map(({ billingStatement }) => billingStatement.total.amount as number);
+    const [p = 0, n = 0, f = 0, i = 0] = totals;
+    expect(statements.sums).toEqual([
+      {
+        ...{ organisations: 2, incomplete: 1, total: { amount: p + i, currency: 'EUR' } },
+        corrections: { amount: corrections, currency: 'EUR' },
+      },
+      {
+        ...{ organisations: 2, incomplete: 2, total: { amount: n + f, currency: 'USD' } },
+        corrections: { amount: 0, currency: 'USD' },
+      },
+    ]);
+    expect(Math.min(p, n, f)).toBeGreaterThan(0);
+    expect(statements.withoutPrices).toEqual({
+      ...{ totalCount: 1, edges: [{ node: { organisation: { name: 'Unpriced' } } }] },
+    });
+
+    const used = own.slice(0, 3).map(({ peakUsage }) => peakUsage);
+    expect(used.map(({ maxUsed, billed }) => [maxUsed, billed])).toEqual([
+      [1, 1],
+      [2, status === 'CLOSED' ? 2 : 1],
+      [1, 1],
+    ]);
+    expect(peaks).toEqual([
+      {
+        ...{ licence: { code: 'SUPERVISOR' }, sumOfMaxUsed: 4, sumOfBilled: status === 'CLOSED' ? 4 : 3 },
+        organisations: {
+          edges: used.map((peak, index) => ({ node: { ...peak, organisation: { name: own[index].name } } })),
+        },
+      },
+    ]);
+  }
+
+  test('its statements and peaks are its organisations’ own, summed by currency; the unpriced are named', async () => {
+    await expectStatements('2026-03-28T12:00:00Z', 'ESTIMATE', 0);
+  });
+
+  test('C4: so are those of a month that is over, with its corrections beside them', async () => {
+    clock.set('2026-04-02T00:00:00Z');
+    await expectStatements('2026-03-28T12:00:00Z', 'CLOSED', 0);
+    const { data } = await server.query(
+      'query ($id: ID!) { organisation(id: $id) { billingStatement(period: "2026-03-28T12:00:00Z") { id } } }',
+      { id: partner },
+    );
+    await server.mutate('correctStatement', {
+      ...{ statementId: data.organisation.billingStatement.id, reason: 'One too many' },
+      lines: [{ licence: 'SUPERVISOR', kind: 'BASE', quantity: 3 }],
+    });
+    await expectStatements('2026-03-28T12:00:00Z', 'CLOSED', -1001);
   });
 });
