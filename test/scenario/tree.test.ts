@@ -163,6 +163,59 @@ test('a tree is read in one snapshot, by as many statements for 40 organisations
   expect(await countStatements(partner)).toBe(one);
 });
 
+test('a tree that is too large for reports says so, and is summed up all the same', async () => {
+  const partner = await createOrganisation(server, { name: 'Vast' });
+  const columns = await server.pool.query(
+    `select string_agg(quote_ident(column_name), ', ') as all from information_schema.columns
+     where table_schema = 'public' and table_name = 'organisation' and is_generated = 'NEVER'`,
+  );
+  const all = columns.rows[0].all as string;
+  await server.pool.query(
+    `insert into organisation (${all}) select ${all} from (
+       select (jsonb_populate_record(null::organisation, to_jsonb(o) || jsonb_build_object('id', gen_random_uuid(), 'parent_id', o.id))).*
+       from organisation o, generate_series(1, 1000) where id = $1) made`,
+    [uuidOf(partner)],
+  );
+  const { data, errors } = await server.query(
+    'query ($id: ID!) { organisation(id: $id) { tree { organisations alerts { totalCount } } } }',
+    { id: partner },
+  );
+  expect(errors?.map(({ message, extensions }) => [extensions.code, message])).toEqual([
+    [
+      'TREE_TOO_LARGE',
+      'Reports are over 1000 organisations at most: ask for those of organisations further below.',
+    ],
+  ]);
+  expect(data.organisation.tree).toEqual({ organisations: 1001, alerts: null });
+});
+
+test('what is asked of a tree beyond its bounds is refused, and says which', async () => {
+  const partner = await createOrganisation(server, { name: 'Asking' });
+  for (let index = 0; index < 30; index += 1)
+    await createOrganisation(server, { name: 'Asked', parentId: partner });
+  const ask = async (field: string) => {
+    const { errors } = await server.query(
+      `query ($id: ID!) { organisation(id: $id) { tree { ${field} } } }`,
+      {
+        id: partner,
+      },
+    );
+    return errors?.[0]?.message ?? 'answered';
+  };
+  const usage = (from: string, licence = 'SUPERVISOR') =>
+    ask(`usageHistory(licence: "${licence}", from: "${from}", until: "2026-03-20T12:00:00Z") { denials }`);
+  // 50,000 buckets of 31 organisations are 1,612 of each: hours of 67 days.
+  expect(await usage('2026-01-20T12:00:00Z')).toBe('answered');
+  expect(await usage('2026-01-01T12:00:00Z')).toContain('At most 1612 buckets');
+  expect(await usage('2026-03-20T13:00:00Z')).toContain('after');
+  expect(await usage('2026-03-20T11:00:00Z', 'NONE')).toContain('no such licence');
+  expect(
+    await ask('denialReport(from: "2024-01-01T00:00:00Z", until: "2026-01-01T00:00:00Z") { from }'),
+  ).toContain('366 days');
+  // Before it had a billing period there is nothing to tell, and nothing of what is to come.
+  expect(await ask('statements(period: "2025-01-01T00:00:00Z") { organisations }')).toBe('answered');
+});
+
 /** Partner and customer in three depths, each of another zone; one is idle, and a stranger is beside them. */
 describe('what a tree did', () => {
   let partner: string;
