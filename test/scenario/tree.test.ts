@@ -362,6 +362,24 @@ describe('what a tree did', () => {
     await expectUsage();
   });
 
+  test('what was in use at one instant is not told where changes are gone; the sums are', async () => {
+    const whole = await usage(partner, true, 'HOUR');
+    await server.pool.query(
+      `insert into history_opening (organisation_id, licence, id, at, in_use, concurrent_total, contingency_total, max_used)
+       values ($1, 'SUPERVISOR', 1, '2026-03-28T10:00:00Z', 0, 0, 0, 0)`,
+      [uuidOf(far)],
+    );
+    const untold = { minimum: null, maximum: null };
+    expect(await usage(partner, true, 'HOUR')).toEqual(
+      whole.map((bucket) => ({
+        ...bucket,
+        concurrent: { ...bucket.concurrent, ...untold },
+        contingency: { ...bucket.contingency, ...untold },
+      })),
+    );
+    await server.pool.query('delete from history_opening');
+  });
+
   test('its alerts are its organisations’ own, newest first, and are acknowledged whosever they are', async () => {
     const fields = 'id at used kind acknowledgedAt organisation { name }';
     const ofTree = async (args: string, by: Pick<TestServer, 'query'> = server) => {
