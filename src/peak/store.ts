@@ -249,13 +249,20 @@ export async function listLevels(db: Database, asked: readonly AskedLevels[]): P
 
 const whose = { number: 'integer', organisationId: 'uuid', licence: 'text', from: 'timestamptz' } as const;
 
-const selectLastChanges = forRows<SeatChange & { readonly number: number }>(`
-  select given.number, h.id, h.at, h.kind, h.in_use, h.concurrent_total, h.contingency_total, h.max_used
+/** Or what the last change that was dropped left. */
+const selectLastChanges = forRows<SeatFigures & { readonly number: number }>(`
+  select given.number, h.in_use, h.concurrent_total, h.contingency_total
   from $given cross join lateral (
-    select * from history
-    where history.organisation_id = given.organisation_id and history.licence = given.licence
-      and history.at < given."from"
-    order by history.at desc, history.id desc limit 1) h`)(whose);
+    select * from (
+      (select at, id, in_use, concurrent_total, contingency_total from history
+        where history.organisation_id = given.organisation_id and history.licence = given.licence
+          and history.at < given."from"
+        order by history.at desc, history.id desc limit 1)
+      union all
+      select at, id, in_use, concurrent_total, contingency_total from history_opening
+      where history_opening.organisation_id = given.organisation_id and history_opening.licence = given.licence
+        and history_opening.at < given."from") known
+    order by at desc, id desc limit 1) h`)(whose);
 
 const selectFirstChanges = forRows<SeatChange & { readonly number: number }>(`
   select given.number, h.id, h.at, h.kind, h.in_use, h.concurrent_total, h.contingency_total, h.max_used

@@ -1,5 +1,11 @@
 import { countAlertsOfMany, pageAlertsOfMany } from '../alert/store.ts';
-import { decideReport, type LicenceDenials, maxRefusals, type SummedDenials } from '../demand/domain.ts';
+import {
+  decideReport,
+  firstLookedAt,
+  type LicenceDenials,
+  maxRefusals,
+  type SummedDenials,
+} from '../demand/domain.ts';
 import { reportDenialsOfMany } from '../demand/store.ts';
 import { builder, type Objects } from '../graphql/builder.ts';
 import {
@@ -23,8 +29,8 @@ import { findLicence, hasBaseLicences, inCatalogueOrder, type Licence } from '..
 import type { Services } from '../live/services.ts';
 import { type Month, nowOf, type Organisation } from '../organisation/domain.ts';
 import { findBillingPeriod, listBillingPeriods } from '../organisation/store.ts';
-import { countAskedBuckets, countBuckets, edgesOf, maxBuckets } from '../usage-history/domain.ts';
-import { listBucketsOfMany, listChangesOfMany } from '../usage-history/store.ts';
+import { countAskedBuckets, countBuckets, decideKept, edgesOf, maxBuckets } from '../usage-history/domain.ts';
+import { findGoneUntilOfMany, listBucketsOfMany, listChangesOfMany } from '../usage-history/store.ts';
 import { readMembers, readStatements, readTrees } from './commands.ts';
 import {
   isUnpriced,
@@ -597,7 +603,7 @@ builder.objectType('Tree', {
     denialReport: t.field({
       type: 'TreeDenialReport',
       nullable: true,
-      description: `The refusals of a time of at most 366 days and ${maxRefusals} refusals, all organisations together: by licence, reason and hour of the week, whether and when those refused got in, and how many seats were wanting in each.`,
+      description: `The refusals of a time of at most 366 days and ${maxRefusals} refusals, all organisations together: by licence, reason and hour of the week, whether and when those refused got in, and how many seats were wanting in each. HISTORY_DROPPED where the changes of that time are kept no more in one of them.`,
       extensions: costs({ weight: 2000 }),
       args: {
         from: t.arg({ type: 'DateTime', required: true, description: 'Its first instant.' }),
@@ -612,6 +618,12 @@ builder.objectType('Tree', {
         const refusal = decideReport(period);
         if (refusal !== null) throw codedError(refusal);
         const { organisations, at } = await getMembers(context, asked);
+        const goneUntil = await findGoneUntilOfMany(
+          context.services.db,
+          organisations.map(({ id }) => id),
+        );
+        const dropped = decideKept(goneUntil, firstLookedAt(period));
+        if (dropped !== null) throw codedError(dropped);
         return reportOf(
           context.services,
           organisations,

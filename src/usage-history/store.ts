@@ -502,9 +502,12 @@ export async function listBucketsOfMany(
   return inTransaction(db, 'usageHistories', async (trx) => {
     await takeSnapshot(trx);
     const many = organisationIds.map((organisationId, number) => ({ organisationId, licence, number }));
-    const [progresses, gone] = await Promise.all([selectProgresses(trx, many), selectGone(trx, many)]);
+    const [progresses, goneUntil] = await Promise.all([
+      selectProgresses(trx, many),
+      findGoneUntilOfMany(trx, organisationIds),
+    ]);
     const progress = new Map(progresses.map(({ number, ...rest }) => [number, rest]));
-    const moved = moveEdges(edges, gone[0]?.at ?? null);
+    const moved = moveEdges(edges, goneUntil);
     const [first, last] = [moved[0] ?? new Date(0), moved.at(-1) ?? new Date(0)];
     const count = moved.length - 1;
     const pieces = moved.slice(1).map((until, index) => coverWith(moved[index] ?? until, until));
@@ -603,6 +606,18 @@ const selectGone = forRows<{ readonly at: Instant }>(`
   select max(gone.at) as at from $given cross join lateral (
     select at from history_opening where history_opening.organisation_id = given.organisation_id offset 0) gone
   having max(gone.at) is not null`)({ organisationId: 'uuid' });
+
+/** As `findGoneUntil`: the last of all of them. */
+export async function findGoneUntilOfMany(
+  db: Database,
+  organisationIds: readonly OrganisationId[],
+): Promise<Instant | null> {
+  const [gone] = await selectGone(
+    db,
+    organisationIds.map((organisationId) => ({ organisationId })),
+  );
+  return gone?.at ?? null;
+}
 
 const selectClosings = forRows<Numbered & State>(`
   select given.number, r.in_use, r.concurrent_total, r.contingency_total from $given cross join lateral (
