@@ -603,7 +603,7 @@ builder.objectType('Tree', {
     denialReport: t.field({
       type: 'TreeDenialReport',
       nullable: true,
-      description: `The refusals of a time of at most 366 days and ${maxRefusals} refusals, all organisations together: by licence, reason and hour of the week, whether and when those refused got in, and how many seats were wanting in each.`,
+      description: `The refusals of a time of at most 366 days and ${maxRefusals} refusals, all organisations together: by licence, reason and hour of the week, whether and when those refused got in, and how many seats were wanting in each. HISTORY_DROPPED where the changes of that time are kept no more in one of them.`,
       extensions: costs({ weight: 2000 }),
       args: {
         from: t.arg({ type: 'DateTime', required: true, description: 'Its first instant.' }),

@@ -504,9 +504,12 @@ export async function listBucketsOfMany(
   return inTransaction(db, 'usageHistories', async (trx) => {
     await takeSnapshot(trx);
     const many = organisationIds.map((organisationId, number) => ({ organisationId, licence, number }));
-    const [progresses, gone] = await Promise.all([selectProgresses(trx, many), selectGone(trx, many)]);
+    const [progresses, goneUntil] = await Promise.all([
+      selectProgresses(trx, many),
+      findGoneUntil(trx, organisationIds),
+    ]);
     const progress = new Map(progresses.map(({ number, ...rest }) => [number, rest]));
-    const moved = moveEdges(edges, gone[0]?.at ?? null);
+    const moved = moveEdges(edges, goneUntil);
     const [first, last] = [moved[0] ?? new Date(0), moved.at(-1) ?? new Date(0)];
     const count = moved.length - 1;
     const pieces = moved.slice(1).map((until, index) => coverWith(moved[index] ?? until, until));

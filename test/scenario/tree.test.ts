@@ -377,6 +377,12 @@ describe('what a tree did', () => {
         contingency: { ...bucket.contingency, ...untold },
       })),
     );
+    const { errors } = await server.query(
+      `query ($id: ID!) { organisation(id: $id) { tree {
+        denialReport(from: "2026-03-28T09:00:00Z", until: "2026-03-29T00:00:00Z") { from } } } }`,
+      { id: partner },
+    );
+    expect(errors?.[0]?.extensions.code).toBe('HISTORY_DROPPED');
     await server.pool.query('delete from history_opening');
   });
 
