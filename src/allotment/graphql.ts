@@ -1,5 +1,4 @@
 import { builder } from '../graphql/builder.ts';
-import type { Context } from '../graphql/context.ts';
 import { costs } from '../graphql/cost.ts';
 import { text } from '../graphql/input.ts';
 import { byOrganisation, createLoader } from '../graphql/loader.ts';
@@ -22,9 +21,9 @@ interface DepartmentRow extends Department {
   readonly organisationId: OrganisationId;
 }
 
-/** An allotment, and how many more seats its department can take. */
+/** An allotment, whose it is, and how many more seats its department can take. */
 interface AllotmentRow extends Allotment {
-  readonly organisationId: OrganisationId;
+  readonly department: DepartmentRow;
   readonly available: number;
 }
 
@@ -45,12 +44,6 @@ const findDepartment = createLoader<DepartmentKey, DepartmentRow>(
   ({ services }, keys) =>
     byOrganisation(keys, (organisationId, ids) => listDepartments(services.db, organisationId, ids)),
 );
-
-async function getDepartment(context: Context, key: DepartmentKey): Promise<DepartmentRow> {
-  const department = await findDepartment(context, key);
-  if (department === null) throw new Error(`Department ${key.id} is gone`);
-  return department;
-}
 
 const findDepartments = createLoader<OrganisationId, readonly DepartmentRow[]>(
   (id) => id,
@@ -97,12 +90,7 @@ builder.objectType('Allotment', {
   description:
     'A department’s part of the shared seats of one licence, concurrent and contingency alike. It only refuses: which seats are used, and billed, is counted over the whole organisation as ever.',
   fields: (t) => ({
-    department: t.field({
-      type: 'Department',
-      description: 'Whose part it is.',
-      resolve: ({ organisationId, departmentId }, _args, context) =>
-        getDepartment(context, { organisationId, id: departmentId }),
-    }),
+    department: t.expose('department', { type: 'Department', description: 'Whose part it is.' }),
     reserved: t.exposeInt('reserved', { description: 'So many seats nobody else takes the last of.' }),
     maximum: t.exposeInt('maximum', {
       nullable: true,
@@ -118,12 +106,18 @@ builder.objectField('LicenceMapping', 'allotments', (t) =>
     type: ['Allotment'],
     description: 'The departments that have a part of the seats of their own; the others share what is left.',
     extensions: costs({ assumedSize: 10 }),
-    resolve: ({ organisationId, pool }) =>
-      pool.allotments.map((allotment) => ({
-        ...allotment,
-        organisationId,
-        available: availableTo(pool, allotment.departmentId),
-      })),
+    resolve: async ({ organisationId, pool }, _args, context) => {
+      if (pool.allotments.length === 0) return [];
+      const departments = new Map(
+        ((await findDepartments(context, organisationId)) ?? []).map((each) => [each.id, each]),
+      );
+      return pool.allotments.flatMap((allotment) => {
+        // Removed since the pool was read: its allotment is no more than it is.
+        const department = departments.get(allotment.departmentId);
+        if (department === undefined) return [];
+        return [{ ...allotment, department, available: availableTo(pool, department.id) }];
+      });
+    },
   }),
 );
 

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createDatabase, patient } from '../../src/database/database.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
+import { decodeId } from '../../src/kernel/ids.ts';
 import { repairOrganisation, surveyOrganisation } from '../../src/verification/commands.ts';
 import { advance, buy, createOrganisation, createUser, logon, logonInput, uuidOf } from '../setup/given.ts';
 import { handMovedClock, startTestServer, type TestServer } from '../setup/server.ts';
@@ -13,6 +14,8 @@ beforeAll(async () => {
   server = await startTestServer({ clock, sweepMilliseconds: 3_600_000 });
   database = createDatabase({ connectionString: server.databaseUrl, ...patient, max: 1 });
 });
+
+const soon = { timeout: 5_000, interval: 20 };
 afterAll(async () => {
   await database.close();
   await server.stop();
@@ -39,7 +42,7 @@ async function member(organisationId: string, username: string, departmentId: st
 
 async function allotments(id: string): Promise<Record<string, unknown>> {
   const { data } = await server.query(
-    `query ($id: ID!) { organisation(id: $id) { departments { name } licenceMapping(licences: ["SUPERVISOR"]) {
+    `query ($id: ID!) { organisation(id: $id) { licenceMapping(licences: ["SUPERVISOR"]) {
       revision concurrent { used } contingency { used maxUsed }
       allotments { department { name } reserved maximum inUse available } } } }`,
     { id },
@@ -296,5 +299,40 @@ test('U4: a deleted user is moved to no department', async () => {
   await server.mutate('setUserStatus', { userId: ada, status: 'DELETED' });
   for (const departmentId of [sales, null]) {
     expect((await server.mutate('setDepartment', { userId: ada, departmentId })).code).toBe('USER_DELETED');
+  }
+});
+
+test('a department that is removed while the page is read is missing from it, and nothing else', async () => {
+  const id = await createOrganisation(server);
+  await buy(server, id, 'SUPERVISOR', { base: 9, concurrent: 5 });
+  const [sales, service] = [await department(id, 'Sales'), await department(id, 'Service')];
+  for (const each of [sales, service]) await allot(each, { reserved: 1 });
+  const reference = decodeId(sales);
+  if (reference?.type !== 'Department') throw new Error('No department');
+  const client = await server.pool.connect();
+  try {
+    await client.query('begin');
+    await client.query('lock table department in access exclusive mode');
+    const page = allotments(id);
+    // The pools are read, and the departments waited for.
+    await vi.waitFor(async () => {
+      const { rows } = await client.query(
+        "select from pg_locks where relation = 'department'::regclass and not granted",
+      );
+      expect(rows).toHaveLength(1);
+    }, soon);
+    const ofSales = [reference.organisationId, reference.id];
+    await client.query('delete from allotment where organisation_id = $1 and department_id = $2', ofSales);
+    await client.query('delete from department where organisation_id = $1 and id = $2', ofSales);
+    await client.query('commit');
+    expect(await page).toMatchObject({ concurrent: { used: 0 }, allotments: { Service: { reserved: 1 } } });
+    expect(Object.keys((await page)['allotments'] as object)).toEqual(['Service']);
+    const { data } = await server.query(
+      'query ($id: ID!) { organisation(id: $id) { departments { name } } }',
+      { id },
+    );
+    expect(data.organisation.departments).toEqual([{ name: 'Service' }]);
+  } finally {
+    client.release(true);
   }
 });
