@@ -155,10 +155,7 @@ export async function getDemand(
   const ofLicence = sql`organisation_id = ${organisationId} and licence = ${licence}`;
   const earlier = sql`${from}::timestamptz - make_interval(secs => ${sql.lit(patienceMilliseconds / 1000)})`;
   // What falls due at the period's edge took effect before the period began (T3).
-  const isBefore = sql`(at < ${from} or (kind = 'RELEASED' and exists (
-    select from session
-    where session.organisation_id = ${organisationId} and session.id = session_id
-      and end_reason = 'LEASE_EXPIRED' and ended_at = ${from})))`;
+  const isBefore = sql`(at < ${from} or due)`;
   const { rows } = await sql<Month>`
     with refusal as materialized (
       select user_id, at, id from denial

@@ -16,8 +16,8 @@ export interface SeatChange extends SeatFigures {
   readonly id: number;
   readonly at: Instant;
   readonly kind: HistoryEvent['kind'];
-  /** The period's peak after the step, as it was kept then. */
-  readonly maxUsed: number;
+  /** Time took the step, and not a request (T3). */
+  readonly due: boolean;
 }
 
 /** Before a licence's first change nothing is in use. */
@@ -75,20 +75,17 @@ export interface Opening {
 }
 
 /**
- * C2, T3: a period begins with what is in use once all that falls due at its first instant has taken effect. A step that
- * time took at the edge is known by the peak it kept: no more than its own use, for the edge had begun the peak anew; and
- * nobody acquires a seat by the running of time. A request at the edge that is taken for such a step leaves as much in
- * use as there was, or more: the peak and its instant are the same.
+ * C2, T3: a period begins with what is in use once all that falls due at its first instant has taken effect. That is one
+ * step, before any request: if it changed the licence, its rows are the first of the period.
  * @param before the figures after the last change before the period
  * @param first the first change at or after its first instant; null: none
  */
 export function openPeriod(before: SeatFigures, first: SeatChange | null, from: Instant): Opening {
   const carried = contingencyUsed(before);
-  if (first === null || !isSameInstant(first.at, from) || first.kind === 'ACQUIRED') {
+  if (first === null || !first.due || !isSameInstant(first.at, from)) {
     return { used: carried, cause: 'CARRIED_OVER', edgeId: null };
   }
   const used = contingencyUsed(first);
-  if (first.maxUsed !== used) return { used: carried, cause: 'CARRIED_OVER', edgeId: null };
   // What ended with the edge can only have freed seats, so more in use than before is the doing of purchases.
   return { used, cause: used > carried ? 'TOTALS_CHANGED' : 'CARRIED_OVER', edgeId: first.id };
 }

@@ -22,7 +22,7 @@ import {
 function changesOf(db: Database, organisationId: OrganisationId, licence: LicenceCode) {
   return db
     .selectFrom('history')
-    .select(['id', 'at', 'kind', 'inUse', 'concurrentTotal', 'contingencyTotal', 'maxUsed'])
+    .select(['id', 'at', 'kind', 'inUse', 'concurrentTotal', 'contingencyTotal', 'due'])
     .where('organisationId', '=', organisationId)
     .where('licence', '=', licence);
 }

@@ -40,20 +40,11 @@ async function record(events: readonly Event[]): Promise<OrganisationId> {
       await pool.query('insert into denial values ($1, $2, $3, $4, $5, $6)', denial);
       continue;
     }
-    const sessionId = newId<'Session'>();
-    if (isDue) {
-      await pool.query(
-        `insert into session (organisation_id, id, user_id, licence, device, admitted_as, started_at, expires_at,
-           ended_at, end_reason, version)
-         values ($1, $2, $3, $4, 'desk', 'CONCURRENT', $5, $6, $6, 'LEASE_EXPIRED', 1)`,
-        [organisationId, sessionId, userId, licence, plusSeconds(at, -60), at],
-      );
-    }
     await pool.query(
       `insert into history (organisation_id, at, kind, licence, user_id, session_id, admitted_as, seat_changed,
-         in_use, concurrent_total, contingency_total, max_used)
-       values ($1, $2, $3, $4, $5, $6, 'CONCURRENT', $7, $8, 9, 0, 0)`,
-      [organisationId, at, kind, licence, userId, sessionId, seatChanged, inUse],
+         in_use, concurrent_total, contingency_total, max_used, due)
+       values ($1, $2, $3, $4, $5, gen_random_uuid(), 'CONCURRENT', $6, $7, 9, 0, 0, $8)`,
+      [organisationId, at, kind, licence, userId, seatChanged, inUse, isDue],
     );
   }
   return organisationId;

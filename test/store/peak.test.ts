@@ -33,11 +33,11 @@ async function record({ history, holding }: Life): Promise<OrganisationId> {
   const rows = history.map(({ seat, ...entry }) => ({ ...entry, ...seat }));
   await owner.query(
     `insert into history (organisation_id, at, kind, licence, user_id, session_id, admitted_as, seat_changed, in_use,
-       concurrent_total, contingency_total, max_used)
+       concurrent_total, contingency_total, max_used, due)
      select $1, at, kind, licence, "userId", "sessionId", "admittedAs", "seatChanged", "inUse",
-       "concurrentTotal", "contingencyTotal", "maxUsed"
+       "concurrentTotal", "contingencyTotal", "maxUsed", due
      from jsonb_to_recordset($2) line (id int, at timestamptz, kind history_kind, licence text, "userId" uuid, "sessionId" uuid,
-       "admittedAs" admitted_as, "seatChanged" boolean, "inUse" int, "concurrentTotal" int, "contingencyTotal" int, "maxUsed" int)
+       "admittedAs" admitted_as, "seatChanged" boolean, "inUse" int, "concurrentTotal" int, "contingencyTotal" int, "maxUsed" int, due boolean)
      order by line.id`,
     [organisationId, JSON.stringify(rows)],
   );
