@@ -1,5 +1,6 @@
-import { type Instant, isSameInstant } from '../kernel/clock.ts';
+import { type Instant, instant, isSameInstant } from '../kernel/clock.ts';
 import {
+  decodeId,
   encodeOwnedId,
   type LicenceCode,
   type OrganisationId,
@@ -228,6 +229,18 @@ export interface Peak extends PeakExplanation {
 /** A peak as plain JSON, to be kept as the evidence of a bill when the history itself is gone. */
 export type PeakEvidence = ReturnType<typeof evidenceOf>;
 
+/** What an explanation comes to, without what leads to single rows of the history. */
+export type ToldPeak = Pick<
+  Peak,
+  'maxUsed' | 'maxUsedAt' | 'cause' | 'inUse' | 'seat' | 'instants' | 'instantCount' | 'levels'
+>;
+
+/** Of a period in which no contingency seat was used. */
+export const noPeak: ToldPeak = {
+  ...{ maxUsed: 0, maxUsedAt: null, cause: null, inUse: 0, seat: null },
+  ...{ instants: [], instantCount: 0, levels: [] },
+};
+
 /** Instants are RFC 3339, in UTC; persons are named by their ids alone, so that erasing one leaves it whole. */
 export function evidenceOf(organisationId: OrganisationId, peak: Peak) {
   const { licence, explained, maxUsed, maxUsedAt, cause, seat, inUse, instants, instantCount, levels } = peak;
@@ -247,5 +260,24 @@ export function evidenceOf(organisationId: OrganisationId, peak: Peak) {
     })),
     episodeCount: instantCount,
     levels: levels.map(({ level, milliseconds }) => ({ level, milliseconds })),
+  };
+}
+
+/** What was kept of a peak as evidence, as it was told. */
+export function readEvidence(evidence: PeakEvidence): ToldPeak {
+  const { maxUsed, maxUsedAt, cause, inUse, userId, sessionId, episodes, episodeCount, levels } = evidence;
+  const [user, session] = [userId, sessionId].map((id) => (id === null ? null : decodeId(id)));
+  return {
+    ...{ maxUsed, cause, inUse, levels },
+    maxUsedAt: maxUsedAt === null ? null : instant(maxUsedAt),
+    seat:
+      user?.type === 'User' && session?.type === 'Session'
+        ? { userId: user.id as UserId, sessionId: session.id as SessionId }
+        : null,
+    instants: episodes.map(({ from, until }) => ({
+      from: instant(from),
+      until: until === null ? null : instant(until),
+    })),
+    instantCount: episodeCount,
   };
 }

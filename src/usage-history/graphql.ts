@@ -8,7 +8,16 @@ import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import { findLicence } from '../licence/domain.ts';
 import { nowOf } from '../organisation/domain.ts';
 import { listBillingPeriods } from '../organisation/store.ts';
-import { type Bucket, type BucketSize, countBuckets, edgesOf, maxBuckets, type Seats } from './domain.ts';
+import {
+  type Bucket,
+  type BucketSize,
+  countBuckets,
+  describeDropped,
+  type DroppedHistory,
+  edgesOf,
+  maxBuckets,
+  type Seats,
+} from './domain.ts';
 import { listBuckets } from './store.ts';
 
 /** The seats of one pool over a bucket. */
@@ -20,6 +29,7 @@ declare module '../graphql/builder.ts' {
   interface Objects {
     UsageBucket: Bucket;
     PoolUsage: PoolUsage;
+    DroppedHistory: DroppedHistory;
   }
   interface Enums {
     UsageBucketSize: BucketSize;
@@ -67,6 +77,18 @@ builder.objectType('UsageBucket', {
       resolve: ({ contingency, contingencyTotal: total }) => ({ ...contingency, total }),
     }),
     denials: t.exposeInt('denials', { description: 'How often the licence was refused.' }),
+  }),
+});
+
+builder.objectType('DroppedHistory', {
+  description:
+    'Of a licence old history was dropped, as the server’s HISTORY_MONTHS says. What can only be told from it is null.',
+  fields: (t) => ({
+    keptSince: t.expose('keptSince', { type: 'DateTime', description: 'From here on all of it is there.' }),
+    message: t.string({
+      description: 'The same as a sentence, and what can be done.',
+      resolve: describeDropped,
+    }),
   }),
 });
 

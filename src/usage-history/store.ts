@@ -3,7 +3,7 @@ import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { UsageRollup } from '../database/tables.ts';
 import { inTransaction, takeSnapshot, type Transaction } from '../database/transaction.ts';
-import type { Instant } from '../kernel/clock.ts';
+import { type Instant, plusSeconds } from '../kernel/clock.ts';
 import { Unavailable } from '../kernel/failure.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
@@ -12,6 +12,7 @@ import {
   type Change,
   coverWith,
   type Denials,
+  type DroppedHistory,
   moveEdges,
   nothing,
   type Part,
@@ -269,7 +270,7 @@ export async function listBuckets(
     const of = { organisationId, licence };
     const [progress, goneUntil] = await Promise.all([
       findProgress(trx, organisationId),
-      findGoneUntil(trx, organisationId),
+      findGoneUntil(trx, of),
     ]);
     const moved = moveEdges(edges, goneUntil);
     const [first, last] = [moved[0] ?? new Date(0), moved.at(-1) ?? new Date(0)];
@@ -327,20 +328,35 @@ async function findProgress(trx: Transaction, organisationId: OrganisationId): P
   return row ?? { organisationId, historyId: 0, denialsUntil: new Date(0) };
 }
 
-/** Up to when rows of the history were dropped; null: none was. */
-async function findGoneUntil(trx: Transaction, organisationId: OrganisationId): Promise<Instant | null> {
-  const { at } = await trx
-    .selectFrom('historyOpening')
-    .select(({ fn }) => fn.max('at').as('at'))
-    .where('organisationId', '=', organisationId)
-    .executeTakeFirstOrThrow();
-  return at as Instant | null;
-}
-
 /** Whose history. */
 interface Whose {
   readonly organisationId: OrganisationId;
   readonly licence: LicenceCode;
+}
+
+/** Up to when rows of the licence's history were dropped; null: none was. */
+async function findGoneUntil(trx: Transaction, { organisationId, licence }: Whose): Promise<Instant | null> {
+  const row = await trx
+    .selectFrom('historyOpening')
+    .select('at')
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .executeTakeFirst();
+  return row?.at ?? null;
+}
+
+/** Of an organisation's licences those of whose history rows were dropped, and since when all are there. */
+export async function listDropped(
+  db: Database,
+  organisationId: OrganisationId,
+): Promise<ReadonlyMap<LicenceCode, DroppedHistory>> {
+  const rows = await db
+    .selectFrom('historyOpening')
+    .select(['licence', 'at'])
+    .where('organisationId', '=', organisationId)
+    .execute();
+  // Of the instant of the last dropped row others may be there still.
+  return new Map(rows.map(({ licence, at }) => [licence, { keptSince: plusSeconds(at, 0.001) }]));
 }
 
 /** What the last kept span of before an instant at which one begins left. */

@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { advance, buy, createOrganisation, createUser, logon, mapping, uuidOf } from '../setup/given.ts';
+import {
+  advance,
+  buy,
+  createOrganisation,
+  createUser,
+  dropHistory,
+  logon,
+  mapping,
+  uuidOf,
+} from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -176,6 +185,42 @@ test('C4: by the contract’s minimumPeakMinutes a shorter peak is not billed; w
     before: { minimumPeakMinutes: 10 },
     after: { minimumPeakMinutes: 11 },
   });
+});
+
+test('C2: of a month of which the history was dropped, what is kept is told, and what is gone is not told as nothing', async () => {
+  const { id, ada, ben } = await given();
+  await logon(server, ada, 'SUPERVISOR');
+  await logon(server, ben, 'SUPERVISOR');
+  await advance(server, id, '2026-05-20T00:00:00Z');
+  const written = await server.query(
+    'query ($id: ID!) { organisation(id: $id) { billingStatements { totalCount } } }',
+    { id },
+  );
+  expect(written.data.organisation.billingStatements).toEqual({ totalCount: 2 });
+  const selection = `dropped { keptSince message } ${explained}`;
+  const [march, april] = ['2026-03-15T00:00:00Z', '2026-04-15T00:00:00Z'];
+  const before = { march: await peakOf(id, march, server, selection), april: await peakOf(id, april) };
+  expect(before.march).toMatchObject({ maxUsed: 1, dropped: null, holders: { totalCount: 2 } });
+  await logon(server, ada, 'SUPERVISOR');
+  await logon(server, ben, 'SUPERVISOR');
+  await advance(server, id, '2026-05-20T00:01:00Z');
+
+  // A test clock’s month lasts as long as somebody likes.
+  await dropHistory(server, id, '2026-05-20T00:00:01Z');
+  const dropped = {
+    keptSince: '2026-05-20T00:00:00.001Z',
+    message: expect.stringContaining('HISTORY_MONTHS') as string,
+  };
+  // The statement has kept why.
+  expect(await peakOf(id, march, server, selection)).toEqual({ ...before.march, dropped, holders: null });
+  expect(await peakOf(id, april)).toEqual({ ...before.april, holders: null });
+  expect(await peakOf(id, undefined, server, selection)).toMatchObject({
+    ...{ dropped, maxUsed: 1, maxUsedAt: '2026-05-20T00:00:00.000Z', billed: 1 },
+    ...{ inUse: null, episodes: null, episodeCount: null, levels: null, holders: null, causedBy: null },
+  });
+  // June begins with what is known to be in use.
+  await advance(server, id, '2026-06-10T00:00:00Z');
+  expect(await peakOf(id, undefined, server, selection)).toMatchObject({ dropped: null, maxUsed: 0 });
 });
 
 test('what has no contingency has no peak, and what is not in the catalogue is not found', async () => {
