@@ -1,13 +1,18 @@
-import type { DemandLevel, MonthlyDemand } from '../demand/domain.ts';
+import { type DemandLevel, isKnown, maxRefusals, type MonthlyDemand } from '../demand/domain.ts';
 import { getDemand } from '../demand/store.ts';
 import { builder } from '../graphql/builder.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
 import { codes, text } from '../graphql/input.ts';
+import type { LicenceCode } from '../kernel/ids.ts';
 import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import type { Licence } from '../licence/domain.ts';
 import { nowOf } from '../organisation/domain.ts';
 import { listClosedBillingPeriods } from '../organisation/store.ts';
+import { defaultTerms, resolvePrices } from '../price/domain.ts';
+import { findTerms, listReachingEntries } from '../price/store.ts';
+import type { DroppedHistory } from '../usage-history/domain.ts';
+import { listDropped } from '../usage-history/store.ts';
 import { emptyPool } from '../usage/domain.ts';
 import { listPools } from '../usage/store.ts';
 import {
@@ -16,14 +21,20 @@ import {
   type Costing,
   decideFees,
   decideProposal,
-  equalFees,
+  entriesOf,
+  feesOf,
   maxLicenceMonths,
   maxMonths,
+  type ReckonedFees,
 } from './domain.ts';
 
-interface RightSizing extends Advice {
+interface RightSizing {
   readonly licence: Licence;
   readonly months: readonly MonthlyDemand[];
+  readonly dropped: DroppedHistory | null;
+  readonly fees: ReckonedFees;
+  /** null: it would rest on no month. */
+  readonly advice: Advice | null;
 }
 
 declare module '../graphql/builder.ts' {
@@ -32,12 +43,13 @@ declare module '../graphql/builder.ts' {
     MonthlyDemand: MonthlyDemand;
     DemandLevel: DemandLevel;
     SeatCosting: Costing;
-    SeatFees: Advice['fees'];
+    SeatFees: ReckonedFees;
   }
 }
 
 builder.objectType('SeatFees', {
-  description: 'What one seat costs for one month, in minor units such as cents.',
+  description:
+    'What one seat costs for one month, in minor units such as cents: as given, or by the price book at the end of the last of the months.',
   fields: (t) => ({
     concurrent: t.expose('concurrent', {
       type: 'SafeInt',
@@ -46,6 +58,18 @@ builder.objectType('SeatFees', {
     contingency: t.expose('contingency', {
       type: 'SafeInt',
       description: 'A contingency seat, in a month in which it was used.',
+    }),
+    currency: t.string({
+      nullable: true,
+      description:
+        'That of the organisation’s billing terms, as an ISO 4217 code; null where a price is missing: then each seat costs 1, and costs are in seats × months.',
+      resolve: ({ currency }) => currency,
+    }),
+    missing: t.field({
+      type: ['PriceKind'],
+      description: 'The prices that neither the price book has nor were given.',
+      extensions: costs({ assumedSize: 2 }),
+      resolve: ({ missing }) => [...missing],
     }),
   }),
 });
@@ -97,7 +121,7 @@ builder.objectType('SeatCosting', {
     cost: t.expose('cost', {
       type: 'SafeInt',
       description:
-        'Months × `concurrent` × its fee, and the fee of each of `contingencyBilled`: in minor units, or where no fees were given in seats × months.',
+        'Months × `concurrent` × its fee, and the fee of each of `contingencyBilled`: in minor units, or where a price is missing in seats × months.',
     }),
     saving: t.expose('saving', {
       type: 'SafeInt',
@@ -128,7 +152,7 @@ builder.objectType('RightSizing', {
     }),
     fees: t.expose('fees', {
       type: 'SeatFees',
-      description: 'What the costs are reckoned by; 1 and 1 where none were given.',
+      description: 'What the costs are reckoned by; 1 and 1 where a price is missing.',
     }),
     months: t.field({
       type: ['MonthlyDemand'],
@@ -136,25 +160,38 @@ builder.objectType('RightSizing', {
       extensions: costs({ assumedSize: 3 }),
       resolve: ({ months }) => [...months],
     }),
-    present: t.expose('present', {
-      type: 'SeatCosting',
-      description: 'With the quantities that are in force today, all the months through.',
+    dropped: t.expose('dropped', {
+      type: 'DroppedHistory',
+      nullable: true,
+      description:
+        'Why a month that was asked for is not among `months`: of what was before it the history is gone. Null: none is missing.',
     }),
-    cheapest: t.expose('cheapest', {
+    present: t.field({
       type: 'SeatCosting',
+      nullable: true,
+      description:
+        'With the quantities that are in force today, all the months through. Null where `dropped` leaves no month, as with what follows.',
+      resolve: ({ advice }) => advice?.present,
+    }),
+    cheapest: t.field({
+      type: 'SeatCosting',
+      nullable: true,
       description:
         'With the quantities that would have cost least and refused nobody; of several, those with the most concurrent seats.',
+      resolve: ({ advice }) => advice?.cheapest,
     }),
     proposals: t.field({
       type: ['SeatCosting'],
+      nullable: true,
       description: 'With those that were proposed, in their order.',
-      resolve: ({ proposals }) => [...proposals],
+      resolve: ({ advice }) => advice?.proposals.slice(),
     }),
     tradeOff: t.field({
       type: ['SeatCosting'],
+      nullable: true,
       description:
         'With a few more and fewer concurrent seats than the cheapest, beside as much contingency.',
-      resolve: ({ tradeOff }) => [...tradeOff],
+      resolve: ({ advice }) => advice?.tradeOff.slice(),
     }),
   }),
 });
@@ -178,12 +215,13 @@ const SeatFeesInput = builder.inputType('SeatFeesInput', {
     licence: t.string({ required: true, validate: text, description: 'The code of a CONCURRENT licence.' }),
     concurrent: t.field({
       type: 'SafeInt',
-      required: true,
-      description: 'A concurrent seat, in minor units; 0 to 100,000,000.',
+      description:
+        'A concurrent seat, in minor units; 0 to 100,000,000. What the price book says if nothing is said.',
     }),
     contingency: t.field({
       type: 'SafeInt',
-      description: 'A contingency seat; as much as a concurrent one if nothing is said.',
+      description:
+        'A contingency seat. What the price book says if nothing is said, or as much as a concurrent one.',
     }),
   }),
 });
@@ -223,7 +261,8 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       proposal: t.arg({ type: [SeatProposalInput], description: 'Quantities to be tried, at most 100.' }),
       fees: t.arg({
         type: [SeatFeesInput],
-        description: 'By what to reckon; each seat of a licence that is not named costs 1 a month.',
+        description:
+          'By what to reckon, in the currency of the organisation’s terms, whatever the price book says; at most 100.',
       }),
     },
     resolve: async (organisation, { months: count, licences, proposal, fees }, { services }) => {
@@ -244,12 +283,20 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
           : invalidInput('proposal', `${name} is sold without contingency.`),
       );
       const priced = (fees ?? []).map(({ licence, concurrent, contingency }) => ({
-        licence,
-        concurrent,
-        contingency: contingency ?? concurrent,
+        licence: licence as LicenceCode,
+        concurrent: concurrent ?? null,
+        contingency: contingency ?? null,
       }));
       check('fees', priced, shared, (fee) => decideFees('fees', fee));
-      if (periods.length === 0) return [];
+      const [last] = periods;
+      if (last === undefined) return [];
+      const terms = (await findTerms(db, organisation.id, last.month + 1)) ?? defaultTerms;
+      const entries = await listReachingEntries(db, organisation.id, terms.currency, last.until, last.until);
+      const prices = resolvePrices(
+        [...entries, ...entriesOf(priced, last.until)],
+        terms.currency,
+        last.until,
+      );
 
       const own = pools.get(organisation.id);
       const wanted = [...shared.values()].filter(({ code }) => {
@@ -262,26 +309,42 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
         throw codedError(invalidInput('months', message));
       }
 
-      const advices: RightSizing[] = [];
-      for (const licence of wanted) {
+      let most = maxRefusals;
+      const demands = new Map<LicenceCode, MonthlyDemand[]>();
+      for (const { code } of wanted) {
+        const months: MonthlyDemand[] = [];
+        // One after the other: whoever asks keeps one of the database's processes busy, not all.
+        for (const period of periods.toReversed()) {
+          const demand = await getDemand(db, organisation.id, code, period, most);
+          if (demand === null) {
+            const message = `Advice rests on ${maxRefusals} refusals at most; ask for fewer months, or name fewer licences.`;
+            throw codedError(invalidInput('months', message));
+          }
+          months.push(demand);
+          most -= demand.refusals;
+        }
+        demands.set(code, months);
+      }
+
+      // Asked last: what is dropped while the months are read is known by then.
+      const dropped = await listDropped(db, organisation.id);
+      return wanted.map((licence): RightSizing => {
         const { code, contingencyAllowed } = licence;
         const pool = own?.get(code) ?? emptyPool(code);
-        // One after the other: whoever asks keeps one of the database's processes busy, not all.
-        const months: MonthlyDemand[] = [];
-        for (const period of periods.toReversed()) {
-          months.push(await getDemand(db, organisation.id, code, period));
-        }
-        const { concurrent, contingency } = priced.find((fee) => fee.licence === code) ?? equalFees;
+        const gone = dropped.get(code) ?? null;
+        const months = (demands.get(code) ?? []).filter((month) => isKnown(month, gone));
+        const fees = feesOf(licence, prices, terms.currency);
+        const told = { licence, months, fees, dropped: months.length < periods.length ? gone : null };
+        if (months.length === 0) return { ...told, advice: null };
         const advice = advise(months, {
-          fees: { concurrent, contingency },
+          fees,
           contingencyAllowed,
           present: { concurrent: pool.concurrentTotal, contingency: pool.contingencyTotal },
           proposals: proposed.filter((seats) => seats.licence === code),
         });
         if (isRefusal(advice)) throw codedError(advice);
-        advices.push({ licence, months, ...advice });
-      }
-      return advices;
+        return { ...told, advice };
+      });
     },
   }),
 );

@@ -6,14 +6,13 @@ import type { Period } from '../kernel/interval.ts';
 import {
   type Acquired,
   addToReport,
-  closeReport,
   demandIn,
-  type LicenceDenials,
   maxRefusals,
   type MonthlyDemand,
   openReport,
   patienceMilliseconds,
   type Refused,
+  type Report,
   returnMilliseconds,
   wantsOfSeats,
 } from './domain.ts';
@@ -45,16 +44,15 @@ interface Stretch {
  *
  * @param licences null: all that refused somebody
  * @param timeZone by whose clocks hours are told
- * @returns in no order of its own; null where there are more than `maxRefusals`
+ * @returns null where there are more than `maxRefusals`
  */
-export async function reportDenials(
+export async function readReport(
   db: Database,
   organisationId: OrganisationId,
   licences: readonly LicenceCode[] | null,
   period: Period,
   timeZone: string,
-  now: Instant,
-): Promise<LicenceDenials[] | null> {
+): Promise<Report | null> {
   const report = openReport(period, timeZone);
   const first = plusSeconds(period.from, -patienceMilliseconds / 1000);
   const last = plusSeconds(period.until, returnMilliseconds / 1000);
@@ -66,7 +64,7 @@ export async function reportDenials(
     if (count > maxRefusals) return null;
     addToReport(report, ...toMoments(read));
   }
-  return closeReport(report, now);
+  return report;
 }
 
 function toMoments({ licences, users, codes, refusals, acquisitions }: Stretch): [Refused[], Acquired[]] {
@@ -144,13 +142,17 @@ interface Month {
 /**
  * The seats of one licence that were wanted in a billing period, in use or in vain: from the licence's history of that
  * time, which is a range of `history_time`.
+ *
+ * @param most refusals that are still reckoned
+ * @returns null where there are more
  */
 export async function getDemand(
   db: Database,
   organisationId: OrganisationId,
   licence: LicenceCode,
   period: Period,
-): Promise<MonthlyDemand> {
+  most: number,
+): Promise<MonthlyDemand | null> {
   const { from, until } = period;
   const ofLicence = sql`organisation_id = ${organisationId} and licence = ${licence}`;
   const earlier = sql`${from}::timestamptz - make_interval(secs => ${sql.lit(patienceMilliseconds / 1000)})`;
@@ -160,6 +162,7 @@ export async function getDemand(
     with refusal as materialized (
       select user_id, at, id from denial
       where ${ofLicence} and code = any (${wantsOfSeats}::text[]) and at >= ${earlier} and at < ${until}
+      limit ${most + 1}
     ), someone as materialized (
       select user_id, row_number() over () - 1 as who from (select distinct user_id from refusal) as refused
     ), change as (
@@ -172,12 +175,13 @@ export async function getDemand(
       (select ${column(sql`user_id`, sql`who`)} from someone) as users,
       coalesce((
         select in_use from history where ${ofLicence} and at <= ${from} and ${isBefore}
-        order by at desc, id desc limit 1), 0) as opening,
+        order by at desc, id desc limit 1), (select in_use from history_opening where ${ofLicence}), 0) as opening,
       (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)})
         from refusal join someone using (user_id)) as refusals,
       (select json_build_object('at', ${column(milliseconds)}, 'inUse', ${column(sql`in_use`)}, 'who', ${column(sql`who`)})
         from change) as changes`.execute(db);
   const { users, opening, refusals, changes } = rows[0] as Month;
+  if (refusals.at.length > most) return null;
   return demandIn(
     period,
     opening,

@@ -206,7 +206,7 @@ test('C2: of a month of which the history was dropped, what is kept is told, and
   await advance(server, id, '2026-05-20T00:01:00Z');
 
   // A test clock’s month lasts as long as somebody likes.
-  await dropHistory(server, id, '2026-05-20T00:00:01Z');
+  await dropHistory(server, uuidOf(id), '2026-05-20T00:00:01Z');
   const dropped = {
     keptSince: '2026-05-20T00:00:00.001Z',
     message: expect.stringContaining('HISTORY_MONTHS') as string,

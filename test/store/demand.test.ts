@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase } from '../../src/database/database.ts';
-import { getDemand, reportDenials } from '../../src/demand/store.ts';
+import { closeReport, patienceMilliseconds } from '../../src/demand/domain.ts';
+import { getDemand, readReport } from '../../src/demand/store.ts';
 import { plusSeconds } from '../../src/kernel/clock.ts';
 import { newId, type OrganisationId } from '../../src/kernel/ids.ts';
 import {
@@ -16,6 +17,7 @@ import {
   story,
   watch,
 } from '../domain/demand-given.ts';
+import { dropHistory } from '../setup/given.ts';
 import { testDatabase } from '../setup/database.ts';
 
 let database: ReturnType<typeof createDatabase>;
@@ -56,15 +58,32 @@ test('C2, T3: what is read of refusals and history is what happened', async () =
     fc.asyncProperty(story, async (events) => {
       const organisationId = await record(events);
       const { db } = database;
+      const happened = watch(events);
       const demands = [];
-      for (const period of periods) demands.push(await getDemand(db, organisationId, licence, period));
-      expect(demands).toEqual(watch(events));
+      for (const period of periods) demands.push(await getDemand(db, organisationId, licence, period, 1000));
+      expect(demands).toEqual(happened);
+      for (const [index, period] of periods.entries()) {
+        const { refusals = 0 } = happened[index] ?? {};
+        if (refusals === 0) continue;
+        expect(await getDemand(db, organisationId, licence, period, refusals)).not.toBeNull();
+        expect(await getDemand(db, organisationId, licence, period, refusals - 1)).toBeNull();
+      }
 
       const period = { from, until: end };
-      const report = await reportDenials(db, organisationId, null, period, 'Europe/London', now);
+      const report = await readReport(db, organisationId, null, period, 'Europe/London');
+      if (report === null) throw new Error('These are few');
       const refusals = refusalsOf(events).filter(({ at }) => at < end.getTime());
-      const figures = report?.map(({ unmetDemandAt: _, ...rest }) => rest);
+      const figures = closeReport(report, now, new Map()).map(({ unmetDemandAt: _, ...rest }) => rest);
       expect(figures).toEqual(count(refusals, acquisitionsOf(events), from, now));
+
+      // The second month needs nothing that was long before it but what was in use then.
+      const [, second] = periods;
+      await dropHistory(
+        database,
+        organisationId,
+        plusSeconds(second.from, -patienceMilliseconds / 1000).toISOString(),
+      );
+      expect(await getDemand(db, organisationId, licence, second, 1000)).toEqual(happened[1]);
     }),
     { numRuns: 25 },
   );
@@ -80,7 +99,8 @@ test('a report reads its time and no more, by the index of the newest denials', 
   );
   await pool.query('analyze denial');
   const period = { from: plusSeconds(start, -86_400), until: start };
-  const [denials] = (await reportDenials(db, organisationId, [licence], period, 'UTC', end)) ?? [];
+  const report = await readReport(db, organisationId, [licence], period, 'UTC');
+  const [denials] = report === null ? [] : closeReport(report, end, new Map());
   expect(denials).toMatchObject({ denials: 24, users: 24, unmetDemand: 1, unmetDemandAt: period.from });
   const { rows: plan } = await pool.query(
     `explain select licence, user_id, code, at from denial
