@@ -1,8 +1,10 @@
 import type { MonthlyDemand } from '../demand/domain.ts';
+import type { Instant } from '../kernel/clock.ts';
 import type { LicenceCode } from '../kernel/ids.ts';
 import type { Currency } from '../kernel/money.ts';
 import { type InvalidInput, invalidInput } from '../kernel/refusal.ts';
-import type { Price, PriceKind } from '../price/domain.ts';
+import type { Licence } from '../licence/domain.ts';
+import type { Price, PriceKind, ReachingEntry } from '../price/domain.ts';
 
 /** A quantity of seats of one licence, in force for whole months. */
 export interface Seats {
@@ -16,26 +18,49 @@ export interface Fees {
   readonly contingency: number;
 }
 
-/** Fees, and where they are from. */
-export interface SourcedFees extends Fees {
-  readonly source: 'GIVEN' | 'PRICE_BOOK' | 'NONE';
-  /** Of PRICE_BOOK. */
+/** Where a seat has no price, a cost is in seats × months: both kinds of seat cost the same. */
+export const equalFees: Fees = { concurrent: 1, contingency: 1 };
+
+/** By what costs are reckoned, and what that rests on. */
+export interface ReckonedFees extends Fees {
+  /** null: costs are in seats × months, for the prices of `missing` are wanting. */
   readonly currency: Currency | null;
+  readonly missing: readonly PriceKind[];
+}
+
+/** What a reader would have a seat cost, whatever the price book says; null: as that says. */
+export interface GivenFees {
+  readonly licence: LicenceCode;
+  readonly concurrent: number | null;
+  readonly contingency: number | null;
+}
+
+/** Given fees as entries that are nearer than any of a price book. */
+export function entriesOf(given: readonly GivenFees[], from: Instant): ReachingEntry[] {
+  const entry = (licence: LicenceCode, kind: PriceKind, amount: number | null) =>
+    amount === null ? [] : [{ licence, kind, amount, from, height: -1 }];
+  return given.flatMap(({ licence, concurrent, contingency }) => [
+    ...entry(licence, 'CONCURRENT', concurrent),
+    ...entry(licence, 'CONTINGENCY', contingency),
+  ]);
 }
 
 /**
- * What a licence's seats cost: as whoever asks says, else by the prices of the running month. Where there are none, a cost
- * is in seats × months: both kinds of seat cost the same.
+ * The fees of a licence by its prices. Where one is missing they are `equalFees`, both: a price beside none would say that
+ * the other kind of seat costs nothing.
  */
-export function feesOf(licence: LicenceCode, given: Fees | undefined, prices: readonly Price[]): SourcedFees {
-  if (given !== undefined) return { ...given, source: 'GIVEN', currency: null };
+export function feesOf(
+  { code, contingencyAllowed }: Pick<Licence, 'code' | 'contingencyAllowed'>,
+  prices: readonly Price[],
+  currency: Currency,
+): ReckonedFees {
   const priceOf = (kind: PriceKind) =>
-    prices.find((price) => price.licence === licence && price.kind === kind)?.unitPrice;
-  const concurrent = priceOf('CONCURRENT');
-  if (concurrent === undefined) return { concurrent: 1, contingency: 1, source: 'NONE', currency: null };
-  const { amount, currency } = concurrent;
-  const contingency = priceOf('CONTINGENCY')?.amount ?? amount;
-  return { concurrent: amount, contingency, source: 'PRICE_BOOK', currency };
+    prices.find((price) => price.licence === code && price.kind === kind)?.unitPrice.amount ?? null;
+  const [concurrent, contingency] = [priceOf('CONCURRENT'), priceOf('CONTINGENCY')];
+  if (concurrent !== null && contingency !== null) return { concurrent, contingency, currency, missing: [] };
+  const missing: PriceKind[] = concurrent === null ? ['CONCURRENT'] : [];
+  if (contingency === null && contingencyAllowed) missing.push('CONTINGENCY');
+  return { ...equalFees, currency: null, missing };
 }
 
 export const maxMonths = 24;
@@ -59,7 +84,6 @@ export interface Costing extends Seats {
 }
 
 export interface Advice {
-  readonly fees: Fees;
   readonly present: Costing;
   readonly cheapest: Costing;
   readonly proposals: readonly Costing[];
@@ -73,8 +97,11 @@ export function decideProposal(field: string, { concurrent, contingency }: Seats
     : invalidInput(field, `A quantity is 0 to ${maxSeats} seats.`);
 }
 
-export function decideFees(field: string, { concurrent, contingency }: Fees): InvalidInput | null {
-  return [concurrent, contingency].every((fee) => fee >= 0 && fee <= maxFee)
+export function decideFees(
+  field: string,
+  { concurrent, contingency }: Pick<GivenFees, 'concurrent' | 'contingency'>,
+): InvalidInput | null {
+  return [concurrent, contingency].every((fee) => fee === null || (fee >= 0 && fee <= maxFee))
     ? null
     : invalidInput(field, `A fee is 0 to ${maxFee} minor units.`);
 }
@@ -165,7 +192,6 @@ export function advise(
   };
   const cheapest = cheapestSeats(months, fees, contingencyAllowed);
   const advice: Advice = {
-    fees,
     present: costing(present),
     cheapest: costing(cheapest),
     proposals: proposals.map(costing),

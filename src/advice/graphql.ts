@@ -1,42 +1,40 @@
-import {
-  type DemandLevel,
-  firstLookedAt,
-  maxChanges,
-  maxRefusals,
-  type MonthlyDemand,
-} from '../demand/domain.ts';
+import { type DemandLevel, isKnown, maxChanges, maxRefusals, type MonthlyDemand } from '../demand/domain.ts';
 import { getDemand } from '../demand/store.ts';
 import { builder } from '../graphql/builder.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
 import { codes, text } from '../graphql/input.ts';
-import type { Period } from '../kernel/interval.ts';
-import { type InvalidInput, invalidInput, isRefusal } from '../kernel/refusal.ts';
+import type { LicenceCode } from '../kernel/ids.ts';
+import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import type { Licence } from '../licence/domain.ts';
 import { nowOf } from '../organisation/domain.ts';
 import { listClosedBillingPeriods } from '../organisation/store.ts';
 import { defaultTerms, resolvePrices } from '../price/domain.ts';
 import { findTerms, listReachingEntries } from '../price/store.ts';
+import type { DroppedHistory } from '../usage-history/domain.ts';
+import { listDropped } from '../usage-history/store.ts';
 import { emptyPool } from '../usage/domain.ts';
 import { listPools } from '../usage/store.ts';
-import { decideKept } from '../usage-history/domain.ts';
-import { findGoneUntil } from '../usage-history/store.ts';
 import {
   type Advice,
   advise,
   type Costing,
   decideFees,
   decideProposal,
+  entriesOf,
   feesOf,
   maxLicenceMonths,
   maxMonths,
-  type SourcedFees,
+  type ReckonedFees,
 } from './domain.ts';
 
-interface RightSizing extends Advice {
+interface RightSizing {
   readonly licence: Licence;
-  readonly fees: SourcedFees;
   readonly months: readonly MonthlyDemand[];
+  readonly dropped: DroppedHistory | null;
+  readonly fees: ReckonedFees;
+  /** null: it would rest on no month. */
+  readonly advice: Advice | null;
 }
 
 declare module '../graphql/builder.ts' {
@@ -45,24 +43,13 @@ declare module '../graphql/builder.ts' {
     MonthlyDemand: MonthlyDemand;
     DemandLevel: DemandLevel;
     SeatCosting: Costing;
-    SeatFees: SourcedFees;
-  }
-  interface Enums {
-    SeatFeesSource: SourcedFees['source'];
+    SeatFees: ReckonedFees;
   }
 }
 
-builder.enumType('SeatFeesSource', {
-  description: 'Where the fees are from by which costs are reckoned.',
-  values: {
-    GIVEN: { description: 'The `fees` of the question.' },
-    PRICE_BOOK: { description: 'The prices that hold for the organisation in the running month.' },
-    NONE: { description: 'There is no price of a concurrent seat: each seat counts 1 a month.' },
-  },
-});
-
 builder.objectType('SeatFees', {
-  description: 'What one seat costs for one month, in minor units such as cents.',
+  description:
+    'What one seat costs for one month, in minor units such as cents: as given, or by the price book at the end of the last of the months.',
   fields: (t) => ({
     concurrent: t.expose('concurrent', {
       type: 'SafeInt',
@@ -72,10 +59,17 @@ builder.objectType('SeatFees', {
       type: 'SafeInt',
       description: 'A contingency seat, in a month in which it was used.',
     }),
-    source: t.expose('source', { type: 'SeatFeesSource', description: 'Where they are from.' }),
-    currency: t.exposeString('currency', {
+    currency: t.string({
       nullable: true,
-      description: 'ISO 4217 code; null unless they are of the price book.',
+      description:
+        'That of the organisation’s billing terms, as an ISO 4217 code; null where a price is missing: then each seat costs 1, and costs are in seats × months.',
+      resolve: ({ currency }) => currency,
+    }),
+    missing: t.field({
+      type: ['PriceKind'],
+      description: 'The prices that neither the price book has nor were given.',
+      extensions: costs({ assumedSize: 2 }),
+      resolve: ({ missing }) => [...missing],
     }),
   }),
 });
@@ -127,7 +121,7 @@ builder.objectType('SeatCosting', {
     cost: t.expose('cost', {
       type: 'SafeInt',
       description:
-        'Months × `concurrent` × its fee, and the fee of each of `contingencyBilled`: in minor units, or where there are no fees in seats × months.',
+        'Months × `concurrent` × its fee, and the fee of each of `contingencyBilled`: in minor units, or where a price is missing in seats × months.',
     }),
     saving: t.expose('saving', {
       type: 'SafeInt',
@@ -158,7 +152,7 @@ builder.objectType('RightSizing', {
     }),
     fees: t.expose('fees', {
       type: 'SeatFees',
-      description: 'What the costs are reckoned by.',
+      description: 'What the costs are reckoned by; 1 and 1 where a price is missing.',
     }),
     months: t.field({
       type: ['MonthlyDemand'],
@@ -167,25 +161,38 @@ builder.objectType('RightSizing', {
       extensions: costs({ assumedSize: 3 }),
       resolve: ({ months }) => [...months],
     }),
-    present: t.expose('present', {
-      type: 'SeatCosting',
-      description: 'With the quantities that are in force today, all the months through.',
+    dropped: t.expose('dropped', {
+      type: 'DroppedHistory',
+      nullable: true,
+      description:
+        'Why a month that was asked for is not among `months`: of what was before it the history is gone. Null: none is missing.',
     }),
-    cheapest: t.expose('cheapest', {
+    present: t.field({
       type: 'SeatCosting',
+      nullable: true,
+      description:
+        'With the quantities that are in force today, all the months through. Null where `dropped` leaves no month, as with what follows.',
+      resolve: ({ advice }) => advice?.present,
+    }),
+    cheapest: t.field({
+      type: 'SeatCosting',
+      nullable: true,
       description:
         'With the quantities that would have cost least and refused nobody; of several, those with the most concurrent seats.',
+      resolve: ({ advice }) => advice?.cheapest,
     }),
     proposals: t.field({
       type: ['SeatCosting'],
+      nullable: true,
       description: 'With those that were proposed, in their order.',
-      resolve: ({ proposals }) => [...proposals],
+      resolve: ({ advice }) => advice?.proposals.slice(),
     }),
     tradeOff: t.field({
       type: ['SeatCosting'],
+      nullable: true,
       description:
         'With a few more and fewer concurrent seats than the cheapest, beside as much contingency.',
-      resolve: ({ tradeOff }) => [...tradeOff],
+      resolve: ({ advice }) => advice?.tradeOff.slice(),
     }),
   }),
 });
@@ -209,12 +216,13 @@ const SeatFeesInput = builder.inputType('SeatFeesInput', {
     licence: t.string({ required: true, validate: text, description: 'The code of a CONCURRENT licence.' }),
     concurrent: t.field({
       type: 'SafeInt',
-      required: true,
-      description: 'A concurrent seat, in minor units; 0 to 100,000,000.',
+      description:
+        'A concurrent seat, in minor units; 0 to 100,000,000. What the price book says if nothing is said.',
     }),
     contingency: t.field({
       type: 'SafeInt',
-      description: 'A contingency seat; as much as a concurrent one if nothing is said.',
+      description:
+        'A contingency seat. What the price book says if nothing is said, or as much as a concurrent one.',
     }),
   }),
 });
@@ -237,13 +245,6 @@ function check<Entry extends { readonly licence: string }>(
   }
 }
 
-function tooBusy({ name }: Licence, { from }: Period): InvalidInput {
-  return invalidInput(
-    'months',
-    `${name} had more than ${maxChanges} changes of its use or ${maxRefusals} refusals in the month from ${from.toISOString()} on; ask for fewer months.`,
-  );
-}
-
 builder.objectField('Organisation', 'rightSizing', (t) =>
   t.field({
     type: ['RightSizing'],
@@ -262,7 +263,7 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       fees: t.arg({
         type: [SeatFeesInput],
         description:
-          'By what to reckon, instead of the prices that hold in the running month. What has neither costs 1 a seat and month.',
+          'By what to reckon, in the currency of the organisation’s terms, whatever the price book says; at most 100.',
       }),
     },
     resolve: async (organisation, { months: count, licences, proposal, fees }, { services }) => {
@@ -283,17 +284,20 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
           : invalidInput('proposal', `${name} is sold without contingency.`),
       );
       const priced = (fees ?? []).map(({ licence, concurrent, contingency }) => ({
-        licence,
-        concurrent,
-        contingency: contingency ?? concurrent,
+        licence: licence as LicenceCode,
+        concurrent: concurrent ?? null,
+        contingency: contingency ?? null,
       }));
       check('fees', priced, shared, (fee) => decideFees('fees', fee));
-      if (periods.length === 0) return [];
-      const goneUntil = await findGoneUntil(db, [organisation.id]);
-      const kept = periods.filter((period) => decideKept(goneUntil, firstLookedAt(period)) === null);
-      const [newest] = periods;
-      const dropped = newest === undefined ? null : decideKept(goneUntil, firstLookedAt(newest));
-      if (dropped !== null) throw codedError(dropped);
+      const [last] = periods;
+      if (last === undefined) return [];
+      const terms = (await findTerms(db, organisation.id, last.month + 1)) ?? defaultTerms;
+      const entries = await listReachingEntries(db, organisation.id, terms.currency, last.until, last.until);
+      const prices = resolvePrices(
+        [...entries, ...entriesOf(priced, last.until)],
+        terms.currency,
+        last.until,
+      );
 
       const own = pools.get(organisation.id);
       const wanted = [...shared.values()].filter(({ code }) => {
@@ -301,28 +305,38 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
         const isKnown = purchases > 0 || holders > 0 || proposed.some((seats) => seats.licence === code);
         return isKnown && (licences?.includes(code) ?? true);
       });
-      if (wanted.length * kept.length > maxLicenceMonths) {
+      if (wanted.length * periods.length > maxLicenceMonths) {
         const message = `Advice rests on ${maxLicenceMonths} months of all licences together at most; ask for fewer months, or name fewer licences.`;
         throw codedError(invalidInput('months', message));
       }
 
-      const { id, period: running } = organisation;
-      const { currency } = (await findTerms(db, id, running.month)) ?? defaultTerms;
-      const entries = await listReachingEntries(db, id, currency, running.from, running.until);
-      const prices = resolvePrices(entries, currency, running.from);
-      const advices: RightSizing[] = [];
-      for (const licence of wanted) {
+      let most = maxRefusals;
+      const demands = new Map<LicenceCode, MonthlyDemand[]>();
+      for (const { code } of wanted) {
+        const months: MonthlyDemand[] = [];
+        // One after the other: whoever asks keeps one of the database's processes busy, not all.
+        for (const period of periods.toReversed()) {
+          const demand = await getDemand(db, organisation.id, code, period, most);
+          if (demand === null) {
+            const message = `Advice rests on ${maxRefusals} refusals in all, and ${maxChanges} changes of a licence’s use in a month, at most; ask for fewer months, or name fewer licences.`;
+            throw codedError(invalidInput('months', message));
+          }
+          months.push(demand);
+          most -= demand.refusals;
+        }
+        demands.set(code, months);
+      }
+
+      // Asked last: what is dropped while the months are read is known by then.
+      const dropped = await listDropped(db, organisation.id);
+      return wanted.map((licence): RightSizing => {
         const { code, contingencyAllowed } = licence;
         const pool = own?.get(code) ?? emptyPool(code);
-        // One after the other: whoever asks keeps one of the database's processes busy, not all.
-        const months: MonthlyDemand[] = [];
-        for (const period of kept.toReversed()) {
-          const month = await getDemand(db, id, code, period);
-          if (month === null) throw codedError(tooBusy(licence, period));
-          months.push(month);
-        }
-        const given = priced.find((fee) => fee.licence === code);
-        const fees = feesOf(code, given, prices);
+        const gone = dropped.get(code) ?? null;
+        const months = (demands.get(code) ?? []).filter((month) => isKnown(month, gone));
+        const fees = feesOf(licence, prices, terms.currency);
+        const told = { licence, months, fees, dropped: months.length < periods.length ? gone : null };
+        if (months.length === 0) return { ...told, advice: null };
         const advice = advise(months, {
           fees,
           contingencyAllowed,
@@ -330,9 +344,8 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
           proposals: proposed.filter((seats) => seats.licence === code),
         });
         if (isRefusal(advice)) throw codedError(advice);
-        advices.push({ licence, months, ...advice, fees });
-      }
-      return advices;
+        return { ...told, advice };
+      });
     },
   }),
 );

@@ -3,6 +3,7 @@ import { type Instant, plusSeconds } from '../kernel/clock.ts';
 import type { LicenceCode, UserId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import { type InvalidInput, invalidInput } from '../kernel/refusal.ts';
+import type { DroppedHistory } from '../usage-history/domain.ts';
 
 /**
  * The refusals that more seats would have made grants. Not ALLOTMENT_FULL: there the seats were bought, and given to
@@ -139,14 +140,17 @@ export interface ReasonDenials {
   readonly users: number;
   /** By the organisation's clocks: 0 is Monday from midnight to one, 167 Sunday's last hour. */
   readonly byHourOfWeek: readonly number[];
-  /** Refusals after which the same user acquired the licence within `returnMilliseconds`. */
-  readonly gotIn: number;
+  /**
+   * Refusals after which the same user acquired the licence within `returnMilliseconds`. This and what follows is null
+   * where the history does not tell any more.
+   */
+  readonly gotIn: number | null;
   /** Of those, how long it took: by half of them, and by nine in ten; null where there are none. */
   readonly medianMilliseconds: number | null;
   readonly ninetiethPercentileMilliseconds: number | null;
-  readonly neverGotIn: number;
+  readonly neverGotIn: number | null;
   /** Neither yet: less than `returnMilliseconds` ago. */
-  readonly waiting: number;
+  readonly waiting: number | null;
 }
 
 /** Refusals of one licence. */
@@ -158,10 +162,12 @@ export interface LicenceDenials {
   /**
    * The most distinct users that wanted a seat in vain at one instant, and the first such instant; null while it is 0. At `t`
    * a user wants one who was refused for want of seats at an `r` with `r ≤ t < r + patienceMilliseconds`, and acquired none
-   * in `[r, t)`.
+   * in `[r, t)`. Null where the history does not tell any more who acquired one.
    */
-  readonly unmetDemand: number;
+  readonly unmetDemand: number | null;
   readonly unmetDemandAt: Instant | null;
+  /** What of the history is gone that would tell who got in; null: nothing. */
+  readonly dropped: DroppedHistory | null;
   readonly reasons: readonly ReasonDenials[];
 }
 
@@ -180,6 +186,8 @@ export interface MonthlyDemand extends Period {
   readonly maxInUse: number;
   readonly maxUnmet: number;
   readonly maxWanted: number;
+  /** For want of seats, of the period and of the `patienceMilliseconds` before it. */
+  readonly refusals: number;
   /** Every number that was wanted for some time or on some arrival, ascending. */
   readonly levels: readonly DemandLevel[];
 }
@@ -205,6 +213,8 @@ interface ReasonTally {
 
 interface LicenceTally {
   readonly wanting: Wanting;
+  /** Of the first refusal: who acquired the licence before that does not matter. */
+  readonly firstAt: number;
   isBegun: boolean;
   unmetDemand: number;
   unmetDemandAt: number | null;
@@ -256,6 +266,7 @@ function addRefusal(report: Report, refusal: Refused): void {
   const { licence, userId, code, at } = refusal;
   const tally = report.licences.get(licence) ?? {
     wanting: openWanting(),
+    firstAt: at,
     isBegun: false,
     unmetDemand: 0,
     unmetDemandAt: null,
@@ -312,22 +323,37 @@ function hourOfWeek(at: number, zone: readonly ZoneOffset[]): number {
   return (Math.floor((at + offset) / hourMilliseconds) + firstHour) % hoursOfWeek;
 }
 
-/** @param now whose patience of a day is not over by then is waiting still */
-export function closeReport(report: Report, now: Instant): LicenceDenials[] {
+/**
+ * @param now whose patience of a day is not over by then is waiting still
+ * @param dropped of which licences old history is gone: whether those got in who were refused before is not known
+ * @returns in no order of its own
+ */
+export function closeReport(
+  report: Report,
+  now: Instant,
+  dropped: ReadonlyMap<LicenceCode, DroppedHistory>,
+): LicenceDenials[] {
   const licences: LicenceDenials[] = [];
   for (const [licence, tally] of report.licences) {
     begin(report, tally, report.until.getTime());
+    // Where acquisitions are gone it is too high, if anything.
     if (tally.reasons.size === 0 && tally.unmetDemand === 0) continue;
+    const gone = dropped.get(licence);
+    const isKnown = gone === undefined || tally.firstAt >= gone.keptSince.getTime();
     for (const { at, reason } of [...tally.outside.values()].flat()) {
       if (at + returnMilliseconds > now.getTime()) reason.waiting += 1;
     }
-    const reasons = [...tally.reasons].map(([code, reason]) => toReason(code, reason));
+    const reasons = [...tally.reasons].map(([code, reason]) => ({
+      ...toReason(code, reason),
+      ...(isKnown ? {} : unknown),
+    }));
     licences.push({
       licence,
       denials: reasons.reduce((total, { denials }) => total + denials, 0),
       users: new Set([...tally.reasons.values()].flatMap(({ users }) => [...users])).size,
-      unmetDemand: tally.unmetDemand,
-      unmetDemandAt: tally.unmetDemandAt === null ? null : new Date(tally.unmetDemandAt),
+      unmetDemand: isKnown ? tally.unmetDemand : null,
+      unmetDemandAt: isKnown && tally.unmetDemandAt !== null ? new Date(tally.unmetDemandAt) : null,
+      dropped: isKnown ? null : gone,
       reasons: reasons.toSorted(byFrequency),
     });
   }
@@ -346,13 +372,14 @@ export interface SummedDenials extends Pick<LicenceDenials, 'licence' | 'denials
 /**
  * Closes the reports of several organisations, each by its own present, and sums them up. Their times until users got in
  * are taken together, so that the median is one of all; hours of the week are each organisation's own.
+ * @param reports of a time of which all history is there (`decideKept`)
  * @returns in `each` what `closeReport` answers of each, in their order
  */
 export function closeReports(reports: readonly { readonly report: Report; readonly now: Instant }[]): {
   readonly each: readonly (readonly LicenceDenials[])[];
   readonly sums: readonly SummedDenials[];
 } {
-  const each = reports.map(({ report, now }) => closeReport(report, now));
+  const each = reports.map(({ report, now }) => closeReport(report, now, new Map()));
   const tallies = Map.groupBy(
     reports.flatMap(({ report }) => [...report.licences]),
     ([licence]) => licence,
@@ -368,7 +395,7 @@ export function closeReports(reports: readonly { readonly report: Report; readon
       denials: own.reduce((sum, { denials }) => sum + denials, 0),
       // A user is one of one organisation.
       users: own.reduce((sum, { users }) => sum + users, 0),
-      sumOfUnmetDemand: own.reduce((sum, { unmetDemand }) => sum + unmetDemand, 0),
+      sumOfUnmetDemand: own.reduce((sum, { unmetDemand }) => sum + (unmetDemand ?? 0), 0),
       reasons: reasons.toSorted(byFrequency),
     };
   });
@@ -392,6 +419,11 @@ function joinTallies(tallies: readonly ReasonTally[]): ReasonTally {
 function byFrequency(one: ReasonDenials, other: ReasonDenials): number {
   return other.denials - one.denials || (one.code < other.code ? -1 : 1);
 }
+
+const unknown = {
+  ...{ gotIn: null, medianMilliseconds: null, ninetiethPercentileMilliseconds: null },
+  ...{ neverGotIn: null, waiting: null },
+};
 
 function toReason(
   code: string,
@@ -418,6 +450,11 @@ export interface SeatChange {
   readonly inUse: number;
   /** Who acquired a seat, if it is somebody that was refused. */
   readonly takerId: UserId | null;
+}
+
+/** Whether the history still has all that a period's demand is reckoned from. */
+export function isKnown({ from }: Period, dropped: DroppedHistory | null): boolean {
+  return dropped === null || dropped.keptSince.getTime() <= from.getTime() - patienceMilliseconds;
 }
 
 /**
@@ -493,6 +530,7 @@ export function demandIn(
     maxInUse,
     maxUnmet,
     maxWanted,
+    refusals: refusals.length,
     levels: [...levels]
       .map(([seats, level]) => ({ seats, ...level }))
       .toSorted((one, other) => one.seats - other.seats),

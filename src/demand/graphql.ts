@@ -6,17 +6,16 @@ import type { LicenceCode } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import { invalidInput } from '../kernel/refusal.ts';
 import { nowOf } from '../organisation/domain.ts';
+import { listDropped } from '../usage-history/store.ts';
 import {
+  closeReport,
   decideReport,
-  firstLookedAt,
   hoursOfWeek,
   type LicenceDenials,
   maxRefusals,
   type ReasonDenials,
 } from './domain.ts';
-import { decideKept } from '../usage-history/domain.ts';
-import { findGoneUntil } from '../usage-history/store.ts';
-import { reportDenials } from './store.ts';
+import { readReport } from './store.ts';
 
 interface DenialReport extends Period {
   readonly licences: readonly LicenceDenials[];
@@ -45,7 +44,11 @@ builder.objectType('ReasonDenials', {
       extensions: costs({ assumedSize: hoursOfWeek }),
       resolve: ({ byHourOfWeek }) => [...byHourOfWeek],
     }),
-    gotIn: t.exposeInt('gotIn', { description: 'After how many the user got in within 24 hours.' }),
+    gotIn: t.exposeInt('gotIn', {
+      nullable: true,
+      description:
+        'After how many the user got in within 24 hours. This and what follows is null where `LicenceDenials.dropped` says that it is no longer known.',
+    }),
     medianMilliseconds: t.expose('medianMilliseconds', {
       type: 'SafeInt',
       nullable: true,
@@ -57,9 +60,11 @@ builder.objectType('ReasonDenials', {
       description: 'Of those who got in: after what time nine in ten had. Null where nobody did.',
     }),
     neverGotIn: t.exposeInt('neverGotIn', {
+      nullable: true,
       description: 'After how many the user did not get in within 24 hours.',
     }),
     waiting: t.exposeInt('waiting', {
+      nullable: true,
       description: 'After how many the user did not get in yet, and 24 hours are not over.',
     }),
   }),
@@ -76,13 +81,20 @@ builder.objectType('LicenceDenials', {
     denials: t.exposeInt('denials', { description: 'How many refusals, whatever the reason.' }),
     users: t.exposeInt('users', { description: 'How many users were refused, each counted once.' }),
     unmetDemand: t.exposeInt('unmetDemand', {
+      nullable: true,
       description:
-        'The seats that would have been needed beside those in use: the most users that wanted one in vain at one instant. A user who is refused for want of seats (NO_SEAT_AVAILABLE, NO_CHANNEL_AVAILABLE, NOT_PURCHASED, CONTINGENCY_CAPPED) wants a seat until they get in, or for 15 minutes after their last refusal.',
+        'Null where `dropped` says that it is no longer known. The seats that would have been needed beside those in use: the most users that wanted one in vain at one instant. A user who is refused for want of seats (NO_SEAT_AVAILABLE, NO_CHANNEL_AVAILABLE, NOT_PURCHASED, CONTINGENCY_CAPPED) wants a seat until they get in, or for 15 minutes after their last refusal.',
     }),
     unmetDemandAt: t.expose('unmetDemandAt', {
       type: 'DateTime',
       nullable: true,
       description: 'The first instant at which it was so; null while it is 0.',
+    }),
+    dropped: t.expose('dropped', {
+      type: 'DroppedHistory',
+      nullable: true,
+      description:
+        'What of the history is gone that would tell who of those refused got in; null: nothing. Refusals themselves are never dropped.',
     }),
     reasons: t.field({
       type: ['ReasonDenials'],
@@ -126,24 +138,17 @@ builder.objectField('Organisation', 'denialReport', (t) =>
       const period = { from, until };
       const refusal = decideReport(period);
       if (refusal !== null) throw codedError(refusal);
-      const dropped = decideKept(await findGoneUntil(services.db, [organisation.id]), firstLookedAt(period));
-      if (dropped !== null) throw codedError(dropped);
-      const [found, catalogue] = await Promise.all([
-        reportDenials(
-          services.db,
-          organisation.id,
-          (licences ?? null) as readonly LicenceCode[] | null,
-          period,
-          organisation.timeZone,
-          nowOf(organisation, services.clock.now()),
-        ),
-        services.catalogue(),
-      ]);
-      if (found === null) {
+      const { db, clock, catalogue } = services;
+      const { id, timeZone } = organisation;
+      const only = (licences ?? null) as readonly LicenceCode[] | null;
+      const [report, known] = await Promise.all([readReport(db, id, only, period, timeZone), catalogue()]);
+      if (report === null) {
         const message = `A report is over ${maxRefusals} refusals at most; ask for a shorter time, or for fewer licences.`;
         throw codedError(invalidInput('until', message));
       }
-      const place = ({ licence }: LicenceDenials) => catalogue.get(licence)?.position ?? Infinity;
+      // Asked last: what is dropped while the report is read is known by then.
+      const found = closeReport(report, nowOf(organisation, clock.now()), await listDropped(db, id));
+      const place = ({ licence }: LicenceDenials) => known.get(licence)?.position ?? Infinity;
       return { ...period, licences: found.toSorted((one, other) => place(one) - place(other)) };
     },
   }),

@@ -6,16 +6,15 @@ import type { Period } from '../kernel/interval.ts';
 import {
   type Acquired,
   addToReport,
-  closeReport,
   closeReports,
   demandIn,
   firstLookedAt,
-  type LicenceDenials,
   maxChanges,
   maxRefusals,
   type MonthlyDemand,
   openReport,
   type Refused,
+  type Report,
   returnMilliseconds,
   wantsOfSeats,
 } from './domain.ts';
@@ -47,16 +46,15 @@ interface Stretch {
  *
  * @param licences null: all that refused somebody
  * @param timeZone by whose clocks hours are told
- * @returns in no order of its own; null where there are more than `maxRefusals`
+ * @returns null where there are more than `maxRefusals`
  */
-export async function reportDenials(
+export async function readReport(
   db: Database,
   organisationId: OrganisationId,
   licences: readonly LicenceCode[] | null,
   period: Period,
   timeZone: string,
-  now: Instant,
-): Promise<LicenceDenials[] | null> {
+): Promise<Report | null> {
   const report = openReport(period, timeZone);
   const first = firstLookedAt(period);
   const last = plusSeconds(period.until, returnMilliseconds / 1000);
@@ -68,7 +66,7 @@ export async function reportDenials(
     if (count > maxRefusals) return null;
     addToReport(report, ...toMoments(read));
   }
-  return closeReport(report, now);
+  return report;
 }
 
 function toMoments({ licences, users, codes, refusals, acquisitions }: Stretch): [Refused[], Acquired[]] {
@@ -238,14 +236,16 @@ interface Month {
 /**
  * The seats of one licence that were wanted in a billing period, in use or in vain: from the licence's history of that
  * time, which is a range of `history_time`.
- * @param period one of which all changes are still there, from `firstLookedAt` on (`decideKept`)
- * @returns null where there are more than `maxRefusals`, or `maxChanges`
+ *
+ * @param most refusals that are still reckoned
+ * @returns null where there are more, or more than `maxChanges`
  */
 export async function getDemand(
   db: Database,
   organisationId: OrganisationId,
   licence: LicenceCode,
   period: Period,
+  most: number,
 ): Promise<MonthlyDemand | null> {
   const { from, until } = period;
   const ofLicence = sql`organisation_id = ${organisationId} and licence = ${licence}`;
@@ -256,7 +256,7 @@ export async function getDemand(
     with refusal as materialized (
       select user_id, at, id from denial
       where ${ofLicence} and code = any (${wantsOfSeats}::text[]) and at >= ${earlier} and at < ${until}
-      limit ${maxRefusals + 1}
+      limit ${most + 1}
     ), someone as materialized (
       select user_id, row_number() over () - 1 as who from (select distinct user_id from refusal) as refused
     ), change as (
@@ -270,14 +270,13 @@ export async function getDemand(
       (select ${column(sql`user_id`, sql`who`)} from someone) as users,
       coalesce((
         select in_use from history where ${ofLicence} and at <= ${from} and ${isBefore}
-        order by at desc, id desc limit 1), (
-        select in_use from history_opening where ${ofLicence} and at < ${from}), 0) as opening,
+        order by at desc, id desc limit 1), (select in_use from history_opening where ${ofLicence}), 0) as opening,
       (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)})
         from refusal join someone using (user_id)) as refusals,
       (select json_build_object('at', ${column(milliseconds)}, 'inUse', ${column(sql`in_use`)}, 'who', ${column(sql`who`)})
         from change) as changes`.execute(db);
   const { users, opening, refusals, changes } = rows[0] as Month;
-  if (refusals.at.length > maxRefusals || changes.at.length > maxChanges) return null;
+  if (refusals.at.length > most || changes.at.length > maxChanges) return null;
   return demandIn(
     period,
     opening,

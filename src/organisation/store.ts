@@ -301,10 +301,10 @@ export async function listClosedBillingPeriods(
   organisationId: OrganisationId,
   now: Instant,
   count: number,
-): Promise<Period[]> {
+): Promise<BillingPeriod[]> {
   return db
     .selectFrom('billingPeriod')
-    .select(['from', 'until'])
+    .select(['month', 'from', 'until'])
     .where('organisationId', '=', organisationId)
     .where('until', '<=', now)
     .orderBy('month', 'desc')

@@ -1,5 +1,6 @@
-import { type Instant, isSameInstant } from '../kernel/clock.ts';
+import { type Instant, instant, isSameInstant } from '../kernel/clock.ts';
 import {
+  decodeId,
   encodeOwnedId,
   type LicenceCode,
   type OrganisationId,
@@ -16,8 +17,8 @@ export interface SeatChange extends SeatFigures {
   readonly id: number;
   readonly at: Instant;
   readonly kind: HistoryEvent['kind'];
-  /** The period's peak after the step, as it was kept then. */
-  readonly maxUsed: number;
+  /** Time took the step, and not a request (T3). */
+  readonly due: boolean;
 }
 
 /** Before a licence's first change nothing is in use. */
@@ -75,20 +76,17 @@ export interface Opening {
 }
 
 /**
- * C2, T3: a period begins with what is in use once all that falls due at its first instant has taken effect. A step that
- * time took at the edge is known by the peak it kept: no more than its own use, for the edge had begun the peak anew; and
- * nobody acquires a seat by the running of time. A request at the edge that is taken for such a step leaves as much in
- * use as there was, or more: the peak and its instant are the same.
+ * C2, T3: a period begins with what is in use once all that falls due at its first instant has taken effect. That is one
+ * step, before any request: if it changed the licence, its rows are the first of the period.
  * @param before the figures after the last change before the period
  * @param first the first change at or after its first instant; null: none
  */
 export function openPeriod(before: SeatFigures, first: SeatChange | null, from: Instant): Opening {
   const carried = contingencyUsed(before);
-  if (first === null || !isSameInstant(first.at, from) || first.kind === 'ACQUIRED') {
+  if (first === null || !first.due || !isSameInstant(first.at, from)) {
     return { used: carried, cause: 'CARRIED_OVER', edgeId: null };
   }
   const used = contingencyUsed(first);
-  if (first.maxUsed !== used) return { used: carried, cause: 'CARRIED_OVER', edgeId: null };
   // What ended with the edge can only have freed seats, so more in use than before is the doing of purchases.
   return { used, cause: used > carried ? 'TOTALS_CHANGED' : 'CARRIED_OVER', edgeId: first.id };
 }
@@ -231,6 +229,18 @@ export interface Peak extends PeakExplanation {
 /** A peak as plain JSON, to be kept as the evidence of a bill when the history itself is gone. */
 export type PeakEvidence = ReturnType<typeof evidenceOf>;
 
+/** What an explanation comes to, without what leads to single rows of the history. */
+export type ToldPeak = Pick<
+  Peak,
+  'maxUsed' | 'maxUsedAt' | 'cause' | 'inUse' | 'seat' | 'instants' | 'instantCount' | 'levels'
+>;
+
+/** Of a period in which no contingency seat was used. */
+export const noPeak: ToldPeak = {
+  ...{ maxUsed: 0, maxUsedAt: null, cause: null, inUse: 0, seat: null },
+  ...{ instants: [], instantCount: 0, levels: [] },
+};
+
 /** Instants are RFC 3339, in UTC; persons are named by their ids alone, so that erasing one leaves it whole. */
 export function evidenceOf(organisationId: OrganisationId, peak: Peak) {
   const { licence, explained, maxUsed, maxUsedAt, cause, seat, inUse, instants, instantCount, levels } = peak;
@@ -250,5 +260,24 @@ export function evidenceOf(organisationId: OrganisationId, peak: Peak) {
     })),
     episodeCount: instantCount,
     levels: levels.map(({ level, milliseconds }) => ({ level, milliseconds })),
+  };
+}
+
+/** What was kept of a peak as evidence, as it was told. */
+export function readEvidence(evidence: PeakEvidence): ToldPeak {
+  const { maxUsed, maxUsedAt, cause, inUse, userId, sessionId, episodes, episodeCount, levels } = evidence;
+  const [user, session] = [userId, sessionId].map((id) => (id === null ? null : decodeId(id)));
+  return {
+    ...{ maxUsed, cause, inUse, levels },
+    maxUsedAt: maxUsedAt === null ? null : instant(maxUsedAt),
+    seat:
+      user?.type === 'User' && session?.type === 'Session'
+        ? { userId: user.id as UserId, sessionId: session.id as SessionId }
+        : null,
+    instants: episodes.map(({ from, until }) => ({
+      from: instant(from),
+      until: until === null ? null : instant(until),
+    })),
+    instantCount: episodeCount,
   };
 }

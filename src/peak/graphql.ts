@@ -11,29 +11,39 @@ import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import { contains, type Period } from '../kernel/interval.ts';
 import { isRefusal } from '../kernel/refusal.ts';
 import { findLicence } from '../licence/domain.ts';
-import { nowOf, type Organisation } from '../organisation/domain.ts';
+import type { Services } from '../live/services.ts';
+import { type BillingPeriod, nowOf, type Organisation } from '../organisation/domain.ts';
 import { findBillingPeriod } from '../organisation/store.ts';
 import { decideSeller } from '../price/domain.ts';
 import { listPurchasesTurning } from '../purchase/store.ts';
 import { listSessions } from '../session/store.ts';
-import { decideKept } from '../usage-history/domain.ts';
-import { findGoneUntil } from '../usage-history/store.ts';
+import { findClosedPeak, findPeakEvidence } from '../statement/store.ts';
+import type { DroppedHistory } from '../usage-history/domain.ts';
+import { listBuckets, listDropped } from '../usage-history/store.ts';
+import { listPools } from '../usage/store.ts';
 import { setContractOptions } from './commands.ts';
 import {
   billedPeak,
   type ContractOptions,
   defaultContractOptions,
   type Episode,
-  type Peak,
+  noPeak,
   type PeakCause,
   type PeakSeat,
+  readEvidence,
   timeAtLevel,
+  type ToldPeak,
 } from './domain.ts';
-import { findContractOptions, pagePeakHolders, type PeakHolder, readPeak } from './store.ts';
+import { findContractOptions, findMoment, pagePeakHolders, type PeakHolder, readPeak } from './store.ts';
 
-interface PeakUsage extends Peak {
+/** A licence's peak of a billing period. */
+interface PeakUsage extends Pick<ToldPeak, 'maxUsed' | 'maxUsedAt'> {
   readonly organisationId: OrganisationId;
+  readonly licence: LicenceCode;
   readonly period: Period;
+  /** null: that is no longer told. */
+  readonly told: ToldPeak | null;
+  readonly dropped: DroppedHistory | null;
 }
 
 interface Cause {
@@ -205,76 +215,99 @@ builder.objectType('PeakUsage', {
     maxUsedAt: t.expose('maxUsedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'The first instant of that highest use; null while it is 0.',
+      description:
+        'The first instant of that highest use; null while it is 0, or where `dropped` says that it is no longer known.',
+    }),
+    dropped: t.expose('dropped', {
+      type: 'DroppedHistory',
+      nullable: true,
+      description:
+        'What of the period’s history is gone; null: nothing. The statement of a month that was closed before keeps all but `holders`; where there is none, all is null but `maxUsed`, and `maxUsedAt` where it was kept.',
     }),
     billed: t.int({
+      nullable: true,
       description:
-        'The highest use that lasted the contract’s `minimumPeakMinutes`, all stretches together; with 0 minutes it is `maxUsed`. By the contract as it is now.',
-      resolve: async ({ organisationId, levels }, _args, context) => {
+        'The highest use that lasted the contract’s `minimumPeakMinutes`, all stretches together; with 0 minutes it is `maxUsed`. By the contract as it is now. Null where `dropped` says so, as with what follows.',
+      resolve: async ({ organisationId, maxUsed, told }, _args, context) => {
         const { minimumPeakMinutes } =
           (await findOptions(context, organisationId))?.options ?? defaultContractOptions;
-        return billedPeak(levels, minimumPeakMinutes);
+        if (minimumPeakMinutes === 0) return maxUsed;
+        return told === null ? null : billedPeak(told.levels, minimumPeakMinutes);
       },
     }),
-    inUse: t.exposeInt('inUse', {
+    inUse: t.int({
+      nullable: true,
       description: 'Users who held a seat at `maxUsedAt`, concurrent seats included; 0 while `maxUsed` is 0.',
+      resolve: ({ told }) => told?.inUse,
     }),
     episodes: t.field({
       type: ['PeakEpisode'],
+      nullable: true,
       description: 'The first 100 stretches of time at the peak.',
       extensions: costs({ assumedSize: 100 }),
-      resolve: ({ instants }) => [...instants],
+      resolve: ({ told }) => told?.instants.slice(),
     }),
     episodeCount: t.int({
+      nullable: true,
       description: 'How many such stretches there were.',
-      resolve: ({ instantCount }) => instantCount,
+      resolve: ({ told }) => told?.instantCount,
     }),
     levels: t.field({
       type: ['PeakLevel'],
+      nullable: true,
       description: 'How long use stayed at or above each number of contingency seats, up to `maxUsed`.',
       extensions: costs({ assumedSize: 100 }),
       args: {
         from: t.arg.int({ description: 'The lowest level; 1 if nothing is said.' }),
         first: t.arg.int({ description: 'How many levels: 1 to 1,000; 100 if nothing is said.' }),
       },
-      resolve: ({ maxUsed, levels }, { from, first }) => {
+      resolve: ({ maxUsed, told }, { from, first }) => {
         const lowest = from ?? 1;
         const count = first ?? 100;
         if (lowest < 1) throw new InputError('from', 'A level is 1 or more.');
         if (count < 1 || count > maxLevels) {
           throw new InputError('first', `Levels are shown 1 to ${maxLevels} at once.`);
         }
+        if (told === null) return null;
         const length = Math.max(0, Math.min(count, maxUsed - lowest + 1));
         return Array.from({ length }, (_, index) => ({
           seats: lowest + index,
-          milliseconds: timeAtLevel(levels, lowest + index),
+          milliseconds: timeAtLevel(told.levels, lowest + index),
         }));
       },
     }),
     holders: t.field({
       type: PeakHolderConnection,
       nullable: true,
-      description: 'The users who held a seat at the first moment of the peak.',
+      description:
+        'The users who held a seat at the first moment of the peak; null where history of the period was dropped.',
       extensions: costs({ weight: 100 }),
       args: pageArguments(t.arg),
-      resolve: ({ organisationId, ...peak }, page, { services }) =>
-        connect(
+      resolve: async ({ organisationId, licence, period, told, dropped }, page, { services: { db } }) => {
+        if (told === null || dropped !== null) return null;
+        const { from } = period;
+        const moment = await findMoment(db, organisationId, licence, from, told);
+        const peak = { licence, from, moment, inUse: told.inUse };
+        return connect(
           byUserId,
           page,
           async (request) =>
-            (await pagePeakHolders(services.db, organisationId, peak, request)).map((holder) => ({
+            (await pagePeakHolders(db, organisationId, peak, request)).map((holder) => ({
               ...holder,
               organisationId,
             })),
-          () => Promise.resolve(peak.inUse),
-        ),
+          () => Promise.resolve(told.inUse),
+        );
+      },
     }),
     causedBy: t.field({
       type: 'PeakCause',
       nullable: true,
       description: 'What brought use to the peak first; null while `maxUsed` is 0.',
-      resolve: ({ organisationId, licence, cause, maxUsedAt, seat }) =>
-        cause === null || maxUsedAt === null ? null : { organisationId, licence, cause, at: maxUsedAt, seat },
+      resolve: ({ organisationId, licence, maxUsedAt, told }) =>
+        told === null || told.cause === null || maxUsedAt === null
+          ? null
+          : { organisationId, licence, cause: told.cause, at: maxUsedAt, seat: told.seat },
     }),
   }),
 });
@@ -302,24 +335,53 @@ builder.objectField('Organisation', 'peakUsage', (t) =>
       const period = await periodAt(organisation, at ?? now, (instant) =>
         findBillingPeriod(services.db, id, instant),
       );
-      if (period === null) return null;
-      const dropped = decideKept(await findGoneUntil(services.db, [id]), period.from);
-      if (dropped !== null) throw codedError(dropped);
-      return {
-        ...(await readPeak(services.db, id, licence.code, period, now)),
-        organisationId: id,
-        period,
-      };
+      return period === null ? null : tellPeak(services, organisation, licence.code, period, now);
     },
   }),
 );
+
+/**
+ * Of a month that is over what its statement keeps of the peak, which is no work at all; else what the history tells; and
+ * where that is dropped, the figures alone.
+ */
+async function tellPeak(
+  { db }: Pick<Services, 'db'>,
+  { id, period: running }: Organisation,
+  licence: LicenceCode,
+  period: BillingPeriod,
+  now: Instant,
+): Promise<PeakUsage> {
+  const { month, from, until } = period;
+  const isOver = until <= now;
+  const [closed, evidence] = isOver
+    ? await Promise.all([findClosedPeak(db, id, month, licence), findPeakEvidence(db, id, month, licence)])
+    : [null, null];
+  const told =
+    closed?.maxUsed === 0
+      ? noPeak
+      : evidence === null
+        ? await readPeak(db, id, licence, period, now)
+        : readEvidence(evidence);
+  const dropped = (await listDropped(db, id)).get(licence) ?? null;
+  const of = {
+    ...{ organisationId: id, licence, period, told },
+    dropped: dropped !== null && dropped.keptSince > from ? dropped : null,
+  };
+  if (told !== null) return { ...of, maxUsed: told.maxUsed, maxUsedAt: told.maxUsedAt };
+  const pool = month === running.month ? (await listPools(db, [id])).get(id)?.get(licence) : undefined;
+  const figures = closed ?? pool;
+  if (figures !== undefined) return { ...of, maxUsed: figures.maxUsed, maxUsedAt: figures.maxUsedAt };
+  // Closed before closes were kept: what is summed up has the peak, and not its instant.
+  const [bucket] = await listBuckets(db, id, licence, [from, until]);
+  return { ...of, maxUsed: bucket?.contingency.maximum ?? 0, maxUsedAt: null };
+}
 
 /** The running period is at hand. */
 async function periodAt(
   { period }: Organisation,
   at: Instant,
-  find: (at: Instant) => Promise<Period | null>,
-): Promise<Period | null> {
+  find: (at: Instant) => Promise<BillingPeriod | null>,
+): Promise<BillingPeriod | null> {
   return contains(period, at) ? period : find(at);
 }
 

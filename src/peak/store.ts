@@ -18,15 +18,43 @@ import {
   type Peak,
   type PeakSeat,
   type SeatChange,
+  type ToldPeak,
 } from './domain.ts';
 
 /** A licence's changes, by the index `history_time`. */
 function changesOf(db: Database, organisationId: OrganisationId, licence: LicenceCode) {
   return db
     .selectFrom('history')
-    .select(['id', 'at', 'kind', 'inUse', 'concurrentTotal', 'contingencyTotal', 'maxUsed'])
+    .select(['id', 'at', 'kind', 'inUse', 'concurrentTotal', 'contingencyTotal', 'due'])
     .where('organisationId', '=', organisationId)
     .where('licence', '=', licence);
+}
+
+/** The figures after the last change before an instant; the rows before it may be dropped. */
+async function findFigures(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  before: Instant,
+): Promise<SeatFigures> {
+  const row = await changesOf(db, organisationId, licence)
+    .where('at', '<', before)
+    .orderBy('at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row ?? (await findLastDropped(db, organisationId, licence)) ?? noSeats;
+}
+
+/** The last row of the licence's history that was dropped (HISTORY_MONTHS). */
+async function findLastDropped(db: Database, organisationId: OrganisationId, licence: LicenceCode) {
+  const row = await db
+    .selectFrom('historyOpening')
+    .select(['at', 'inUse', 'concurrentTotal', 'contingencyTotal'])
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .executeTakeFirst();
+  return row ?? null;
 }
 
 async function findFirstChange(
@@ -60,8 +88,8 @@ interface Course {
 /**
  * Explains a licence's peak of a billing period from its history, as `explainPeak` of domain.ts does; PostgreSQL reads the
  * period's changes once, and answers levels and episodes only.
- * @param period a billing period of which all changes are still there (`decideKept`)
  * @param now the organisation's own: where a running period's explanation ends
+ * @returns null where changes of the period were dropped (HISTORY_MONTHS)
  */
 export async function readPeak(
   db: Database,
@@ -69,19 +97,22 @@ export async function readPeak(
   licence: LicenceCode,
   { from, until: closes }: Period,
   now: Instant,
-): Promise<Peak> {
+): Promise<Peak | null> {
   const explained = { from, until: now < closes ? now : closes };
-  const [[before], first] = await Promise.all([
-    selectLastChanges(db, [{ number: 0, organisationId, licence, from }]),
+  const [before, first] = await Promise.all([
+    findFigures(db, organisationId, licence, from),
     findFirstChange(db, organisationId, licence, from),
   ]);
-  const opening = openPeriod(before ?? noSeats, first, from);
+  const opening = openPeriod(before, first, from);
   const course = await readCourse(db, organisationId, licence, explained.until, {
     from,
     closes,
     used: opening.used,
     edgeId: opening.edgeId,
   });
+  // Asked last: what is dropped while this is read is known by then.
+  const dropped = await findLastDropped(db, organisationId, licence);
+  if (dropped !== null && dropped.at >= from) return null;
   const { maxUsed } = course;
   const lasted = new Map(course.lasted);
   const openingEnd = course.firstAt ?? explained.until;
@@ -102,7 +133,7 @@ export async function readPeak(
   if (maxUsed === 0) return { ...peak, ...nothing };
   if (isOpening && opening.edgeId === null) {
     const moment: Moment = { at: from, beforeId: 0 };
-    return { ...peak, ...carried, maxUsedAt: from, moment, inUse: (before ?? noSeats).inUse };
+    return { ...peak, ...carried, maxUsedAt: from, moment, inUse: before.inUse };
   }
   const causeId = isOpening ? opening.edgeId : course.firstId;
   const maxUsedAt = isOpening ? from : (course.reachedAt[0] ?? from);
@@ -297,6 +328,49 @@ async function getChange(
   return change;
 }
 
+/**
+ * The first moment of a peak that was told before.
+ * @param from the first instant of its billing period
+ * @returns null where there was no peak, or changes of the period were dropped
+ */
+export async function findMoment(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  from: Instant,
+  { maxUsed, maxUsedAt, cause }: Pick<ToldPeak, 'maxUsed' | 'maxUsedAt' | 'cause'>,
+): Promise<Moment | null> {
+  if (maxUsedAt === null) return null;
+  const isCarried = cause === 'CARRIED_OVER';
+  const first = isCarried
+    ? await findFirstChange(db, organisationId, licence, from)
+    : await findFirstAt(db, organisationId, licence, maxUsedAt, maxUsed);
+  const opensIt = isCarried && first?.due !== true;
+  const change =
+    first === null || opensIt ? null : await getChange(db, organisationId, licence, maxUsedAt, first.id);
+  const dropped = await findLastDropped(db, organisationId, licence);
+  if (dropped !== null && dropped.at >= from) return null;
+  if (opensIt) return { at: from, beforeId: 0 };
+  return change === null ? null : { at: maxUsedAt, beforeId: change.beforeId };
+}
+
+/** The first change at an instant that left so many contingency seats in use. */
+async function findFirstAt(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  at: Instant,
+  used: number,
+): Promise<SeatChange | null> {
+  const row = await changesOf(db, organisationId, licence)
+    .where('at', '=', at)
+    .where(sql<boolean>`least(greatest(in_use - concurrent_total, 0), contingency_total) = ${used}`)
+    .orderBy('id')
+    .limit(1)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
 /** A user who held a seat at a moment. */
 export interface PeakHolder {
   readonly userId: UserId;
@@ -313,7 +387,7 @@ export interface PeakHolder {
 export async function pagePeakHolders(
   db: Database,
   organisationId: OrganisationId,
-  { licence, explained: { from }, moment, inUse }: Pick<Peak, 'licence' | 'explained' | 'moment' | 'inUse'>,
+  { licence, from, moment, inUse }: Pick<Peak, 'licence' | 'moment' | 'inUse'> & Pick<Period, 'from'>,
   page: PageRequest,
 ): Promise<PeakHolder[]> {
   if (moment === null) return [];

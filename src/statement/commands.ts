@@ -208,7 +208,9 @@ async function draft(
     ),
   ]);
   const explanations = new Map(
-    explained.map((peak) => [peak.licence, evidenceOf(organisationId, peak)] as const),
+    explained
+      .filter((peak) => peak !== null)
+      .map((peak) => [peak.licence, evidenceOf(organisationId, peak)] as const),
   );
   const peaks = kept.map((peak) => billPeak(peak, explanations.get(peak.licence) ?? null, options));
   const entries = await listReachingEntries(trx, organisationId, terms.currency, from, until);

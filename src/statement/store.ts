@@ -8,6 +8,7 @@ import { instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { Currency } from '../kernel/money.ts';
 import type { BillingPeriod, Month } from '../organisation/domain.ts';
+import type { PeakEvidence } from '../peak/domain.ts';
 import type {
   ClosedPeriod,
   CountedPurchase,
@@ -129,6 +130,23 @@ export async function listPeaks(db: Database, organisationId: OrganisationId, mo
     .execute();
 }
 
+/** A licence's peak of a month that is over; null: it had not been bought, or the month ended before this was kept. */
+export async function findClosedPeak(
+  db: Database,
+  organisationId: OrganisationId,
+  month: Month,
+  licence: LicenceCode,
+): Promise<Peak | null> {
+  const row = await db
+    .selectFrom('periodClose')
+    .select(['licence', 'maxUsed', 'maxUsedAt'])
+    .where('organisationId', '=', organisationId)
+    .where('month', '=', month)
+    .where('licence', '=', licence)
+    .executeTakeFirst();
+  return row ?? null;
+}
+
 /** The number of the organisation's last document; 0: it has none. The caller holds the organisation's lock. */
 export async function getLastNumber(db: Database, organisationId: OrganisationId): Promise<number> {
   const row = await db
@@ -216,6 +234,31 @@ export async function insertStatement(
     ),
     statement.correction === 0 ? markWritten(trx, [{ organisationId, month, number }]) : null,
   ]);
+}
+
+/** The explanation of a licence's peak that a month's statement has; null: there is no statement, or it has none. */
+export async function findPeakEvidence(
+  db: Database,
+  organisationId: OrganisationId,
+  month: Month,
+  licence: LicenceCode,
+): Promise<PeakEvidence | null> {
+  const row = await db
+    .selectFrom('statement')
+    .innerJoin('statementLine', (join) =>
+      join
+        .onRef('statementLine.organisationId', '=', 'statement.organisationId')
+        .onRef('statementLine.number', '=', 'statement.number'),
+    )
+    .select('evidence')
+    .where('statement.organisationId', '=', organisationId)
+    .where('month', '=', month)
+    .where('correction', '=', 0)
+    .where('licence', '=', licence)
+    .where('kind', '=', 'CONTINGENCY')
+    .executeTakeFirst();
+  const evidence = (row?.evidence ?? null) as unknown as WrittenEvidence | null;
+  return evidence?.peak?.explanation ?? null;
 }
 
 /** Documents by month and correction. */

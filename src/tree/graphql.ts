@@ -30,7 +30,7 @@ import type { Services } from '../live/services.ts';
 import { type Month, nowOf, type Organisation } from '../organisation/domain.ts';
 import { findBillingPeriod, listBillingPeriods } from '../organisation/store.ts';
 import { countAskedBuckets, countBuckets, decideKept, edgesOf, maxBuckets } from '../usage-history/domain.ts';
-import { findGoneUntil, listBucketsOfMany, listChangesOfMany } from '../usage-history/store.ts';
+import { findGoneUntilOfMany, listBucketsOfMany, listChangesOfMany } from '../usage-history/store.ts';
 import { readMembers, readStatements, readTrees } from './commands.ts';
 import {
   isUnpriced,
@@ -697,7 +697,7 @@ async function reportOf(
     timeZone: organisation.timeZone,
     now: nowOf(organisation, at),
   }));
-  const goneUntil = await findGoneUntil(
+  const goneUntil = await findGoneUntilOfMany(
     db,
     reported.map(({ organisationId }) => organisationId),
   );

@@ -287,6 +287,17 @@ export function moveEdges(edges: readonly Instant[], goneUntil: Instant | null):
   return edges.map((edge) => (!isStart(edge) && startOfSpan(edge) <= goneUntil ? startOfSpan(edge) : edge));
 }
 
+/** Old rows of a licence's history were dropped (HISTORY_MONTHS): what was before is known by what is summed up alone. */
+export interface DroppedHistory {
+  /** From here on every row is there. */
+  readonly keptSince: Instant;
+}
+
+/** In a sentence, for whoever asked for more than the history still tells. */
+export function describeDropped({ keptSince }: DroppedHistory): string {
+  return `The history of this licence is kept since ${keptSince.toISOString()}: what was before was dropped by HISTORY_MONTHS. Ask for a time from then on, or have more months kept.`;
+}
+
 export const bucketSizes = ['MINUTE_5', 'HOUR', 'DAY', 'MONTH'] as const;
 export type BucketSize = (typeof bucketSizes)[number];
 

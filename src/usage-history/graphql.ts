@@ -13,6 +13,8 @@ import {
   type BucketSize,
   countAskedBuckets,
   countBuckets,
+  describeDropped,
+  type DroppedHistory,
   edgesOf,
   maxBuckets,
   type Seats,
@@ -28,6 +30,7 @@ declare module '../graphql/builder.ts' {
   interface Objects {
     UsageBucket: Bucket;
     PoolUsage: PoolUsage;
+    DroppedHistory: DroppedHistory;
   }
   interface Enums {
     UsageBucketSize: BucketSize;
@@ -75,6 +78,18 @@ builder.objectType('UsageBucket', {
       resolve: ({ contingency, contingencyTotal: total }) => ({ ...contingency, total }),
     }),
     denials: t.exposeInt('denials', { description: 'How often the licence was refused.' }),
+  }),
+});
+
+builder.objectType('DroppedHistory', {
+  description:
+    'Of a licence old history was dropped, as the server’s HISTORY_MONTHS says. What can only be told from it is null.',
+  fields: (t) => ({
+    keptSince: t.expose('keptSince', { type: 'DateTime', description: 'From here on all of it is there.' }),
+    message: t.string({
+      description: 'The same as a sentence, and what can be done.',
+      resolve: describeDropped,
+    }),
   }),
 });
 

@@ -3,7 +3,7 @@ import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { UsageRollup } from '../database/tables.ts';
 import { inTransaction, takeSnapshot, type Transaction } from '../database/transaction.ts';
-import { type Instant, latest } from '../kernel/clock.ts';
+import { type Instant, latest, plusSeconds } from '../kernel/clock.ts';
 import { Unavailable } from '../kernel/failure.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
@@ -13,6 +13,7 @@ import {
   type ChangeOfMany,
   coverWith,
   type Denials,
+  type DroppedHistory,
   moveEdges,
   nothing,
   type Part,
@@ -270,7 +271,7 @@ export async function listBuckets(
     const of = { organisationId, licence };
     const [progress, goneUntil] = await Promise.all([
       findProgress(trx, organisationId),
-      findGoneUntil(trx, [organisationId]),
+      findGoneUntil(trx, of),
     ]);
     const moved = moveEdges(edges, goneUntil);
     const [first, last] = [moved[0] ?? new Date(0), moved.at(-1) ?? new Date(0)];
@@ -329,7 +330,7 @@ async function findProgress(trx: Transaction, organisationId: OrganisationId): P
 }
 
 /** Up to when rows of the history were dropped, of any of the organisations; null: none was. */
-export async function findGoneUntil(
+export async function findGoneUntilOfMany(
   db: Database,
   organisationIds: readonly OrganisationId[],
 ): Promise<Instant | null> {
@@ -344,6 +345,31 @@ export async function findGoneUntil(
 interface Whose {
   readonly organisationId: OrganisationId;
   readonly licence: LicenceCode;
+}
+
+/** Up to when rows of the licence's history were dropped; null: none was. */
+async function findGoneUntil(trx: Transaction, { organisationId, licence }: Whose): Promise<Instant | null> {
+  const row = await trx
+    .selectFrom('historyOpening')
+    .select('at')
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .executeTakeFirst();
+  return row?.at ?? null;
+}
+
+/** Of an organisation's licences those of whose history rows were dropped, and since when all are there. */
+export async function listDropped(
+  db: Database,
+  organisationId: OrganisationId,
+): Promise<ReadonlyMap<LicenceCode, DroppedHistory>> {
+  const rows = await db
+    .selectFrom('historyOpening')
+    .select(['licence', 'at'])
+    .where('organisationId', '=', organisationId)
+    .execute();
+  // Of the instant of the last dropped row others may be there still.
+  return new Map(rows.map(({ licence, at }) => [licence, { keptSince: plusSeconds(at, 0.001) }]));
 }
 
 /** What the last kept span of before an instant at which one begins left. */
@@ -506,7 +532,7 @@ export async function listBucketsOfMany(
     const many = organisationIds.map((organisationId, number) => ({ organisationId, licence, number }));
     const [progresses, goneUntil] = await Promise.all([
       selectProgresses(trx, many),
-      findGoneUntil(trx, organisationIds),
+      findGoneUntilOfMany(trx, organisationIds),
     ]);
     const progress = new Map(progresses.map(({ number, ...rest }) => [number, rest]));
     const moved = moveEdges(edges, goneUntil);

@@ -18,6 +18,7 @@ function month(maxWanted: number): MonthlyDemand {
     maxInUse: maxWanted,
     maxUnmet: 0,
     maxWanted,
+    refusals: 0,
     levels,
   };
 }

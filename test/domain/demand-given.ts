@@ -24,7 +24,7 @@ export const end = last;
 export const periods = [
   { from: first, until: middle },
   { from: middle, until: last },
-];
+] as const;
 
 export interface Event {
   readonly kind: 'ACQUIRED' | 'RELEASED' | 'REFUSED';
@@ -90,7 +90,8 @@ export const isForWantOfSeats = ({ code }: { readonly code: string }) => wantsOf
 /** As if one had sat beside it, minute by minute: who wants a seat, and how many are in use. */
 export function watch(events: readonly Event[]): MonthlyDemand[] {
   const wanting = new Map<UserId, number>();
-  const months = periods.map(() => ({
+  const months = periods.map((period) => ({
+    ...period,
     maxInUse: 0,
     maxUnmet: 0,
     maxWanted: 0,
@@ -131,10 +132,13 @@ export function watch(events: readonly Event[]): MonthlyDemand[] {
     }
     note(minute, 0);
   }
-  return months.map(({ levels, ...most }, index) => ({
-    from: periods[index]?.from ?? start,
-    until: periods[index]?.until ?? start,
+  const refused = events.filter(isForWantOfSeats);
+  return months.map(({ levels, ...most }) => ({
     ...most,
+    refusals: refused.filter(
+      ({ at }) =>
+        at.getTime() >= most.from.getTime() - patienceMilliseconds && at.getTime() < most.until.getTime(),
+    ).length,
     levels: [...levels]
       .map(([seats, level]) => ({ seats, ...level }))
       .toSorted((one, other) => one.seats - other.seats),
@@ -194,6 +198,7 @@ export function count(
       denials: within.length,
       users: usersOf(within),
       unmetDemand,
+      dropped: null,
       reasons: reasons.toSorted(
         (one, other) => other.denials - one.denials || (one.code < other.code ? -1 : 1),
       ),

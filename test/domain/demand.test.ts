@@ -6,6 +6,7 @@ import {
   decideReport,
   demandIn,
   type Moment,
+  patienceMilliseconds,
   openReport,
   zoneOffsets,
 } from '../../src/demand/domain.ts';
@@ -39,7 +40,7 @@ function unmetDemand(refusals: readonly Moment[], acquisitions: readonly Moment[
     inOrder.map((refusal) => ({ ...refusal, licence, code: 'NO_SEAT_AVAILABLE' })),
     acquisitions.map((acquisition) => ({ ...acquisition, licence })),
   );
-  return closeReport(report, at('2026-03-09'))[0]?.unmetDemand ?? 0;
+  return closeReport(report, at('2026-03-09'), new Map())[0]?.unmetDemand ?? 0;
 }
 
 describe('unmet demand: the most users that want a seat in vain at one instant', () => {
@@ -78,7 +79,7 @@ test('a report is what one counts by its words, whatever stretches of time it is
       const later = (each: Moment) => each.at >= split;
       addToReport(report, refusals.filter(earlier), acquisitions.filter(earlier));
       addToReport(report, refusals.filter(later), acquisitions.filter(later));
-      const figures = closeReport(report, now).map(({ unmetDemandAt: _, ...rest }) => rest);
+      const figures = closeReport(report, now, new Map()).map(({ unmetDemandAt: _, ...rest }) => rest);
       expect(figures).toEqual(count(refusals, acquisitions, from, now));
     }),
   );
@@ -94,7 +95,14 @@ test('C2, T3: the seats wanted in a month are what one sees who sits beside it',
         return demandIn(
           period,
           opening,
-          refusalsOf(events.filter((event) => isForWantOfSeats(event) && event.at < period.until)),
+          refusalsOf(
+            events.filter(
+              (event) =>
+                isForWantOfSeats(event) &&
+                event.at >= plusSeconds(period.from, -patienceMilliseconds / 1000) &&
+                event.at < period.until,
+            ),
+          ),
           events
             .filter(({ kind, at }) => kind !== 'REFUSED' && at < period.until)
             .filter((event) => event.kind === 'ACQUIRED' || !isBefore(event))

@@ -18,15 +18,9 @@ const period = { from: at('2026-01-01'), until: at('2026-02-01') };
 
 /** Changes of a licence with one concurrent seat and nine of contingency, by what is in use after each. */
 function changes(...list: readonly (readonly [string, number])[]): SeatChange[] {
-  let maxUsed = 0;
   return list.map(([time, used], index) => ({
-    ...{ id: index + 1, at: at(`2026-01-01T${time}Z`), kind: 'ACQUIRED' },
-    ...{
-      inUse: used + 1,
-      concurrentTotal: 1,
-      contingencyTotal: 9,
-      maxUsed: (maxUsed = Math.max(maxUsed, used)),
-    },
+    ...{ id: index + 1, at: at(`2026-01-01T${time}Z`), kind: 'ACQUIRED', due: false },
+    ...{ inUse: used + 1, concurrentTotal: 1, contingencyTotal: 9 },
   }));
 }
 
@@ -86,11 +80,11 @@ test('C2: use that is carried over an edge is a peak without a change; with none
 
 test('T3: what time took at the edge is part of how the period begins; a request at the edge is not', () => {
   const before = { inUse: 4, concurrentTotal: 1, contingencyTotal: 9 };
-  const change = { id: 7, at: period.from, inUse: 3, concurrentTotal: 1, contingencyTotal: 9 };
-  const lease: SeatChange = { ...change, kind: 'RELEASED', maxUsed: 2 };
-  const logoff: SeatChange = { ...change, kind: 'RELEASED', maxUsed: 3 };
-  const sold: SeatChange = { ...change, kind: 'TOTALS_CHANGED', inUse: 4, concurrentTotal: 0, maxUsed: 4 };
-  const logon: SeatChange = { ...change, kind: 'ACQUIRED', inUse: 5, maxUsed: 4 };
+  const change = { id: 7, at: period.from, due: false, inUse: 3, concurrentTotal: 1, contingencyTotal: 9 };
+  const lease: SeatChange = { ...change, kind: 'RELEASED', due: true };
+  const logoff: SeatChange = { ...change, kind: 'RELEASED' };
+  const sold: SeatChange = { ...change, kind: 'TOTALS_CHANGED', inUse: 4, concurrentTotal: 0, due: true };
+  const logon: SeatChange = { ...change, kind: 'ACQUIRED', inUse: 5 };
   expect(explainPeak(before, [logon], period)).toMatchObject({ maxUsed: 4, cause: 'ACQUIRED', causeId: 7 });
   expect(explainPeak(before, [lease], period)).toMatchObject({ maxUsed: 2, cause: 'CARRIED_OVER' });
   expect(explainPeak(before, [logoff], period)).toMatchObject({ maxUsed: 3, cause: 'CARRIED_OVER' });
@@ -159,7 +153,7 @@ test('so many episodes are told one by one, and all are counted', () => {
       at: plusSeconds(period.from, index + 1),
       kind: index % 2 === 0 ? 'ACQUIRED' : 'RELEASED',
     },
-    ...{ inUse: 2 - (index % 2), concurrentTotal: 1, contingencyTotal: 1, maxUsed: 1 },
+    ...{ inUse: 2 - (index % 2), concurrentTotal: 1, contingencyTotal: 1, due: false },
   }));
   const { instants, instantCount } = explainPeak(noSeats, flicker, period);
   expect([instants.length, instantCount]).toEqual([maxInstants, 150]);

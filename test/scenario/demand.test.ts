@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { advance, buy, createOrganisation, createUser, logon } from '../setup/given.ts';
+import { advance, buy, createOrganisation, createUser, dropHistory, logon, uuidOf } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -17,6 +17,14 @@ beforeAll(async () => {
     leaseSeconds: 3600,
   });
   await buy(server, organisationId, 'SUPERVISOR', { base: 5, concurrent: 2, contingency: 1 });
+  const price = { organisationId, licence: 'SUPERVISOR', currency: 'GBP' };
+  await server.mutate('setBillingTerms', { organisationId, currency: 'GBP' });
+  await server.mutate('setPrice', { ...price, kind: 'CONCURRENT', amount: 70 });
+  await server.mutate('setPrice', { ...price, kind: 'CONTINGENCY', amount: 300 });
+  // From the very end of what is looked at on.
+  await server.mutate('setPrice', {
+    ...{ ...price, kind: 'CONCURRENT', amount: 90, from: '2026-04-30T23:00:00Z' },
+  });
   const users: string[] = [];
   for (let index = 0; index < 5; index += 1) {
     users.push(await createUser(server, organisationId, `user-${index}`, ['SUPERVISOR']));
@@ -103,15 +111,16 @@ const costing =
 test('what to buy: what today’s quantities cost and refused, the cheapest that refuse nobody, and what is proposed', async () => {
   const [advice, ...others] = await ask(`rightSizing(
       proposal: [{ licence: "SUPERVISOR", concurrent: 3, contingency: 1 }]
-      fees: [{ licence: "SUPERVISOR", concurrent: 100, contingency: 300 }]
+      fees: [{ licence: "SUPERVISOR", concurrent: 100 }]
     ) {
-      licence { code } fees { concurrent contingency }
+      licence { code } fees { concurrent contingency currency missing } dropped { keptSince }
       months { from maxInUse maxUnmet maxWanted levels(first: 2) { seats milliseconds arrivals } }
       present { ${costing} } cheapest { ${costing} } proposals { ${costing} } tradeOff { concurrent cost maxShort }
     }`);
   expect(others).toEqual([]);
   expect(advice.licence).toEqual({ code: 'SUPERVISOR' });
-  expect(advice.fees).toEqual({ concurrent: 100, contingency: 300 });
+  expect(advice.dropped).toBeNull();
+  expect(advice.fees).toEqual({ concurrent: 100, contingency: 300, currency: 'GBP', missing: [] });
   // April begins with British summer time: at 23:00 in UTC.
   expect(advice.months).toEqual([
     {
@@ -158,28 +167,34 @@ test('what to buy: what today’s quantities cost and refused, the cheapest that
 
   // With equal fees what is wanted in one month of two is cheapest in reserve.
   const [equal] = await ask(
-    'rightSizing(licences: ["SUPERVISOR"]) { fees { source currency } cheapest { concurrent contingency cost } }',
+    'rightSizing(fees: [{ licence: "SUPERVISOR", concurrent: 1, contingency: 1 }]) { cheapest { concurrent contingency cost } }',
   );
-  expect(equal.fees).toEqual({ source: 'NONE', currency: null });
   expect(equal.cheapest).toEqual({ concurrent: 0, contingency: 5, cost: 5 });
+});
 
-  // Where there is a price book, it is by its prices, unless others are given.
-  const price = { organisationId, licence: 'SUPERVISOR', currency: 'EUR' };
-  await server.mutate('setPrice', { ...price, kind: 'CONCURRENT', amount: 100 });
-  await server.mutate('setPrice', { ...price, kind: 'CONTINGENCY', amount: 300 });
-  const priced = 'licences: ["SUPERVISOR"]';
-  const shown =
-    '{ fees { concurrent contingency source currency } present { cost } cheapest { concurrent cost } }';
-  const [byBook] = await ask(`rightSizing(${priced}) ${shown}`);
-  expect(byBook).toEqual({
-    fees: { concurrent: 100, contingency: 300, source: 'PRICE_BOOK', currency: 'EUR' },
-    present: { cost: 2 * 200 + 300 },
-    cheapest: { concurrent: 5, cost: 2 * 500 },
+test('where no fee is given the price book says it, at the end of the months; a price that is missing is named', async () => {
+  const selection = `{
+    licence { code } fees { concurrent contingency currency missing } present { cost } }`;
+  const [booked] = await ask(`rightSizing ${selection}`);
+  expect(booked).toEqual({
+    licence: { code: 'SUPERVISOR' },
+    fees: { concurrent: 90, contingency: 300, currency: 'GBP', missing: [] },
+    present: { cost: 2 * 180 + 300 },
   });
-  const [given] = await ask(
-    `rightSizing(${priced}, fees: [{ licence: "SUPERVISOR", concurrent: 1 }]) { fees { contingency source currency } }`,
-  );
-  expect(given.fees).toEqual({ contingency: 1, source: 'GIVEN', currency: null });
+  const unpriced = (given: string) =>
+    ask(
+      `rightSizing(proposal: [{ licence: "INBOUND_AGENT", concurrent: 1 }], licences: ["INBOUND_AGENT"]${given}) ${selection}`,
+    );
+  const nothing = { concurrent: 1, contingency: 1, currency: null };
+  expect(await unpriced('')).toMatchObject([
+    { fees: { ...nothing, missing: ['CONCURRENT', 'CONTINGENCY'] } },
+  ]);
+  const half = ', fees: [{ licence: "INBOUND_AGENT", contingency: 5 }]';
+  expect(await unpriced(half)).toMatchObject([{ fees: { ...nothing, missing: ['CONCURRENT'] } }]);
+  const given = ', fees: [{ licence: "INBOUND_AGENT", concurrent: 5 }]';
+  expect(await unpriced(given)).toMatchObject([
+    { fees: { concurrent: 5, contingency: 5, currency: 'GBP', missing: [] } },
+  ]);
 });
 
 test.each([
@@ -196,4 +211,51 @@ test.each([
   ['rightSizing { months { levels(first: 0) { seats } } }', '1 to 1,000'],
 ])('what is out of bounds is refused, and the bound is told: %s', async (field, told) => {
   expect(await ask(field)).toContainEqual(['INVALID_INPUT', expect.stringContaining(told)]);
+});
+
+test('who got in is not told where the history of it was dropped, and advice rests on the months that are there', async () => {
+  await dropHistory(server, uuidOf(organisationId), '2026-03-28T10:05:00Z');
+  const dropped = {
+    keptSince: '2026-03-28T10:00:00.001Z',
+    message: expect.stringContaining('HISTORY_MONTHS') as string,
+  };
+  const report = (from: string) =>
+    ask(`denialReport(from: "${from}", until: "2026-05-01T00:00:00Z") {
+      licences { denials users unmetDemand unmetDemandAt dropped { keptSince message }
+        reasons { code denials users gotIn medianMilliseconds ninetiethPercentileMilliseconds neverGotIn waiting } } }`);
+  expect(await report('2026-03-01T00:00:00Z')).toEqual({
+    licences: [
+      {
+        ...{ denials: 4, users: 2, unmetDemand: null, unmetDemandAt: null, dropped },
+        reasons: [
+          {
+            ...{
+              code: 'NO_SEAT_AVAILABLE',
+              denials: 4,
+              users: 2,
+              gotIn: null,
+              neverGotIn: null,
+              waiting: null,
+            },
+            ...{ medianMilliseconds: null, ninetiethPercentileMilliseconds: null },
+          },
+        ],
+      },
+    ],
+  });
+  expect(await report('2026-03-29T00:00:00Z')).toMatchObject({
+    licences: [{ denials: 1, unmetDemand: 1, dropped: null, reasons: [{ gotIn: 0, neverGotIn: 1 }] }],
+  });
+
+  const advise = (months: number) =>
+    ask(`rightSizing(months: ${months}) {
+      months { from maxInUse } dropped { keptSince message } present { cost } cheapest { cost } proposals { cost } tradeOff { cost } }`);
+  expect(await advise(2)).toMatchObject([
+    { months: [{ from: '2026-03-31T23:00:00.000Z', maxInUse: 0 }], dropped, present: { cost: 180 } },
+  ]);
+  expect(await advise(1)).toMatchObject([{ months: [{}], dropped: null }]);
+  await server.pool.query("update history_opening set at = '2026-04-15T00:00:00Z'");
+  expect(await advise(2)).toMatchObject([
+    { months: [], dropped: {}, present: null, cheapest: null, proposals: null, tradeOff: null },
+  ]);
 });

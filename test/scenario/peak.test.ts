@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { advance, buy, createOrganisation, createUser, logon, mapping, uuidOf } from '../setup/given.ts';
+import {
+  advance,
+  buy,
+  createOrganisation,
+  createUser,
+  dropHistory,
+  logon,
+  mapping,
+  uuidOf,
+} from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -178,25 +187,40 @@ test('C4: by the contract’s minimumPeakMinutes a shorter peak is not billed; w
   });
 });
 
-test('C4: a month that ends as the contract is changed is of the contract as it was', async () => {
-  const id = await createOrganisation(server, {});
-  await buy(server, id, 'SUPERVISOR', { base: 1, contingency: 1 });
-  await server.mutate('setContractOptions', { organisationId: id, minimumPeakMinutes: 5 });
-  // Its month ends at once, and the change is the first to see it.
-  await server.pool.query(
-    `with ending as (
-       update organisation set period_until = settled_at + interval '1 millisecond', next_due_at = settled_at + interval '1 millisecond'
-       where id = $1 returning *)
-     update billing_period set until = ending.period_until from ending
-     where billing_period.organisation_id = ending.id and billing_period.month = ending.period_month`,
-    [uuidOf(id)],
+test('C2: of a month of which the history was dropped, what is kept is told, and what is gone is not told as nothing', async () => {
+  const { id, ada, ben } = await given();
+  await logon(server, ada, 'SUPERVISOR');
+  await logon(server, ben, 'SUPERVISOR');
+  await advance(server, id, '2026-05-20T00:00:00Z');
+  const written = await server.query(
+    'query ($id: ID!) { organisation(id: $id) { billingStatements { totalCount } } }',
+    { id },
   );
-  await server.mutate('setContractOptions', { organisationId: id, minimumPeakMinutes: 60 });
-  const { rows } = await server.pool.query(
-    'select minimum_peak_minutes from closed_period where organisation_id = $1',
-    [uuidOf(id)],
-  );
-  expect(rows).toEqual([{ minimum_peak_minutes: 5 }]);
+  expect(written.data.organisation.billingStatements).toEqual({ totalCount: 2 });
+  const selection = `dropped { keptSince message } ${explained}`;
+  const [march, april] = ['2026-03-15T00:00:00Z', '2026-04-15T00:00:00Z'];
+  const before = { march: await peakOf(id, march, server, selection), april: await peakOf(id, april) };
+  expect(before.march).toMatchObject({ maxUsed: 1, dropped: null, holders: { totalCount: 2 } });
+  await logon(server, ada, 'SUPERVISOR');
+  await logon(server, ben, 'SUPERVISOR');
+  await advance(server, id, '2026-05-20T00:01:00Z');
+
+  // A test clock’s month lasts as long as somebody likes.
+  await dropHistory(server, uuidOf(id), '2026-05-20T00:00:01Z');
+  const dropped = {
+    keptSince: '2026-05-20T00:00:00.001Z',
+    message: expect.stringContaining('HISTORY_MONTHS') as string,
+  };
+  // The statement has kept why.
+  expect(await peakOf(id, march, server, selection)).toEqual({ ...before.march, dropped, holders: null });
+  expect(await peakOf(id, april)).toEqual({ ...before.april, holders: null });
+  expect(await peakOf(id, undefined, server, selection)).toMatchObject({
+    ...{ dropped, maxUsed: 1, maxUsedAt: '2026-05-20T00:00:00.000Z', billed: 1 },
+    ...{ inUse: null, episodes: null, episodeCount: null, levels: null, holders: null, causedBy: null },
+  });
+  // June begins with what is known to be in use.
+  await advance(server, id, '2026-06-10T00:00:00Z');
+  expect(await peakOf(id, undefined, server, selection)).toMatchObject({ dropped: null, maxUsed: 0 });
 });
 
 test('what has no contingency has no peak, and what is not in the catalogue is not found', async () => {

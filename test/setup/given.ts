@@ -153,3 +153,20 @@ export function uuidOf(organisation: string): OrganisationId {
   if (reference?.type !== 'Organisation') throw new Error(`${organisation} is no organisation`);
   return reference.organisationId;
 }
+
+/** Drops an organisation's history of before an instant, as HISTORY_MONTHS has it done to all. */
+export async function dropHistory(
+  { pool }: Pick<TestServer, 'pool'>,
+  organisationId: OrganisationId,
+  before: string,
+): Promise<void> {
+  await pool.query(
+    `with gone as (delete from history where organisation_id = $1 and at < $2 returning *)
+     insert into history_opening
+     select distinct on (licence) organisation_id, licence, id, at, in_use, concurrent_total, contingency_total, max_used
+     from gone order by licence, at desc, id desc
+     on conflict (organisation_id, licence) do update set id = excluded.id, at = excluded.at, in_use = excluded.in_use,
+       concurrent_total = excluded.concurrent_total, contingency_total = excluded.contingency_total`,
+    [organisationId, before],
+  );
+}

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase } from '../../src/database/database.ts';
-import { getDemand, reportDenials } from '../../src/demand/store.ts';
+import { closeReport, patienceMilliseconds } from '../../src/demand/domain.ts';
+import { getDemand, readReport } from '../../src/demand/store.ts';
 import { plusSeconds } from '../../src/kernel/clock.ts';
 import { newId, type OrganisationId } from '../../src/kernel/ids.ts';
 import {
@@ -16,6 +17,7 @@ import {
   story,
   watch,
 } from '../domain/demand-given.ts';
+import { dropHistory } from '../setup/given.ts';
 import { testDatabase } from '../setup/database.ts';
 
 let database: ReturnType<typeof createDatabase>;
@@ -40,20 +42,11 @@ async function record(events: readonly Event[]): Promise<OrganisationId> {
       await pool.query('insert into denial values ($1, $2, $3, $4, $5, $6)', denial);
       continue;
     }
-    const sessionId = newId<'Session'>();
-    if (isDue) {
-      await pool.query(
-        `insert into session (organisation_id, id, user_id, licence, device, admitted_as, started_at, expires_at,
-           ended_at, end_reason, version)
-         values ($1, $2, $3, $4, 'desk', 'CONCURRENT', $5, $6, $6, 'LEASE_EXPIRED', 1)`,
-        [organisationId, sessionId, userId, licence, plusSeconds(at, -60), at],
-      );
-    }
     await pool.query(
       `insert into history (organisation_id, at, kind, licence, user_id, session_id, admitted_as, seat_changed,
-         in_use, concurrent_total, contingency_total, max_used)
-       values ($1, $2, $3, $4, $5, $6, 'CONCURRENT', $7, $8, 9, 0, 0)`,
-      [organisationId, at, kind, licence, userId, sessionId, seatChanged, inUse],
+         in_use, concurrent_total, contingency_total, max_used, due)
+       values ($1, $2, $3, $4, $5, gen_random_uuid(), 'CONCURRENT', $6, $7, 9, 0, 0, $8)`,
+      [organisationId, at, kind, licence, userId, seatChanged, inUse, isDue],
     );
   }
   return organisationId;
@@ -65,18 +58,32 @@ test('C2, T3: what is read of refusals and history is what happened', async () =
     fc.asyncProperty(story, async (events) => {
       const organisationId = await record(events);
       const { db } = database;
+      const happened = watch(events);
       const demands = [];
-      for (const period of periods) {
-        const demand = await getDemand(db, organisationId, licence, period);
-        if (demand !== null) demands.push(demand);
+      for (const period of periods) demands.push(await getDemand(db, organisationId, licence, period, 1000));
+      expect(demands).toEqual(happened);
+      for (const [index, period] of periods.entries()) {
+        const { refusals = 0 } = happened[index] ?? {};
+        if (refusals === 0) continue;
+        expect(await getDemand(db, organisationId, licence, period, refusals)).not.toBeNull();
+        expect(await getDemand(db, organisationId, licence, period, refusals - 1)).toBeNull();
       }
-      expect(demands).toEqual(watch(events));
 
       const period = { from, until: end };
-      const report = await reportDenials(db, organisationId, null, period, 'Europe/London', now);
+      const report = await readReport(db, organisationId, null, period, 'Europe/London');
+      if (report === null) throw new Error('These are few');
       const refusals = refusalsOf(events).filter(({ at }) => at < end.getTime());
-      const figures = report?.map(({ unmetDemandAt: _, ...rest }) => rest);
+      const figures = closeReport(report, now, new Map()).map(({ unmetDemandAt: _, ...rest }) => rest);
       expect(figures).toEqual(count(refusals, acquisitionsOf(events), from, now));
+
+      // The second month needs nothing that was long before it but what was in use then.
+      const [, second] = periods;
+      await dropHistory(
+        database,
+        organisationId,
+        plusSeconds(second.from, -patienceMilliseconds / 1000).toISOString(),
+      );
+      expect(await getDemand(db, organisationId, licence, second, 1000)).toEqual(happened[1]);
     }),
     { numRuns: 25 },
   );
@@ -92,7 +99,8 @@ test('a report reads its time and no more, by the index of the newest denials', 
   );
   await pool.query('analyze denial');
   const period = { from: plusSeconds(start, -86_400), until: start };
-  const [denials] = (await reportDenials(db, organisationId, [licence], period, 'UTC', end)) ?? [];
+  const report = await readReport(db, organisationId, [licence], period, 'UTC');
+  const [denials] = report === null ? [] : closeReport(report, end, new Map());
   expect(denials).toMatchObject({ denials: 24, users: 24, unmetDemand: 1, unmetDemandAt: period.from });
   const { rows: plan } = await pool.query(
     `explain select licence, user_id, code, at from denial

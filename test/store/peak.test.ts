@@ -4,8 +4,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type Database } from '../../src/database/database.ts';
 import { within } from '../../src/database/wall.ts';
 import { newId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
-import { evidenceOf, explainPeak, noSeats } from '../../src/peak/domain.ts';
-import { pagePeakHolders, readPeak } from '../../src/peak/store.ts';
+import { evidenceOf, explainPeak, noSeats, readEvidence } from '../../src/peak/domain.ts';
+import { findMoment, pagePeakHolders, readPeak } from '../../src/peak/store.ts';
 import { courseOf, licence, type Life, live, steps } from '../domain/peak-given.ts';
 import { testDatabase } from '../setup/database.ts';
 
@@ -33,11 +33,11 @@ async function record({ history, holding }: Life): Promise<OrganisationId> {
   const rows = history.map(({ seat, ...entry }) => ({ ...entry, ...seat }));
   await owner.query(
     `insert into history (organisation_id, at, kind, licence, user_id, session_id, admitted_as, seat_changed, in_use,
-       concurrent_total, contingency_total, max_used)
+       concurrent_total, contingency_total, max_used, due)
      select $1, at, kind, licence, "userId", "sessionId", "admittedAs", "seatChanged", "inUse",
-       "concurrentTotal", "contingencyTotal", "maxUsed"
+       "concurrentTotal", "contingencyTotal", "maxUsed", due
      from jsonb_to_recordset($2) line (id int, at timestamptz, kind history_kind, licence text, "userId" uuid, "sessionId" uuid,
-       "admittedAs" admitted_as, "seatChanged" boolean, "inUse" int, "concurrentTotal" int, "contingencyTotal" int, "maxUsed" int)
+       "admittedAs" admitted_as, "seatChanged" boolean, "inUse" int, "concurrentTotal" int, "contingencyTotal" int, "maxUsed" int, due boolean)
      order by line.id`,
     [organisationId, JSON.stringify(rows)],
   );
@@ -65,11 +65,13 @@ test('C2: what PostgreSQL explains is what the specification does, and those hel
         const { before, changes, explained } = courseOf(life, period);
         const { causeId, ...expected } = explainPeak(before ?? noSeats, changes, explained);
         const peak = await readPeak(db, organisationId, licence, period, life.now);
+        if (peak === null) throw new Error('Nothing was dropped');
         expect(peak).toMatchObject(expected);
         expect(peak).toMatchObject({ maxUsed, maxUsedAt });
         expect(peak.causeId).toBe(numbered(causeId));
         const evidence = evidenceOf(organisationId, peak);
         expect(JSON.parse(JSON.stringify(evidence))).toEqual(evidence);
+        expect(peak).toMatchObject(readEvidence(evidence));
         if (peak.moment === null) continue;
 
         const held = new Set<UserId>();
@@ -82,11 +84,17 @@ test('C2: what PostgreSQL explains is what the specification does, and those hel
           if (kind === 'ACQUIRED') held.add(seat.userId);
           else held.delete(seat.userId);
         }
-        const holders = await pagePeakHolders(db, organisationId, peak, {
-          limit: 100,
-          backward: false,
-          beyond: null,
-        });
+        expect(await findMoment(db, organisationId, licence, period.from, peak)).toEqual(peak.moment);
+        const holders = await pagePeakHolders(
+          db,
+          organisationId,
+          { ...peak, from: period.from },
+          {
+            limit: 100,
+            backward: false,
+            beyond: null,
+          },
+        );
         expect(holders.map(({ userId }) => userId)).toEqual([...held].toSorted());
         expect(held.size).toBe(peak.inUse);
         if (peak.cause === 'ACQUIRED') expect(held).toContain(peak.seat?.userId);
