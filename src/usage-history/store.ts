@@ -256,7 +256,7 @@ const maxTail = 200_000;
  * Where the history's rows are dropped, an edge is at a multiple of 5 minutes; else it is moved to the one before it.
  *
  * @param edges in order, none after the organisation's present: what is to come is not known
- * @returns one bucket fewer than there are edges
+ * @returns one bucket fewer than there are edges, once they are moved
  * @throws Unavailable where too much of the history is not summed up yet
  */
 export async function listBuckets(

@@ -238,3 +238,13 @@ describe('T1: edges are local', () => {
     ).toEqual([]);
   });
 });
+
+test('where rows are gone an edge is where a kept span begins, and no bucket is of no time', () => {
+  const [start, within, later] = ['10:00:00Z', '10:03:00Z', '10:08:00Z'].map((time) =>
+    at(`2026-03-01T${time}`),
+  );
+  if (start === undefined || within === undefined || later === undefined) throw new Error('Three are given');
+  expect(moveEdges([start, within], within)).toEqual([start]);
+  expect(moveEdges([start, within, later], within)).toEqual([start, later]);
+  expect(moveEdges([start, within, later], null)).toEqual([start, within, later]);
+});
