@@ -15,7 +15,7 @@ import {
   maxRefusals,
   type ReasonDenials,
 } from './domain.ts';
-import { readReport } from './store.ts';
+import { readReports } from './store.ts';
 
 interface DenialReport extends Period {
   readonly licences: readonly LicenceDenials[];
@@ -141,8 +141,12 @@ builder.objectField('Organisation', 'denialReport', (t) =>
       const { db, clock, catalogue } = services;
       const { id, timeZone } = organisation;
       const only = (licences ?? null) as readonly LicenceCode[] | null;
-      const [report, known] = await Promise.all([readReport(db, id, only, period, timeZone), catalogue()]);
-      if (report === null) {
+      const [reports, known] = await Promise.all([
+        readReports(db, [{ organisationId: id, timeZone }], only, period),
+        catalogue(),
+      ]);
+      const report = reports?.[0];
+      if (report === undefined) {
         const message = `A report is over ${maxRefusals} refusals at most; ask for a shorter time, or for fewer licences.`;
         throw codedError(invalidInput('until', message));
       }

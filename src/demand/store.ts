@@ -6,7 +6,6 @@ import type { Period } from '../kernel/interval.ts';
 import {
   type Acquired,
   addToReport,
-  closeReports,
   demandIn,
   firstLookedAt,
   maxChanges,
@@ -28,45 +27,18 @@ const column = (values: ReturnType<typeof sql>, order = sql`at, id`) =>
   sql`coalesce(array_to_json(array_agg(${values} order by ${order})), '[]')`;
 
 interface Stretch {
+  /** Columns of equal length. Of each who was refused something: which organisation, which licence, and who. */
+  readonly numbers: readonly number[];
   readonly licences: readonly LicenceCode[];
   readonly users: readonly UserId[];
   readonly codes: readonly string[];
-  /** Columns of equal length. `who` is a place in `licences` and `users`, `why` one in `codes`. */
+  /** Columns of equal length. `who` is a place in `numbers`, `licences` and `users`, `why` one in `codes`. */
   readonly refusals: {
     readonly at: readonly number[];
     readonly who: readonly number[];
     readonly why: readonly number[];
   };
   readonly acquisitions: { readonly at: readonly number[]; readonly who: readonly number[] };
-}
-
-/**
- * The refusals of a period, by licence code and reason. Refusals are a range of `denial_newest`. Of the history it reads the
- * days of a refusal, and those that follow them: most licences refuse nobody on most days.
- *
- * @param licences null: all that refused somebody
- * @param timeZone by whose clocks hours are told
- * @returns null where there are more than `maxRefusals`
- */
-export async function readReport(
-  db: Database,
-  organisationId: OrganisationId,
-  licences: readonly LicenceCode[] | null,
-  period: Period,
-  timeZone: string,
-): Promise<Report | null> {
-  const report = openReport(period, timeZone);
-  const first = firstLookedAt(period);
-  const last = plusSeconds(period.until, returnMilliseconds / 1000);
-  let count = 0;
-  for (let from = first; from < last; from = plusDays(from, stretchDays)) {
-    const stretch = { from, until: plusDays(from, stretchDays), first, end: period.until };
-    const read = await readStretch(db, organisationId, licences, stretch);
-    count += read.refusals.at.length;
-    if (count > maxRefusals) return null;
-    addToReport(report, ...toMoments(read));
-  }
-  return report;
 }
 
 function toMoments({ licences, users, codes, refusals, acquisitions }: Stretch): [Refused[], Acquired[]] {
@@ -87,56 +59,11 @@ function toMoments({ licences, users, codes, refusals, acquisitions }: Stretch):
 /** @param first before it no refusals are asked for, and from `end` on none either */
 async function readStretch(
   db: Database,
-  organisationId: OrganisationId,
+  organisationIds: readonly OrganisationId[],
   licences: readonly LicenceCode[] | null,
   { from, until, first, end }: Period & { readonly first: Instant; readonly end: Instant },
 ): Promise<Stretch> {
   const { rows } = await sql<Stretch>`
-    with refusal as materialized (
-      select licence, user_id, code, at, id from denial
-      where organisation_id = ${organisationId}
-        -- Who was refused the day before may get in now.
-        and at >= greatest(${from}::timestamptz - interval '24 hours', ${first}) and at < least(${until}::timestamptz, ${end})
-        and (${licences}::text[] is null or licence = any (${licences}::text[]))
-      limit ${maxRefusals + 1}
-    ), someone as materialized (
-      select licence, user_id, row_number() over () - 1 as who
-      from (select distinct licence, user_id from refusal) as refused
-    ), reason as materialized (
-      select code, row_number() over () - 1 as why from (select distinct code from refusal) as refused
-    ), day as (
-      select distinct licence, "from" + later * interval '24 hours' as "from"
-      from (select distinct licence, date_bin('24 hours', at, 'epoch') as "from" from refusal) as refused
-      cross join generate_series(0, 1) as later
-    ), acquisition as (
-      select history.at, history.id, someone.who
-      from day cross join lateral (
-        select user_id, at, id from history
-        where organisation_id = ${organisationId} and licence = day.licence and kind = 'ACQUIRED'
-          and at >= greatest(day."from", ${from}) and at < least(day."from" + interval '24 hours', ${until})
-        offset 0) as history
-      join someone on someone.licence = day.licence and someone.user_id = history.user_id
-    )
-    select
-      (select ${column(sql`licence`, sql`who`)} from someone) as licences,
-      (select ${column(sql`user_id`, sql`who`)} from someone) as users,
-      (select ${column(sql`code`, sql`why`)} from reason) as codes,
-      (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}, 'why', ${column(sql`why`)})
-        from refusal join someone using (licence, user_id) join reason using (code) where at >= ${from}) as refusals,
-      (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}) from acquisition) as acquisitions`.execute(
-    db,
-  );
-  return rows[0] as Stretch;
-}
-
-/** As `readStretch`. `numbers` says of each of `users` which of the organisations is theirs. */
-async function readStretchOfMany(
-  db: Database,
-  organisationIds: readonly OrganisationId[],
-  licences: readonly LicenceCode[] | null,
-  { from, until, first, end }: Period & { readonly first: Instant; readonly end: Instant },
-): Promise<Stretch & { readonly numbers: readonly number[] }> {
-  const { rows } = await sql<Stretch & { readonly numbers: readonly number[] }>`
     with whose as materialized (
       select organisation_id, number - 1 as number
       from unnest(${organisationIds}::uuid[]) with ordinality as given(organisation_id, number)
@@ -179,46 +106,48 @@ async function readStretchOfMany(
       (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)}) from acquisition) as acquisitions`.execute(
     db,
   );
-  return rows[0] as Stretch & { readonly numbers: readonly number[] };
+  return rows[0] as Stretch;
 }
 
-/** Whose refusals are told, by whose clocks, up to which present. */
+/** Whose refusals are told, and by which zone's clocks hours are. */
 export interface Reported {
   readonly organisationId: OrganisationId;
   readonly timeZone: string;
-  readonly now: Instant;
 }
 
 /**
- * As `reportDenials`, of many organisations at once: as many statements for a thousand as for one.
+ * The refusals of a period, by licence code and reason, of each organisation: as many statements for a thousand as for
+ * one. Refusals are a range of `denial_newest`. Of the history it reads the days of a refusal, and those that follow them:
+ * most licences refuse nobody on most days.
  *
- * @returns null where all of them together have more than `maxRefusals`
+ * @param licences null: all that refused somebody
+ * @returns a report of each, in their order; null where all of them together have more than `maxRefusals`
  */
-export async function reportDenialsOfMany(
+export async function readReports(
   db: Database,
   organisations: readonly Reported[],
   licences: readonly LicenceCode[] | null,
   period: Period,
-): Promise<ReturnType<typeof closeReports> | null> {
-  const reports = organisations.map(({ timeZone, now }) => ({ report: openReport(period, timeZone), now }));
+): Promise<Report[] | null> {
+  const reports = organisations.map(({ timeZone }) => openReport(period, timeZone));
   const ids = organisations.map(({ organisationId }) => organisationId);
   const first = firstLookedAt(period);
   const last = plusSeconds(period.until, returnMilliseconds / 1000);
   let count = 0;
   for (let from = first; from < last; from = plusDays(from, stretchDays)) {
     const stretch = { from, until: plusDays(from, stretchDays), first, end: period.until };
-    const read = await readStretchOfMany(db, ids, licences, stretch);
+    const read = await readStretch(db, ids, licences, stretch);
     count += read.refusals.at.length;
     if (count > maxRefusals) return null;
     const [refusals, acquisitions] = toMoments(read);
     const numberOf = (who = 0) => read.numbers[who] ?? 0;
     const refused = Map.groupBy(refusals, (_, index) => numberOf(read.refusals.who[index]));
     const acquired = Map.groupBy(acquisitions, (_, index) => numberOf(read.acquisitions.who[index]));
-    for (const [number, { report }] of reports.entries()) {
+    for (const [number, report] of reports.entries()) {
       addToReport(report, refused.get(number) ?? [], acquired.get(number) ?? []);
     }
   }
-  return closeReports(reports);
+  return reports;
 }
 
 interface Month {

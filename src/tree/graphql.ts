@@ -1,12 +1,13 @@
 import { countAlertsOfMany, pageAlertsOfMany } from '../alert/store.ts';
 import {
+  closeReports,
   decideReport,
   firstLookedAt,
   type LicenceDenials,
   maxRefusals,
   type SummedDenials,
 } from '../demand/domain.ts';
-import { reportDenialsOfMany } from '../demand/store.ts';
+import { readReports } from '../demand/store.ts';
 import { builder, type Objects } from '../graphql/builder.ts';
 import {
   connect,
@@ -692,25 +693,20 @@ async function reportOf(
   period: Period,
   licences: readonly LicenceCode[] | null,
 ): Promise<DenialReport> {
-  const reported = organisations.map((organisation) => ({
-    organisationId: organisation.id,
-    timeZone: organisation.timeZone,
-    now: nowOf(organisation, at),
-  }));
+  const reported = organisations.map(({ id: organisationId, timeZone }) => ({ organisationId, timeZone }));
   const goneUntil = await findGoneUntilOfMany(
     db,
     reported.map(({ organisationId }) => organisationId),
   );
   const dropped = decideKept(goneUntil, firstLookedAt(period));
   if (dropped !== null) throw codedError(dropped);
-  const [found, known] = await Promise.all([
-    reportDenialsOfMany(db, reported, licences, period),
-    catalogue(),
-  ]);
-  if (found === null) {
+  const [reports, known] = await Promise.all([readReports(db, reported, licences, period), catalogue()]);
+  if (reports === null) {
     const message = `A report is over ${maxRefusals} refusals at most; ask for a shorter time, or for fewer licences.`;
     throw codedError(invalidInput('until', message));
   }
+  const presents = organisations.map((organisation) => nowOf(organisation, at));
+  const found = closeReports(reports.map((report, index) => ({ report, now: presents[index] ?? at })));
   const sums = new Map(found.sums.map((each) => [each.licence, each]));
   const own = Map.groupBy(
     organisations.flatMap((organisation, index) =>

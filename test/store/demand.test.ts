@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase } from '../../src/database/database.ts';
 import { closeReport, patienceMilliseconds } from '../../src/demand/domain.ts';
-import { getDemand, readReport } from '../../src/demand/store.ts';
+import { getDemand, readReports } from '../../src/demand/store.ts';
 import { plusSeconds } from '../../src/kernel/clock.ts';
 import { newId, type OrganisationId } from '../../src/kernel/ids.ts';
 import {
@@ -70,8 +70,9 @@ test('C2, T3: what is read of refusals and history is what happened', async () =
       }
 
       const period = { from, until: end };
-      const report = await readReport(db, organisationId, null, period, 'Europe/London');
-      if (report === null) throw new Error('These are few');
+      const [report] =
+        (await readReports(db, [{ organisationId, timeZone: 'Europe/London' }], null, period)) ?? [];
+      if (report === undefined) throw new Error('These are few');
       const refusals = refusalsOf(events).filter(({ at }) => at < end.getTime());
       const figures = closeReport(report, now, new Map()).map(({ unmetDemandAt: _, ...rest }) => rest);
       expect(figures).toEqual(count(refusals, acquisitionsOf(events), from, now));
@@ -99,8 +100,8 @@ test('a report reads its time and no more, by the index of the newest denials', 
   );
   await pool.query('analyze denial');
   const period = { from: plusSeconds(start, -86_400), until: start };
-  const report = await readReport(db, organisationId, [licence], period, 'UTC');
-  const [denials] = report === null ? [] : closeReport(report, end, new Map());
+  const [report] = (await readReports(db, [{ organisationId, timeZone: 'UTC' }], [licence], period)) ?? [];
+  const [denials] = report === undefined ? [] : closeReport(report, end, new Map());
   expect(denials).toMatchObject({ denials: 24, users: 24, unmetDemand: 1, unmetDemandAt: period.from });
   const { rows: plan } = await pool.query(
     `explain select licence, user_id, code, at from denial
