@@ -344,6 +344,7 @@ export function reckonCorrection(
     seen.add(key);
     if (quantity < 0) return wrong(`${what}: a quantity is 0 or more, not ${quantity}.`);
     const former = last.get(key) ?? null;
+    if (former === null && quantity === 0) return wrong(`${what} is not billed.`);
     const unitPrice = asked.unitPrice ?? former?.unitPrice ?? null;
     if (unitPrice === null) return wrong(`${what} had no price: say \`unitPrice\`.`);
     const isByDay = statement.partialMonths === 'BY_DAY' && (kind === 'BASE' || kind === 'CONCURRENT');
@@ -359,7 +360,8 @@ export function reckonCorrection(
     const isSame =
       former?.quantity === quantity && former.seatDays === seatDays && former.unitPrice === unitPrice;
     if (isSame) return wrong(`${what} is billed so already.`);
-    if (former !== null) lines.push({ ...former, entry: 'CREDIT', evidence: null });
+    // What had no price was never charged.
+    if (former !== null && former.amount !== null) lines.push({ ...former, entry: 'CREDIT', evidence: null });
     lines.push(line);
   }
   return { lines, ...totalOf(lines, statement) };

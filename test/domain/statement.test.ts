@@ -385,8 +385,17 @@ describe('a correction', () => {
     expect(isRefusal(third) ? third.message : third.total).toBe(-5500);
   });
 
+  test('what was never charged, for it had no price, is not credited: with its price the month is complete', () => {
+    const { lines: unpriced } = reckonStatement(facts({ purchases }), byDay, [], catalogue);
+    expect(correct(unpriced, wanted({ quantity: 7, unitPrice: 1000 }))).toMatchObject({
+      ...{ total: 7000, complete: true },
+      lines: [{ entry: 'CHARGE', quantity: 7, amount: 7000 }],
+    });
+  });
+
   test.each([
     ['nothing', [], /1 to 100/],
+    ['what is not billed, to nothing', [wanted({ kind: 'CONCURRENT', quantity: 0 })], /not billed/],
     ['what is billed so already', [wanted({ quantity: 7 })], /already/],
     ['a line twice', [wanted(), wanted({ quantity: 6 })], /twice/],
     ['less than none', [wanted({ quantity: -1 })], /0 or more/],
