@@ -60,6 +60,21 @@ async function findDroppedChange(
   return row ?? null;
 }
 
+/** The licences of which changes since an instant were dropped: what is left of them explains nothing. */
+export async function listDropped(
+  db: Database,
+  organisationId: OrganisationId,
+  since: Instant,
+): Promise<ReadonlySet<LicenceCode>> {
+  const rows = await db
+    .selectFrom('historyOpening')
+    .select('licence')
+    .where('organisationId', '=', organisationId)
+    .where('at', '>=', since)
+    .execute();
+  return new Set(rows.map(({ licence }) => licence));
+}
+
 async function findFirstChange(
   db: Database,
   organisationId: OrganisationId,

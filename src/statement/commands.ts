@@ -9,7 +9,7 @@ import type { Services } from '../live/services.ts';
 import { type Month, nowOf, type Organisation } from '../organisation/domain.ts';
 import { listOrganisations } from '../organisation/store.ts';
 import { defaultContractOptions, evidenceOf } from '../peak/domain.ts';
-import { findContractOptions, readPeak } from '../peak/store.ts';
+import { findContractOptions, listDropped, readPeak } from '../peak/store.ts';
 import { decideKind, defaultTerms, resolvePrices } from '../price/domain.ts';
 import { findTerms, listReachingEntries } from '../price/store.ts';
 import { listPurchasesIn } from '../purchase/store.ts';
@@ -184,8 +184,12 @@ async function draft(
         .map(({ licence }) => readPeak(trx, organisationId, licence, period, now)),
     ),
   ]);
+  // Asked last: what was dropped while the rest was read is among them.
+  const dropped = await listDropped(trx, organisationId, from);
   const explanations = new Map(
-    explained.map((peak) => [peak.licence, evidenceOf(organisationId, peak)] as const),
+    explained
+      .filter(({ licence }) => !dropped.has(licence))
+      .map((peak) => [peak.licence, evidenceOf(organisationId, peak)] as const),
   );
   const peaks = kept.map((peak) => billPeak(peak, explanations.get(peak.licence) ?? null, options));
   const entries = await listReachingEntries(trx, organisationId, terms.currency, from, until);
