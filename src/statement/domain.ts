@@ -313,6 +313,13 @@ export const statementNotClosed: StatementNotClosed = {
   message: 'This is an estimate, which follows what happens: only what was billed can be corrected.',
 };
 
+/** What a month that ended before migrations/0010_money.ts was cannot be found again: neither its zone, nor its prices. */
+export const monthNotKept: Refusal<'MONTH_NOT_KEPT'> = {
+  code: 'MONTH_NOT_KEPT',
+  message:
+    'This month ended before months were kept for statements: there was no price book, and how many users were active is not known. What was used and bought is in usageHistory, peakUsage and purchases.',
+};
+
 export const maxCorrections = 100;
 const maxCorrectedLines = 100;
 
