@@ -114,29 +114,37 @@ export function decideSeller(
 /**
  * The prices of a billing period, of each licence and kind one: that which holds at the period's first instant, or where
  * none does, the first that comes to hold in it. Of several organisations' the nearest one's counts. A contingency seat
- * without a price costs what a concurrent one does.
+ * costs what a concurrent one does until it has a price of its own.
  *
  * @param entries those that hold at `from`, and those that come to hold later in the period, in that order
  * @param from the period's first instant
  */
 export function resolvePrices(entries: readonly ReachingEntry[], currency: Currency, from: Instant): Price[] {
   const found = new Map<string, Price>();
+  const superseded = new Set<string>();
   // Whatever held before the period holds at its first instant. Of entries that are equal here the last written counts.
-  const since = (entry: ReachingEntry) => latest(entry.from, from).getTime();
+  const since = (entry: Pick<ReachingEntry, 'from'>) => latest(entry.from, from).getTime();
   const inOrder = entries
     .toReversed()
     .toSorted((one, other) => since(one) - since(other) || one.height - other.height);
-  for (const { licence, kind, amount, from: since, height } of inOrder) {
+  for (const entry of inOrder) {
+    const { licence, kind, amount, height } = entry;
     const key = keyOf(kind, licence);
+    // One that was withdrawn before it came to hold is behind its withdrawal, which has no amount.
+    const place = `${key} ${height} ${since(entry)}`;
+    if (superseded.has(place)) continue;
+    superseded.add(place);
     if (amount === null || found.has(key)) continue;
     found.set(key, {
-      ...{ licence, kind, from: since, inherited: height > 0 },
+      ...{ licence, kind, from: entry.from, inherited: height > 0 },
       unitPrice: { amount, currency },
     });
   }
   for (const price of [...found.values()]) {
+    if (price.kind !== 'CONCURRENT') continue;
     const key = keyOf('CONTINGENCY', price.licence);
-    if (price.kind === 'CONCURRENT' && !found.has(key)) found.set(key, { ...price, kind: 'CONTINGENCY' });
+    const own = found.get(key);
+    if (own === undefined || since(price) < since(own)) found.set(key, { ...price, kind: 'CONTINGENCY' });
   }
   return [...found.values()];
 }

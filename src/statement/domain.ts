@@ -313,6 +313,13 @@ export const statementNotClosed: StatementNotClosed = {
   message: 'This is an estimate, which follows what happens: only what was billed can be corrected.',
 };
 
+/** What a month that ended before migrations/0010_money.ts was cannot be found again: neither its zone, nor its prices. */
+export const monthNotKept: Refusal<'MONTH_NOT_KEPT'> = {
+  code: 'MONTH_NOT_KEPT',
+  message:
+    'This month ended before months were kept for statements: there was no price book, and how many users were active is not known. What was used and bought is in usageHistory, peakUsage and purchases.',
+};
+
 export const maxCorrections = 100;
 const maxCorrectedLines = 100;
 
@@ -344,6 +351,7 @@ export function reckonCorrection(
     seen.add(key);
     if (quantity < 0) return wrong(`${what}: a quantity is 0 or more, not ${quantity}.`);
     const former = last.get(key) ?? null;
+    if (former === null && quantity === 0) return wrong(`${what} is not billed.`);
     const unitPrice = asked.unitPrice ?? former?.unitPrice ?? null;
     if (unitPrice === null) return wrong(`${what} had no price: say \`unitPrice\`.`);
     const isByDay = statement.partialMonths === 'BY_DAY' && (kind === 'BASE' || kind === 'CONCURRENT');
@@ -359,7 +367,8 @@ export function reckonCorrection(
     const isSame =
       former?.quantity === quantity && former.seatDays === seatDays && former.unitPrice === unitPrice;
     if (isSame) return wrong(`${what} is billed so already.`);
-    if (former !== null) lines.push({ ...former, entry: 'CREDIT', evidence: null });
+    // What had no price was never charged.
+    if (former !== null && former.amount !== null) lines.push({ ...former, entry: 'CREDIT', evidence: null });
     lines.push(line);
   }
   return { lines, ...totalOf(lines, statement) };

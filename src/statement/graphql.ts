@@ -2,6 +2,7 @@ import { builder } from '../graphql/builder.ts';
 import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
 import type { Context } from '../graphql/context.ts';
 import { costs } from '../graphql/cost.ts';
+import { codedError } from '../graphql/errors.ts';
 import { optionalText, text } from '../graphql/input.ts';
 import { createLoader } from '../graphql/loader.ts';
 import { mutation } from '../graphql/mutation.ts';
@@ -16,6 +17,7 @@ import {
   type CountedPurchase,
   type Entry,
   moneyOf,
+  monthNotKept,
   type Statement,
   type StatementLine,
   type StatementNotClosed,
@@ -314,7 +316,7 @@ builder.objectField('Organisation', 'billingStatement', (t) =>
     type: 'BillingStatement',
     nullable: true,
     description:
-      'The statement of the billing period that an instant falls in: an estimate of the one that runs, a document of one that is over. Null before the first one, and after the running one.',
+      'The statement of the billing period that an instant falls in: an estimate of the one that runs, a document of one that is over. Null before the first one, and after the running one; MONTH_NOT_KEPT of one that ended before the server kept what statements are made of.',
     extensions: costs({ weight: 20 }),
     args: { period: t.arg({ type: 'DateTime', description: 'An instant of it; now if nothing is said.' }) },
     resolve: async (organisation, { period: at }, context) => {
@@ -323,7 +325,10 @@ builder.objectField('Organisation', 'billingStatement', (t) =>
         at == null || contains(period, at)
           ? period.month
           : (await findBillingPeriod(context.services.db, organisationId, at))?.month;
-      return month === undefined ? null : findStatement(context, { organisationId, month, correction: 0 });
+      if (month === undefined) return null;
+      const statement = await findStatement(context, { organisationId, month, correction: 0 });
+      if (statement === null && month < period.month) throw codedError(monthNotKept);
+      return statement;
     },
   }),
 );

@@ -129,11 +129,32 @@ describe('prices', () => {
     ).toEqual({ BASE: 21 });
   });
 
+  test('one that is withdrawn before it comes to hold never holds', () => {
+    expect(resolved(entry(0, '2026-01-03', 10), entry(0, '2026-01-03', null))).toEqual({});
+    expect(
+      resolved(entry(9, '2026-01-04', 30), entry(0, '2026-01-03', 10), entry(0, '2026-01-03', null)),
+    ).toEqual({ BASE: 30 });
+    // And the other way round.
+    expect(resolved(entry(0, '2026-01-03', null), entry(0, '2026-01-03', 10))).toEqual({ BASE: 10 });
+  });
+
   test('a contingency seat without a price costs what a concurrent one does', () => {
     expect(resolved(entry(0, '2026-01-01', 10, 'CONCURRENT'))).toEqual({ CONCURRENT: 10, CONTINGENCY: 10 });
     expect(
       resolved(entry(0, '2026-01-01', 10, 'CONCURRENT'), entry(9, '2026-01-01', 15, 'CONTINGENCY')),
     ).toEqual({ CONCURRENT: 10, CONTINGENCY: 15 });
+  });
+
+  test('what a contingency seat costs at the month’s first instant is not changed by a price of its own later in it', () => {
+    const later = entry(0, '2026-01-20', 15, 'CONTINGENCY');
+    expect(resolved(entry(9, '2026-01-01', 10, 'CONCURRENT'), later)).toEqual({
+      CONCURRENT: 10,
+      CONTINGENCY: 10,
+    });
+    expect(resolved(entry(9, '2026-01-20', 10, 'CONCURRENT'), later)).toEqual({
+      CONCURRENT: 10,
+      CONTINGENCY: 15,
+    });
   });
 
   test('of a licence only what it is sold as has a price, never from the past on', () => {
@@ -364,8 +385,17 @@ describe('a correction', () => {
     expect(isRefusal(third) ? third.message : third.total).toBe(-5500);
   });
 
+  test('what was never charged, for it had no price, is not credited: with its price the month is complete', () => {
+    const { lines: unpriced } = reckonStatement(facts({ purchases }), byDay, [], catalogue);
+    expect(correct(unpriced, wanted({ quantity: 7, unitPrice: 1000 }))).toMatchObject({
+      ...{ total: 7000, complete: true },
+      lines: [{ entry: 'CHARGE', quantity: 7, amount: 7000 }],
+    });
+  });
+
   test.each([
     ['nothing', [], /1 to 100/],
+    ['what is not billed, to nothing', [wanted({ kind: 'CONCURRENT', quantity: 0 })], /not billed/],
     ['what is billed so already', [wanted({ quantity: 7 })], /already/],
     ['a line twice', [wanted(), wanted({ quantity: 6 })], /twice/],
     ['less than none', [wanted({ quantity: -1 })], /0 or more/],

@@ -493,6 +493,28 @@ describe('a statement', () => {
   });
 });
 
+test('a month that ended before months were kept has no statement, and is told so; the next one has', async () => {
+  const id = await createOrganisation(server, { testClockAt: '2026-01-10T00:00:00Z' });
+  await advance(server, id, '2026-03-01T00:00:00Z');
+  await statementsOf(id);
+  // As an organisation of before migrations/0010_money.ts is: its months are known, and of January nothing else.
+  const january = `organisation_id = '${organisationOf(id)}' and month = ${2026 * 12}`;
+  await server.pool.query(
+    `delete from statement where ${january}; delete from period_close where ${january};
+     delete from closed_period where ${january}`,
+  );
+  const codeOf = async (period: string) => {
+    const { data, errors } = await server.query(
+      'query ($id: ID!, $period: DateTime) { organisation(id: $id) { billingStatement(period: $period) { status } } }',
+      { id, period },
+    );
+    return errors?.[0]?.extensions.code ?? data.organisation.billingStatement?.status ?? null;
+  };
+  expect(await codeOf('2026-01-31T23:59:59Z')).toBe('MONTH_NOT_KEPT');
+  expect(await codeOf('2026-02-01T00:00:00Z')).toBe('CLOSED');
+  expect(await codeOf('2025-12-31T23:59:59Z')).toBeNull();
+});
+
 describe('prices and terms', () => {
   const pricesOf = async (id: string, by: Pick<TestServer, 'query'>, args = '') => {
     const list = await ask<

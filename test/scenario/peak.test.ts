@@ -223,6 +223,42 @@ test('C2: of a month of which the history was dropped, what is kept is told, and
   expect(await peakOf(id, undefined, server, selection)).toMatchObject({ dropped: null, maxUsed: 0 });
 });
 
+test('C4: of a month of which changes were dropped nothing is let off by what is left of them', async () => {
+  const { id, ada, ben } = await given();
+  await server.mutate('setContractOptions', { organisationId: id, minimumPeakMinutes: 15 });
+  await logon(server, ada, 'SUPERVISOR');
+  for (const hour of ['08', '09']) {
+    await advance(server, id, `2026-03-30T${hour}:10:00Z`);
+    const { session } = await logon(server, ben, 'SUPERVISOR');
+    await advance(server, id, `2026-03-30T${hour}:20:00Z`);
+    await logoff(session?.id);
+  }
+  const lineOf = async () => {
+    const { data } = await server.query(
+      `query ($id: ID!) { organisation(id: $id) { billingStatement(period: "2026-03-30T00:00:00Z") {
+         lines { kind quantity maxUsed peak } } } }`,
+      { id },
+    );
+    return data.organisation.billingStatement.lines.find(
+      ({ kind }: { kind: string }) => kind === 'CONTINGENCY',
+    );
+  };
+  expect(await lineOf()).toMatchObject({ quantity: 1, maxUsed: 1, peak: { maxUsed: 1 } });
+  // The first of its two stretches of ten minutes was recorded so long ago that it is dropped.
+  await server.pool.query(
+    `with gone as (delete from history where organisation_id = $1 and at < '2026-03-30T09:00Z' returning *)
+     insert into history_opening
+     select distinct on (organisation_id, licence)
+       organisation_id, licence, id, at, in_use, concurrent_total, contingency_total, max_used
+     from gone order by organisation_id, licence, id desc`,
+    [uuidOf(id)],
+  );
+  const unexplained = { kind: 'CONTINGENCY', quantity: 1, maxUsed: 1, peak: null };
+  expect(await lineOf()).toEqual(unexplained);
+  await advance(server, id, '2026-04-10T00:00:00Z');
+  expect(await lineOf()).toEqual(unexplained);
+});
+
 test('what has no contingency has no peak, and what is not in the catalogue is not found', async () => {
   const { id } = await given();
   const ask = (selection: string) =>
