@@ -71,24 +71,39 @@ async function findFirstChange(
   return row ?? null;
 }
 
-/** What one pass over a period's changes comes to. */
+/** What a pass over some of a period's changes comes to. */
 interface Course {
   readonly maxUsed: number;
-  /** Until when the opening's use lasted; null: to the end. */
+  /** When use first was another than before them; null: never. */
   readonly firstAt: Instant | null;
-  /** For how many milliseconds exactly so many were in use, by the changes; the opening's time is not in it. */
+  /** For how many milliseconds exactly so many were in use, by the changes; the time before the first is not in it. */
   readonly lasted: readonly (readonly [used: number, milliseconds: number])[];
   /** Of changes that reached the peak, and that left it. */
   readonly reached: number;
   readonly firstId: number | null;
   readonly reachedAt: readonly Instant[];
   readonly leftAt: readonly Instant[];
+  /** What was in use after them. */
+  readonly closing: number;
 }
+
+/** A place in the order of a licence's changes: behind the change that it names. */
+interface Place {
+  readonly at: Instant;
+  readonly id: number;
+}
+
+/**
+ * So many changes are read by one statement, about half a second's work: of a busy month there are more than a statement has
+ * time for.
+ */
+const maxRead = 500_000;
 
 /**
  * Explains a licence's peak of a billing period from its history, as `explainPeak` of domain.ts does; PostgreSQL reads the
  * period's changes once, and answers levels and episodes only.
  * @param now the organisation's own: where a running period's explanation ends
+ * @param readAtOnce how many changes a statement reads
  * @returns null where changes of the period were dropped (HISTORY_MONTHS)
  */
 export async function readPeak(
@@ -97,6 +112,7 @@ export async function readPeak(
   licence: LicenceCode,
   { from, until: closes }: Period,
   now: Instant,
+  readAtOnce = maxRead,
 ): Promise<Peak | null> {
   const explained = { from, until: now < closes ? now : closes };
   const [before, first] = await Promise.all([
@@ -104,19 +120,16 @@ export async function readPeak(
     findFirstChange(db, organisationId, licence, from),
   ]);
   const opening = openPeriod(before, first, from);
-  const course = await readCourse(db, organisationId, licence, explained.until, {
-    from,
-    closes,
-    used: opening.used,
-    edgeId: opening.edgeId,
-  });
+  const { maxUsed, lasted, ...course } = await readCourses(
+    db,
+    { organisationId, licence, edgeId: opening.edgeId },
+    { from, until: explained.until, closes },
+    opening.used,
+    readAtOnce,
+  );
   // Asked last: what is dropped while this is read is known by then.
   const dropped = await findLastDropped(db, organisationId, licence);
   if (dropped !== null && dropped.at >= from) return null;
-  const { maxUsed } = course;
-  const lasted = new Map(course.lasted);
-  const openingEnd = course.firstAt ?? explained.until;
-  lasted.set(opening.used, (lasted.get(opening.used) ?? 0) + openingEnd.getTime() - from.getTime());
 
   const isOpening = opening.used === maxUsed;
   const starts = isOpening ? [from, ...course.reachedAt] : course.reachedAt;
@@ -156,33 +169,101 @@ const nothing = {
 };
 const carried = { cause: 'CARRIED_OVER', causeId: null, seat: null } as const;
 
+/** Whose changes are read. */
+interface Whose {
+  readonly organisationId: OrganisationId;
+  readonly licence: LicenceCode;
+  /** The change that is part of the opening, and no turn. */
+  readonly edgeId: number | null;
+}
+
+/** What is explained of a period: all up to an instant, and nothing of the next period. */
+interface Extent extends Period {
+  readonly closes: Instant;
+}
+
+/** The whole course of use, from what it began with, piece by piece. */
+async function readCourses(
+  db: Database,
+  whose: Whose,
+  extent: Extent,
+  opening: number,
+  readAtOnce: number,
+): Promise<
+  Omit<Course, 'firstAt' | 'lasted' | 'closing'> & { readonly lasted: ReadonlyMap<number, number> }
+> {
+  const { from, until } = extent;
+  const lasted = new Map<number, number>();
+  const last = (used: number, milliseconds: number) =>
+    lasted.set(used, (lasted.get(used) ?? 0) + milliseconds);
+  let peak: Pick<Course, 'maxUsed' | 'reached' | 'firstId' | 'reachedAt' | 'leftAt'> = {
+    ...{ maxUsed: opening, reached: 0, firstId: null, reachedAt: [], leftAt: [] },
+  };
+  let used = opening;
+  for (let start: Place = { at: from, id: 0 }; ;) {
+    const next: Place | null = await findPlaceAfter(db, whose, extent, start, readAtOnce);
+    const end = next ?? { at: until, id: Number.MAX_SAFE_INTEGER };
+    const part = await readCourse(db, whose, extent, used, start, end);
+    last(used, (part.firstAt ?? end.at).getTime() - start.at.getTime());
+    for (const [level, milliseconds] of part.lasted) last(level, milliseconds);
+    if (part.maxUsed > peak.maxUsed) peak = part;
+    else if (part.maxUsed === peak.maxUsed) {
+      peak = {
+        maxUsed: peak.maxUsed,
+        reached: peak.reached + part.reached,
+        firstId: peak.firstId ?? part.firstId,
+        reachedAt: [...peak.reachedAt, ...part.reachedAt].slice(0, maxInstants),
+        leftAt: [...peak.leftAt, ...part.leftAt].slice(0, maxInstants),
+      };
+    }
+    if (next === null) return { ...peak, lasted };
+    used = part.closing;
+    start = next;
+  }
+}
+
+/** The extent's changes behind a place, as a condition. */
+function isBehind({ at, id }: Place, { until, closes }: Extent) {
+  // What happens while this is asked is not of what is explained.
+  return sql`(at, id) > (${at}, ${id}) and at < ${closes} and at <= ${until}`;
+}
+
+/** The place so many changes after another; null: there are no more than that. */
+async function findPlaceAfter(
+  db: Database,
+  { organisationId, licence }: Whose,
+  extent: Extent,
+  place: Place,
+  changes: number,
+): Promise<Place | null> {
+  const { rows } = await sql<Place>`
+    select at, id from history
+    where organisation_id = ${organisationId} and licence = ${licence} and ${isBehind(place, extent)}
+    order by at, id offset ${changes - 1} limit 1`.execute(db);
+  return rows[0] ?? null;
+}
+
 /**
- * One pass over the period's changes in the order of the index keeps the few that changed how many contingency seats are in
- * use; levels and episodes are reckoned from those. It takes a second for a million changes.
+ * One pass over the changes between two places in the order of the index keeps the few that changed how many contingency
+ * seats are in use; levels and episodes are reckoned from those. It takes a second for a million changes.
  */
 async function readCourse(
   db: Database,
-  organisationId: OrganisationId,
-  licence: LicenceCode,
-  until: Instant,
-  opening: {
-    readonly from: Instant;
-    readonly closes: Instant;
-    readonly used: number;
-    readonly edgeId: number | null;
-  },
+  { organisationId, licence, edgeId }: Whose,
+  extent: Extent,
+  opening: number,
+  start: Place,
+  end: Place,
 ): Promise<Course> {
   const { rows } = await sql<Course>`
     with turn as materialized (
       select at, id, used, before from (
-        select at, id, used, lag(used, 1, ${opening.used}::int) over (order by at, id) as before
+        select at, id, used, lag(used, 1, ${opening}::int) over (order by at, id) as before
         from (
           select at, id, least(greatest(in_use - concurrent_total, 0), contingency_total) as used
           from history
           where organisation_id = ${organisationId} and licence = ${licence}
-            -- What happens while this is asked is not of what is explained.
-            and at >= ${opening.from} and at < ${opening.closes} and at <= ${until}
-            and id <> ${opening.edgeId ?? 0}
+            and ${isBehind(start, extent)} and (at, id) <= (${end.at}, ${end.id}) and id <> ${edgeId ?? 0}
         ) line
       ) lines
       where used <> before),
@@ -191,17 +272,18 @@ async function readCourse(
         -- Milliseconds as whole numbers: a difference of instants is an interval, and dear to sum.
         sum(round(date_part('epoch', ends) * 1000) - round(date_part('epoch', at) * 1000))::int8 as lasted
       from (
-        select used, at, lead(at, 1, ${until}::timestamptz) over (order by at, id) as ends from turn) state
+        select used, at, lead(at, 1, ${end.at}::timestamptz) over (order by at, id) as ends from turn) state
       group by used),
     peak as (
-      select greatest(max(used), ${opening.used}::int) as used from level)
+      select greatest(max(used), ${opening}::int) as used from level)
     select peak.used as max_used,
       (select min(first_at) from level) as first_at,
       coalesce((select jsonb_agg(jsonb_build_array(used, lasted)) from level), '[]') as lasted,
       (select count(*) from turn where used = peak.used) as reached,
       (select id from turn where used = peak.used order by at, id limit 1) as first_id,
       array(select at from turn where used = peak.used order by at, id limit ${maxInstants}) as reached_at,
-      array(select at from turn where before = peak.used order by at, id limit ${maxInstants}) as left_at
+      array(select at from turn where before = peak.used order by at, id limit ${maxInstants}) as left_at,
+      coalesce((select used from turn order by at desc, id desc limit 1), ${opening}::int) as closing
     from peak`.execute(db);
   const [course] = rows;
   if (course === undefined) throw new Error('An aggregate answers one row');

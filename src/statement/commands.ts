@@ -226,6 +226,8 @@ async function draft(
 export interface CorrectStatement {
   readonly organisationId: OrganisationId;
   readonly month: Month;
+  /** Which of the month's documents the client named: any that there is will do. */
+  readonly correction: number;
   readonly reason: string;
   readonly lines: readonly (Omit<Corrected, 'licence'> & { readonly licence: string | null })[];
 }
@@ -233,7 +235,7 @@ export interface CorrectStatement {
 /** A new document with what was wrong with a month's: the old one stays as it is. */
 export async function correctStatement(
   services: Services,
-  { organisationId, month, reason, lines }: CorrectStatement,
+  { organisationId, month, correction, reason, lines }: CorrectStatement,
 ): Promise<Of<IssuedStatement> | StatementNotClosed | InvalidInput | NotFound> {
   return inLedger(services, 'correctStatement', organisationId, async ({ trx, ledger, note }) => {
     const [statement] = await listStatements(trx, [{ organisationId, month, correction: 0 }]);
@@ -241,6 +243,7 @@ export async function correctStatement(
       return month === ledger.organisation.period.month ? statementNotClosed : notFound('statement');
     }
     const corrections = await listCorrections(trx, organisationId, month);
+    if (correction > corrections.length) return notFound('statement');
     if (corrections.length >= maxCorrections) {
       return invalidInput('statementId', `A statement has at most ${maxCorrections} corrections.`);
     }

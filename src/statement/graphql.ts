@@ -420,13 +420,12 @@ mutation({
     const { actor, services } = context;
     const reference = await readReference(context, 'BillingStatement', input.statementId, 'statement');
     if (isRefusal(reference)) return reference;
-    const { organisationId, month } = reference;
+    const { organisationId, month, correction } = reference;
     const refused = decideSeller(actor, organisationId);
     if (refused !== null) return refused;
     await closeDueOf(services, organisationId);
     const statement = await correctStatement(services, {
-      organisationId,
-      month,
+      ...{ organisationId, month, correction },
       reason: input.reason,
       lines: input.lines.map(({ licence, kind, quantity, seatDays, unitPrice }) => ({
         ...{ licence: licence ?? null, kind, quantity },

@@ -408,6 +408,9 @@ describe('a statement', () => {
         })
       ).code,
     ).toBe('NOT_FOUND');
+    expect((await server.mutate('correctStatement', { ...input, statementId: `${closed?.id}-7` })).code).toBe(
+      'NOT_FOUND',
+    );
     // All at once: each has a number of its own.
     const answers = await Promise.all(
       [2, 1, 0].map((quantity) =>

@@ -69,6 +69,8 @@ test('C2: what PostgreSQL explains is what the specification does, and those hel
         expect(peak).toMatchObject(expected);
         expect(peak).toMatchObject({ maxUsed, maxUsedAt });
         expect(peak.causeId).toBe(numbered(causeId));
+        // In however many pieces it is read.
+        expect(await readPeak(db, organisationId, licence, period, life.now, 1)).toEqual(peak);
         const evidence = evidenceOf(organisationId, peak);
         expect(JSON.parse(JSON.stringify(evidence))).toEqual(evidence);
         expect(peak).toMatchObject(readEvidence(evidence));
