@@ -44,28 +44,23 @@ import {
 const maxMonths = 24;
 
 /**
- * Writes the statements of the organisation's months that are over: each once, numbered in their order. All that was due
- * before a month's `until` took effect in the transaction that ended the month.
+ * Writes the statements of the organisation's first months that are over: each once, numbered in their order. All that
+ * was due before a month's `until` took effect in the transaction that ended the month.
+ * @returns whether there may be more
  */
-export async function closeStatements(
-  services: Services,
-  organisationId: OrganisationId,
-  signal?: AbortSignal,
-): Promise<void> {
-  for (let isMore = true; isMore && signal?.aborted !== true;) {
-    // What is over does not change, and a month's history takes a while to read: nobody who logs on waits for that.
-    const drafts = await draftDue(services, organisationId);
-    const closed = await inLedger(services, 'closeStatements', organisationId, async ({ trx, ledger }) => {
-      const due = new Set((await listDuePeriods(trx, organisationId, maxMonths)).map(({ month }) => month));
-      let number = due.size === 0 ? 0 : await getLastNumber(trx, organisationId);
-      for (const draft of drafts.filter(({ month }) => due.has(month))) {
-        number += 1;
-        await insertStatement(trx, organisationId, { ...draft, number, issuedAt: ledger.now });
-      }
-      return {};
-    });
-    isMore = !isRefusal(closed) && drafts.length === maxMonths;
-  }
+async function closeStatements(services: Services, organisationId: OrganisationId): Promise<boolean> {
+  // What is over does not change, and a month's history takes a while to read: nobody who logs on waits for that.
+  const drafts = await draftDue(services, organisationId);
+  const closed = await inLedger(services, 'closeStatements', organisationId, async ({ trx, ledger }) => {
+    const due = new Set((await listDuePeriods(trx, organisationId, maxMonths)).map(({ month }) => month));
+    let number = due.size === 0 ? 0 : await getLastNumber(trx, organisationId);
+    for (const draft of drafts.filter(({ month }) => due.has(month))) {
+      number += 1;
+      await insertStatement(trx, organisationId, { ...draft, number, issuedAt: ledger.now });
+    }
+    return {};
+  });
+  return !isRefusal(closed) && drafts.length === maxMonths;
 }
 
 /** The statements of the months whose statements are still to be written, the earliest first. */
@@ -87,10 +82,22 @@ async function draftDue(
   });
 }
 
-/** Whatever is read of an organisation's statements goes through here first: what is due is written before. */
+/** Who reads has so many transactions written, some twenty years, before they are told to come again. */
+const maxTurns = 10;
+
+/**
+ * Whatever is read of all of an organisation's statements goes through here first: what is due is written before.
+ * @throws Unavailable where that takes longer than a reader should be kept waiting
+ */
 export async function closeDueOf(services: Services, organisationId: OrganisationId): Promise<void> {
   const due = await listDuePeriods(services.db, organisationId, 1);
-  if (due.length > 0) await closeStatements(services, organisationId);
+  let isMore = due.length > 0;
+  for (let turn = 0; isMore; turn += 1) {
+    if (turn === maxTurns) {
+      throw new Unavailable('The statements of so many months are being written; try again in a second.');
+    }
+    isMore = await closeStatements(services, organisationId);
+  }
 }
 
 /** Of so many organisations statements are written for whoever reads them; more are the job's to write. */
@@ -118,22 +125,26 @@ export async function closeDueOfMany(
 const pageSize = 100;
 
 /**
- * Writes every statement that is due. An organisation of which that fails does not keep the others waiting.
- * @param signal stops it after the months under way: a test clock may have passed centuries
+ * Writes every statement that is due. An organisation of which that fails does not keep the others waiting, nor does one
+ * that has centuries of them: its next months come after everybody's first.
+ * @param signal stops it after the months under way
  */
 export async function closeDueStatements(services: Services, signal?: AbortSignal): Promise<void> {
-  for (let after: OrganisationId | null = null; ;) {
-    const due: readonly OrganisationId[] = await listOrganisationIdsDue(services.db, after, pageSize);
-    for (const organisationId of due) {
-      if (signal?.aborted === true) return;
-      try {
-        await closeStatements(services, organisationId, signal);
-      } catch (error) {
-        services.log.error({ err: error, organisationId }, 'could not write a statement; trying again');
+  for (let isMore = true; isMore;) {
+    isMore = false;
+    for (let after: OrganisationId | null = null; ;) {
+      const due: readonly OrganisationId[] = await listOrganisationIdsDue(services.db, after, pageSize);
+      for (const organisationId of due) {
+        if (signal?.aborted === true) return;
+        try {
+          if (await closeStatements(services, organisationId)) isMore = true;
+        } catch (error) {
+          services.log.error({ err: error, organisationId }, 'could not write a statement; trying again');
+        }
       }
+      after = due.at(-1) ?? null;
+      if (after === null || due.length < pageSize) break;
     }
-    after = due.at(-1) ?? null;
-    if (after === null || due.length < pageSize) return;
   }
 }
 
@@ -141,31 +152,43 @@ export async function closeDueStatements(services: Services, signal?: AbortSigna
  * A month's statement or one of its corrections, as it was issued; of the running month the estimate.
  * @param organisation in which all that is due has taken effect
  * @returns null where there is none
+ * @throws Unavailable as `closeDueOf`
  */
 export async function readStatement(
   services: Services,
   { id: organisationId, period }: Organisation,
   { month, correction }: Pick<StatementWithLines, 'month' | 'correction'>,
 ): Promise<StatementWithLines | null> {
-  if (month === period.month) {
-    return correction === 0 ? estimateStatement(services, organisationId) : null;
+  if (month === period.month && correction === 0) {
+    const estimate = await estimateStatement(services, organisationId, month);
+    // Where the month has ended since the organisation was read, there is a document of it.
+    if (estimate !== null) return estimate;
   }
-  await closeDueOf(services, organisationId);
-  const [statement] = await listStatements(services.db, [{ organisationId, month, correction }]);
-  if (statement === undefined) return null;
+  const find = async () =>
+    (await listStatements(services.db, [{ organisationId, month, correction }]))[0] ?? null;
+  let statement = await find();
+  if (statement === null && correction === 0) {
+    await closeDueOf(services, organisationId);
+    statement = await find();
+  }
+  if (statement === null) return null;
   const { number } = statement;
   return { ...statement, lines: await listLines(services.db, [{ organisationId, number }]) };
 }
 
-/** The running month's statement as it would be if nothing happened until its end but what is recorded already. */
+/**
+ * The running month's statement as it would be if nothing happened until its end but what is recorded already.
+ * @returns null where the month does not run any more
+ */
 async function estimateStatement(
   { db, catalogue, clock }: Services,
   organisationId: OrganisationId,
+  month: Month,
 ): Promise<StatementWithLines | null> {
   return inTransaction(db, 'estimateStatement', async (trx) => {
     await takeSnapshot(trx);
     const [organisation] = await listOrganisations(trx, [organisationId]);
-    if (organisation === undefined) return null;
+    if (organisation?.period.month !== month) return null;
     const pools = (await listPools(trx, [organisationId])).get(organisationId);
     const { period, timeZone, activeInBillingPeriod } = organisation;
     const peaks = [...(pools?.values() ?? [])].filter(({ purchases }) => purchases > 0);

@@ -1,6 +1,12 @@
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createDatabase } from '../../src/database/database.ts';
+import { within } from '../../src/database/wall.ts';
 import type { Actor } from '../../src/kernel/actor.ts';
+import { systemClock } from '../../src/kernel/clock.ts';
+import type { Services } from '../../src/live/services.ts';
+import { listOrganisations } from '../../src/organisation/store.ts';
+import { readStatement } from '../../src/statement/commands.ts';
 import {
   advance,
   buy,
@@ -494,6 +500,44 @@ describe('a statement', () => {
     expect(page).toContain('&#60;b&#62;=Given &#38; &#34;Sons&#34;&#60;/b&#62;');
     expect(page).toContain('<td class="number">30.00 EUR</td></tr></tfoot>');
   });
+});
+
+test('a month that ends while its estimate is asked for is answered as what it became', async () => {
+  const id = await createOrganisation(server, { testClockAt: '2026-01-10T00:00:00Z' });
+  const { db: all, close } = createDatabase(server.runtime);
+  const db = within(all, 'ALL');
+  const [asked] = await listOrganisations(db, [organisationOf(id)]);
+  if (asked === undefined) throw new Error('It was just created');
+  await advance(server, id, '2026-02-01T00:00:00Z');
+  const [january] = await statementsOf(id);
+  const services = { db, clock: systemClock, catalogue: async () => new Map() } as unknown as Services;
+  const { month } = asked.period;
+  expect(await readStatement(services, asked, { month, correction: 0 })).toMatchObject({
+    ...{ month, number: 1, issuedAt: new Date('2026-02-01T00:00:00Z') },
+    from: new Date(january?.period.from ?? ''),
+  });
+  await close();
+});
+
+test('who has centuries to be billed keeps nobody waiting, and is told to come again', async () => {
+  const clock = { testClockAt: '2026-01-10T00:00:00Z' };
+  const [old, young] = [await createOrganisation(server, clock), await createOrganisation(server, clock)];
+  await advance(server, old, '2126-01-10T00:00:00Z');
+  await advance(server, young, '2026-02-10T00:00:00Z');
+  const written = async (id: string) => {
+    const { rows } = await server.pool.query<{ months: number }>(
+      'select count(*)::int as months from statement where organisation_id = $1',
+      [organisationOf(id)],
+    );
+    return rows[0]?.months ?? 0;
+  };
+  await expect.poll(() => written(young), { timeout: 10_000, interval: 20 }).toBe(1);
+  expect(await written(old)).toBeLessThan(1200);
+  const { errors } = await server.query(
+    'query ($id: ID!) { organisation(id: $id) { billingStatements(first: 1) { totalCount } } }',
+    { id: old },
+  );
+  expect(errors?.[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
 });
 
 test('a month that ended before months were kept has no statement, and is told so; the next one has', async () => {
