@@ -322,7 +322,7 @@ builder.objectField('Organisation', 'peakUsage', (t) =>
     type: 'PeakUsage',
     nullable: true,
     description:
-      'The contingency peak of a licence in a billing period, explained. null where the licence is sold without contingency, and where no billing period has begun that has the instant. HISTORY_DROPPED where the period’s changes are kept no more; its statement has them explained.',
+      'The contingency peak of a licence in a billing period, explained. null where the licence is sold without contingency, and where no billing period has begun that has the instant. `dropped` says where the period’s changes are kept no more.',
     extensions: costs({ weight: 500 }),
     args: {
       licence: t.arg.string({ required: true, validate: text, description: 'The licence’s code.' }),
