@@ -185,6 +185,15 @@ test('C4: by the contract’s minimumPeakMinutes a shorter peak is not billed; w
     before: { minimumPeakMinutes: 10 },
     after: { minimumPeakMinutes: 11 },
   });
+
+  // What a month that is over was billed stays, whatever the contract says since.
+  await advance(server, id, '2026-04-02T00:00:00Z');
+  await set(0);
+  const march = '2026-03-30T09:00:00Z';
+  expect(await peakOf(id, march, server, shown)).toEqual({ maxUsed: 2, billed: 1 });
+  // Nor does it wait for the statement.
+  await server.pool.query('delete from statement_line where organisation_id = $1', [uuidOf(id)]);
+  expect(await peakOf(id, march, server, shown)).toEqual({ maxUsed: 2, billed: 1 });
 });
 
 test('C2: of a month of which the history was dropped, what is kept is told, and what is gone is not told as nothing', async () => {
