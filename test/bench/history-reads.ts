@@ -8,8 +8,8 @@ import { organisationAt, seedOrganisations, seedPools } from './seed.ts';
 import { startProduct } from './servers.ts';
 
 /**
- * A usage history through the server, against how long the history is: organisations with three years of it, in London
- * and in UTC. `npm run bench history-reads 1000000` goes no further than a million rows.
+ * What is told of the past, through the server, against how long the history is: organisations with three years of it, in
+ * London and in UTC. `npm run bench history-reads 1000000` goes no further than a million rows.
  */
 const sizes = [10_000, 100_000, 1_000_000, 10_000_000];
 const seconds = 4;
@@ -25,6 +25,13 @@ const asked = [
   { bucket: 'HOUR', from: '2025-10-10T00:00:00Z', until: '2026-01-01T00:00:00Z' },
   { bucket: 'MINUTE_5', from: '2025-12-26T00:00:00Z', until: '2026-01-01T00:00:00Z' },
 ] as const;
+
+/** Of the last of the three years, or of its last month. */
+const reports = {
+  peakUsage: `peakUsage(licence: "${licence}", period: "2025-12-15T00:00:00Z") { maxUsed levels { seats milliseconds } }`,
+  rightSizing: `rightSizing(months: 1, licences: ["${licence}"]) { cheapest { concurrent contingency } }`,
+  denialReport: `denialReport(from: "2025-01-01T00:00:00Z", until: "2026-01-01T00:00:00Z") { licences { denials unmetDemand } }`,
+};
 
 export async function run(part?: string): Promise<void> {
   const report = section('history-reads');
@@ -43,11 +50,17 @@ export async function run(part?: string): Promise<void> {
           zone,
         ]);
         await seedHistory(pool, organisationAt(index), rows);
+        await seedDenials(pool, organisationAt(index), rows / 100);
         await seedMonths(pool, organisationAt(index), zone);
       }
     },
   });
   const client = httpClient(product.nodes[0]);
+  const send = async (operation: Operation) => {
+    const answer = await client.send(operation);
+    if (answer.includes('"errors"')) throw new Error(answer.slice(0, 500));
+    return answer;
+  };
   try {
     const took = await untilSummedUp(product.pool);
     report({ case: `all of it summed up, ${cases.reduce((sum, { rows }) => sum + rows, 0)} rows`, ...took });
@@ -55,17 +68,30 @@ export async function run(part?: string): Promise<void> {
       for (const { bucket, ...period } of asked) {
         const variables = { id: encodeOrganisationId(organisationAt(index)), bucket, ...period };
         const operation: Operation = { query, variables };
-        const request = async () => {
-          const answer = await client.send(operation);
-          if (answer.includes('"errors"')) throw new Error(answer.slice(0, 500));
-          return answer;
-        };
+        const request = () => send(operation);
         const buckets = (JSON.parse(await request()) as Answer).data.organisation.usageHistory.length;
         const loop = { callers: 1, limit: Number.POSITIVE_INFINITY, request };
         await closedLoop({ ...loop, seconds: 1 });
         const { p50Milliseconds, p99Milliseconds } = await closedLoop({ ...loop, seconds });
         const name = `${rows.toLocaleString('en')} rows, ${zone}, ${bucket}`;
         report({ case: name, buckets, p50Milliseconds, p99Milliseconds });
+      }
+      for (const [name, field] of Object.entries(reports)) {
+        const operation: Operation = {
+          query: `query ($id: ID!) { organisation(id: $id) { ${field} } }`,
+          variables: { id: encodeOrganisationId(organisationAt(index)) },
+        };
+        const loop = {
+          callers: 1,
+          limit: Number.POSITIVE_INFINITY,
+          request: () => send(operation),
+        };
+        const { p50Milliseconds, p99Milliseconds } = await closedLoop({ ...loop, seconds });
+        report({
+          case: `${rows.toLocaleString('en')} rows, ${zone}, ${name}`,
+          p50Milliseconds,
+          p99Milliseconds,
+        });
       }
     }
   } finally {
@@ -86,6 +112,15 @@ async function seedHistory(pool: pg.Pool, organisationId: string, rows: number):
        40 + (20 * sin(i::float8))::int, 50, 10, 10
      from generate_series(0, $2::int - 1) i`,
     [organisationId, rows],
+  );
+}
+
+/** Each of somebody else, spread over the three years. */
+async function seedDenials(pool: pg.Pool, organisationId: string, count: number): Promise<void> {
+  await pool.query(
+    `insert into denial select $1, gen_random_uuid(), gen_random_uuid(), '${licence}', 'NO_SEAT_AVAILABLE',
+       timestamptz '2023-01-01T00:00Z' + i * (interval '1096 days' / $2::int) from generate_series(0, $2::int - 1) i`,
+    [organisationId, count],
   );
 }
 
