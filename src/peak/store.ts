@@ -345,7 +345,7 @@ const selectLastChanges = forRows<SeatFigures & { readonly number: number }>(`
     order by at desc, id desc limit 1) last`)(whose);
 
 const selectFirstChanges = forRows<SeatChange & { readonly number: number }>(`
-  select given.number, h.id, h.at, h.kind, h.in_use, h.concurrent_total, h.contingency_total, h.max_used
+  select given.number, h.id, h.at, h.kind, h.in_use, h.concurrent_total, h.contingency_total, h.due
   from $given cross join lateral (
     select * from history
     where history.organisation_id = given.organisation_id and history.licence = given.licence

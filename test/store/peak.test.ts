@@ -5,7 +5,7 @@ import { createDatabase, type Database } from '../../src/database/database.ts';
 import { within } from '../../src/database/wall.ts';
 import { newId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
 import { evidenceOf, explainPeak, noSeats, readEvidence } from '../../src/peak/domain.ts';
-import { findMoment, pagePeakHolders, readPeak } from '../../src/peak/store.ts';
+import { findMoment, listLevels, pagePeakHolders, readPeak } from '../../src/peak/store.ts';
 import { courseOf, licence, type Life, live, steps } from '../domain/peak-given.ts';
 import { testDatabase } from '../setup/database.ts';
 
@@ -61,7 +61,11 @@ test('C2: what PostgreSQL explains is what the specification does, and those hel
       );
       // Numbers go on from one life to the next.
       const numbered = (id: number | null) => (id === null ? null : id + (rows[0]?.first ?? 1) - 1);
-      for (const { maxUsed, maxUsedAt, ...period } of life.periods) {
+      const levels = await listLevels(
+        db,
+        life.periods.map(({ from, until }) => ({ organisationId, licence, from, until, now: life.now })),
+      );
+      for (const [index, { maxUsed, maxUsedAt, ...period }] of life.periods.entries()) {
         const { before, changes, explained } = courseOf(life, period);
         const { causeId, ...expected } = explainPeak(before ?? noSeats, changes, explained);
         const peak = await readPeak(db, organisationId, licence, period, life.now);
@@ -69,6 +73,7 @@ test('C2: what PostgreSQL explains is what the specification does, and those hel
         expect(peak).toMatchObject(expected);
         expect(peak).toMatchObject({ maxUsed, maxUsedAt });
         expect(peak.causeId).toBe(numbered(causeId));
+        expect(levels[index]).toEqual(expected.levels);
         // In however many pieces it is read.
         expect(await readPeak(db, organisationId, licence, period, life.now, 1)).toEqual(peak);
         const evidence = evidenceOf(organisationId, peak);
