@@ -113,3 +113,35 @@ test('C2: what PostgreSQL explains is what the specification does, and those hel
   // Some of them have held their seats since before the period.
   expect(people).toBeGreaterThan(0);
 });
+
+test('C2: of a period of which changes were dropped neither a peak nor levels are told', async () => {
+  const life = live([
+    { kind: 'LOGON', user: 0 },
+    { kind: 'PASS', seconds: 30 },
+    { kind: 'LOGON', user: 1 },
+  ]);
+  const organisationId = await record(life);
+  const period = life.periods[0];
+  if (period === undefined) throw new Error('A life has a period');
+  const asked = { organisationId, licence, from: period.from, until: period.until, now: life.now };
+  const tell = () =>
+    Promise.all([readPeak(db, organisationId, licence, period, life.now), listLevels(db, [asked])]);
+
+  expect(await tell()).toMatchObject([
+    { maxUsed: 2 },
+    [
+      [
+        { level: 1, milliseconds: 30_000 },
+        { level: 2, milliseconds: 0 },
+      ],
+    ],
+  ]);
+  await owner.query(
+    `with dropped as (delete from history where organisation_id = $1 and at < $2 returning *)
+     insert into history_opening (organisation_id, licence, id, at, in_use, concurrent_total, contingency_total, max_used)
+     select organisation_id, licence, id, at, in_use, concurrent_total, contingency_total, max_used from dropped
+     order by id desc limit 1`,
+    [organisationId, life.now],
+  );
+  expect(await tell()).toEqual([null, [null]]);
+});
