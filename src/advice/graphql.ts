@@ -263,7 +263,7 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       fees: t.arg({
         type: [SeatFeesInput],
         description:
-          'By what to reckon, in the currency of the organisation’s terms, whatever the price book says; at most 100.',
+          'By what to reckon, in the currency of the organisation’s terms, whatever the price book says; at most 100, each licence once.',
       }),
     },
     resolve: async (organisation, { months: count, licences, proposal, fees }, { services }) => {
@@ -289,6 +289,12 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
         contingency: contingency ?? null,
       }));
       check('fees', priced, shared, (fee) => decideFees('fees', fee));
+      const twice = priced.find(({ licence }, index) =>
+        priced.slice(0, index).some((other) => other.licence === licence),
+      );
+      if (twice !== undefined) {
+        throw codedError(invalidInput('fees', `The fees of ${twice.licence} are given twice.`));
+      }
       const [last] = periods;
       if (last === undefined) return [];
       const terms = (await findTerms(db, organisation.id, last.month + 1)) ?? defaultTerms;

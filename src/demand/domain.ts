@@ -335,7 +335,8 @@ export function closeReport(
 ): LicenceDenials[] {
   const licences: LicenceDenials[] = [];
   for (const [licence, tally] of report.licences) {
-    begin(report, tally, report.until.getTime());
+    // Who will want a seat in a time that is to come is not known.
+    if (report.from <= now) begin(report, tally, report.until.getTime());
     // Where acquisitions are gone it is too high, if anything.
     if (tally.reasons.size === 0 && tally.unmetDemand === 0) continue;
     const gone = dropped.get(licence);

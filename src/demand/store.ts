@@ -10,11 +10,13 @@ import {
   firstLookedAt,
   maxChanges,
   maxRefusals,
+  type Moment,
   type MonthlyDemand,
   openReport,
   type Refused,
   type Report,
   returnMilliseconds,
+  type SeatChange,
   wantsOfSeats,
 } from './domain.ts';
 
@@ -150,9 +152,8 @@ export async function readReports(
   return reports;
 }
 
-interface Month {
+interface MonthStretch {
   readonly users: readonly UserId[];
-  readonly opening: number;
   /** Columns of equal length; `who` is a place in `users`. */
   readonly refusals: { readonly at: readonly number[]; readonly who: readonly number[] };
   readonly changes: {
@@ -176,43 +177,84 @@ export async function getDemand(
   period: Period,
   most: number,
 ): Promise<MonthlyDemand | null> {
-  const { from, until } = period;
+  const refusals: Moment[][] = [];
+  const changes: SeatChange[][] = [];
+  let [refusalCount, changeCount] = [0, 0];
+  for (let from = firstLookedAt(period); from < period.until; from = plusDays(from, stretchDays)) {
+    const end = plusDays(from, stretchDays);
+    const stretch = { from, until: end < period.until ? end : period.until };
+    const read = await readMonthStretch(db, organisationId, licence, period, stretch, most);
+    refusalCount += read.refusals.at.length;
+    changeCount += read.changes.at.length;
+    if (refusalCount > most || changeCount > maxChanges) return null;
+    refusals.push(
+      read.refusals.at.map((at, index) => ({
+        at,
+        userId: read.users[read.refusals.who[index] ?? 0] as UserId,
+      })),
+    );
+    changes.push(
+      read.changes.at.map((at, index) => {
+        const who = read.changes.who[index] ?? null;
+        const takerId = who === null ? null : (read.users[who] ?? null);
+        return { at, inUse: read.changes.inUse[index] ?? 0, takerId };
+      }),
+    );
+  }
+  const opening = await findOpening(db, organisationId, licence, period.from);
+  return demandIn(period, opening, refusals.flat(), changes.flat());
+}
+
+/** Of what is before the period only those matter who wanted a seat, and got in. */
+async function readMonthStretch(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  period: Period,
+  stretch: Period,
+  most: number,
+): Promise<MonthStretch> {
+  const { from } = period;
   const ofLicence = sql`organisation_id = ${organisationId} and licence = ${licence}`;
-  const earlier = firstLookedAt(period);
-  // What falls due at the period's edge took effect before the period began (T3).
-  const isBefore = sql`(at < ${from} or due)`;
-  const { rows } = await sql<Month>`
+  const { rows } = await sql<MonthStretch>`
     with refusal as materialized (
       select user_id, at, id from denial
-      where ${ofLicence} and code = any (${wantsOfSeats}::text[]) and at >= ${earlier} and at < ${until}
+      where ${ofLicence} and code = any (${wantsOfSeats}::text[])
+        -- Whose patience lasts may get in now.
+        and at >= greatest(${firstLookedAt(stretch)}::timestamptz, ${firstLookedAt(period)}) and at < ${stretch.until}
       limit ${most + 1}
     ), someone as materialized (
       select user_id, row_number() over () - 1 as who from (select distinct user_id from refusal) as refused
     ), change as (
       select at, id, in_use, who
       from history left join someone on someone.user_id = history.user_id and kind = 'ACQUIRED'
-      where ${ofLicence} and at >= ${earlier} and at < ${until}
-        and (who is not null or (seat_changed and (at > ${from} or (at = ${from} and not ${isBefore}))))
+      where ${ofLicence} and at >= ${stretch.from} and at < ${stretch.until}
+        -- What falls due at the period's edge took effect before the period began (T3).
+        and (who is not null or (seat_changed and at >= ${from} and not (at = ${from} and due)))
       limit ${maxChanges + 1}
     )
     select
       (select ${column(sql`user_id`, sql`who`)} from someone) as users,
-      coalesce((
-        select in_use from history where ${ofLicence} and at <= ${from} and ${isBefore}
-        order by at desc, id desc limit 1), (select in_use from history_opening where ${ofLicence}), 0) as opening,
       (select json_build_object('at', ${column(milliseconds)}, 'who', ${column(sql`who`)})
-        from refusal join someone using (user_id)) as refusals,
+        from refusal join someone using (user_id) where at >= ${stretch.from}) as refusals,
       (select json_build_object('at', ${column(milliseconds)}, 'inUse', ${column(sql`in_use`)}, 'who', ${column(sql`who`)})
         from change) as changes`.execute(db);
-  const { users, opening, refusals, changes } = rows[0] as Month;
-  if (refusals.at.length > most || changes.at.length > maxChanges) return null;
-  return demandIn(
-    period,
-    opening,
-    refusals.at.map((at, index) => ({ at, userId: users[refusals.who[index] ?? 0] as UserId })),
-    changes.at.map((at, index) => {
-      const who = changes.who[index] ?? null;
-      return { at, inUse: changes.inUse[index] ?? 0, takerId: who === null ? null : (users[who] ?? null) };
-    }),
+  return rows[0] as MonthStretch;
+}
+
+/** What was in use when a period began, once all that fell due at its edge had taken effect (T3). */
+async function findOpening(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  from: Instant,
+): Promise<number> {
+  const ofLicence = sql`organisation_id = ${organisationId} and licence = ${licence}`;
+  const { rows } = await sql<{ inUse: number }>`
+    select coalesce((
+      select in_use from history where ${ofLicence} and at <= ${from} and (at < ${from} or due)
+      order by at desc, id desc limit 1), (select in_use from history_opening where ${ofLicence}), 0) as in_use`.execute(
+    db,
   );
+  return rows[0]?.inUse ?? 0;
 }

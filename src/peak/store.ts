@@ -299,9 +299,13 @@ export interface AskedLevels extends Of<Period> {
 
 /**
  * The levels alone of what `readPeak` explains, of many licences and organisations at once: what of a peak is billed.
- * @returns in the order asked; the last level is the highest use that the history tells of
+ * @returns in the order asked; the last level is the highest use that the history tells of. null where changes of the
+ *   period were dropped (HISTORY_MONTHS)
  */
-export async function listLevels(db: Database, asked: readonly AskedLevels[]): Promise<(readonly Level[])[]> {
+export async function listLevels(
+  db: Database,
+  asked: readonly AskedLevels[],
+): Promise<(readonly Level[] | null)[]> {
   const numbered = asked.map((each, number) => ({ ...each, number, until: earliest(each.now, each.until) }));
   const [befores, firsts] = await Promise.all([
     selectLastChanges(db, numbered),
@@ -318,7 +322,10 @@ export async function listLevels(db: Database, asked: readonly AskedLevels[]): P
     return { ...each, closes: asked[each.number]?.until ?? each.until, used, edgeId: edgeId ?? 0 };
   });
   const lasted = Map.groupBy(await selectLasted(db, opened), ({ number }) => number);
+  // Asked last: what is dropped while this is read is known by then.
+  const dropped = new Set((await selectDropped(db, numbered)).map(({ number }) => number));
   return opened.map(({ number, from, until, used }) => {
+    if (dropped.has(number)) return null;
     const found = lasted.get(number) ?? [];
     const exactly = new Map(found.map((each) => [each.used, each.lasted]));
     const openingEnd = Math.min(until.getTime(), ...found.map(({ firstAt }) => firstAt.getTime()));
@@ -345,12 +352,18 @@ const selectLastChanges = forRows<SeatFigures & { readonly number: number }>(`
     order by at desc, id desc limit 1) last`)(whose);
 
 const selectFirstChanges = forRows<SeatChange & { readonly number: number }>(`
-  select given.number, h.id, h.at, h.kind, h.in_use, h.concurrent_total, h.contingency_total, h.max_used
+  select given.number, h.id, h.at, h.kind, h.in_use, h.concurrent_total, h.contingency_total, h.due
   from $given cross join lateral (
     select * from history
     where history.organisation_id = given.organisation_id and history.licence = given.licence
       and history.at = given."from"
     order by history.id limit 1) h`)(whose);
+
+const selectDropped = forRows<{ readonly number: number }>(`
+  select given.number from $given cross join lateral (
+    select from history_opening
+    where history_opening.organisation_id = given.organisation_id and history_opening.licence = given.licence
+      and history_opening.at >= given."from" offset 0) gone`)(whose);
 
 /** As in `readCourse`. */
 const selectLasted = forRows<{

@@ -131,6 +131,15 @@ test('T1: a zone’s clocks over a period: an hour before UTC in summer, and bac
   expect(zoneOffsets(night, 'Asia/Kathmandu')).toEqual([{ ...night, offsetMilliseconds: 5.75 * hour }]);
 });
 
+test('nobody is told to want a seat in a time that is to come', () => {
+  const period = { from: plusSeconds(start, 300), until: plusSeconds(start, 600) };
+  const report = openReport(period, 'UTC');
+  const refusal = { licence, code: 'NO_SEAT_AVAILABLE', userId: newId<'User'>(), at: start.getTime() };
+  addToReport(report, [refusal], []);
+  expect(closeReport(report, plusSeconds(start, 299), new Map())).toEqual([]);
+  expect(closeReport(report, period.from, new Map())).toMatchObject([{ denials: 0, unmetDemand: 1 }]);
+});
+
 test('a report is over a year at most, and ends after it begins', () => {
   const from = at('2024-01-01');
   expect(decideReport({ from, until: at('2025-01-01') })).toBeNull();

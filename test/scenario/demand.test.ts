@@ -170,6 +170,11 @@ test('what to buy: what today’s quantities cost and refused, the cheapest that
     'rightSizing(fees: [{ licence: "SUPERVISOR", concurrent: 1, contingency: 1 }]) { cheapest { concurrent contingency cost } }',
   );
   expect(equal.cheapest).toEqual({ concurrent: 0, contingency: 5, cost: 5 });
+  expect(
+    await ask(
+      'rightSizing(fees: [{ licence: "SUPERVISOR", concurrent: 1 }, { licence: "SUPERVISOR", concurrent: 2 }]) { fees { concurrent } }',
+    ),
+  ).toEqual([['INVALID_INPUT', 'The fees of SUPERVISOR are given twice.']]);
 });
 
 test('where no fee is given the price book says it, at the end of the months; a price that is missing is named', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase } from '../../src/database/database.ts';
-import { closeReport, patienceMilliseconds } from '../../src/demand/domain.ts';
+import { closeReport, demandIn, firstLookedAt, patienceMilliseconds } from '../../src/demand/domain.ts';
 import { getDemand, readReports } from '../../src/demand/store.ts';
 import { plusSeconds } from '../../src/kernel/clock.ts';
 import { newId, type OrganisationId } from '../../src/kernel/ids.ts';
@@ -88,6 +88,29 @@ test('C2, T3: what is read of refusals and history is what happened', async () =
     }),
     { numRuns: 25 },
   );
+});
+
+test('a month’s demand is the same read a week at a time: also of who gets in across the end of one', async () => {
+  const period = { from: start, until: plusSeconds(start, 20 * 86_400) };
+  const week = plusSeconds(firstLookedAt(period), 7 * 86_400);
+  const [ada, ben] = [newId<'User'>(), newId<'User'>()];
+  const common = { code: 'NO_SEAT_AVAILABLE', isDue: false, seatChanged: true, inUse: 0 };
+  const refused = [
+    { ...common, kind: 'REFUSED' as const, at: plusSeconds(week, -300), userId: ada },
+    { ...common, kind: 'REFUSED' as const, at: week, userId: ben },
+  ];
+  const taken = { ...common, kind: 'ACQUIRED' as const, at: plusSeconds(week, 60), userId: ada, inUse: 1 };
+  const organisationId = await record([...refused, taken]);
+  const expected = demandIn(
+    period,
+    0,
+    refused.map(({ at, userId }) => ({ at: at.getTime(), userId })),
+    [{ at: taken.at.getTime(), inUse: 1, takerId: ada }],
+  );
+  expect(expected).toMatchObject({ maxUnmet: 2, maxWanted: 2, refusals: 2 });
+  const { db } = database;
+  expect(await getDemand(db, organisationId, licence, period, 2)).toEqual(expected);
+  expect(await getDemand(db, organisationId, licence, period, 1)).toBeNull();
 });
 
 test('a report reads its time and no more, by the index of the newest denials', async () => {

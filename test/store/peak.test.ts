@@ -5,7 +5,7 @@ import { createDatabase, type Database } from '../../src/database/database.ts';
 import { within } from '../../src/database/wall.ts';
 import { newId, type OrganisationId, type UserId } from '../../src/kernel/ids.ts';
 import { evidenceOf, explainPeak, noSeats, readEvidence } from '../../src/peak/domain.ts';
-import { findMoment, pagePeakHolders, readPeak } from '../../src/peak/store.ts';
+import { findMoment, listLevels, pagePeakHolders, readPeak } from '../../src/peak/store.ts';
 import { courseOf, licence, type Life, live, steps } from '../domain/peak-given.ts';
 import { testDatabase } from '../setup/database.ts';
 
@@ -61,7 +61,11 @@ test('C2: what PostgreSQL explains is what the specification does, and those hel
       );
       // Numbers go on from one life to the next.
       const numbered = (id: number | null) => (id === null ? null : id + (rows[0]?.first ?? 1) - 1);
-      for (const { maxUsed, maxUsedAt, ...period } of life.periods) {
+      const levels = await listLevels(
+        db,
+        life.periods.map(({ from, until }) => ({ organisationId, licence, from, until, now: life.now })),
+      );
+      for (const [index, { maxUsed, maxUsedAt, ...period }] of life.periods.entries()) {
         const { before, changes, explained } = courseOf(life, period);
         const { causeId, ...expected } = explainPeak(before ?? noSeats, changes, explained);
         const peak = await readPeak(db, organisationId, licence, period, life.now);
@@ -69,6 +73,7 @@ test('C2: what PostgreSQL explains is what the specification does, and those hel
         expect(peak).toMatchObject(expected);
         expect(peak).toMatchObject({ maxUsed, maxUsedAt });
         expect(peak.causeId).toBe(numbered(causeId));
+        expect(levels[index]).toEqual(expected.levels);
         // In however many pieces it is read.
         expect(await readPeak(db, organisationId, licence, period, life.now, 1)).toEqual(peak);
         const evidence = evidenceOf(organisationId, peak);
@@ -107,4 +112,36 @@ test('C2: what PostgreSQL explains is what the specification does, and those hel
   );
   // Some of them have held their seats since before the period.
   expect(people).toBeGreaterThan(0);
+});
+
+test('C2: of a period of which changes were dropped neither a peak nor levels are told', async () => {
+  const life = live([
+    { kind: 'LOGON', user: 0 },
+    { kind: 'PASS', seconds: 30 },
+    { kind: 'LOGON', user: 1 },
+  ]);
+  const organisationId = await record(life);
+  const period = life.periods[0];
+  if (period === undefined) throw new Error('A life has a period');
+  const asked = { organisationId, licence, from: period.from, until: period.until, now: life.now };
+  const tell = () =>
+    Promise.all([readPeak(db, organisationId, licence, period, life.now), listLevels(db, [asked])]);
+
+  expect(await tell()).toMatchObject([
+    { maxUsed: 2 },
+    [
+      [
+        { level: 1, milliseconds: 30_000 },
+        { level: 2, milliseconds: 0 },
+      ],
+    ],
+  ]);
+  await owner.query(
+    `with dropped as (delete from history where organisation_id = $1 and at < $2 returning *)
+     insert into history_opening (organisation_id, licence, id, at, in_use, concurrent_total, contingency_total, max_used)
+     select organisation_id, licence, id, at, in_use, concurrent_total, contingency_total, max_used from dropped
+     order by id desc limit 1`,
+    [organisationId, life.now],
+  );
+  expect(await tell()).toEqual([null, [null]]);
 });
