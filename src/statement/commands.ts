@@ -107,12 +107,14 @@ export async function closeDueOf(services: Services, organisationId: Organisatio
   }
 }
 
+const beingWritten = 'The statements of months that ended are being written; try again in a moment.';
+
 /** Of so many organisations statements are written for whoever reads them; more are the job's to write. */
 const maxClosedForReader = 100;
 
 /**
  * As `closeDueOf`, of many organisations: found by one statement, written one by one.
- * @throws Unavailable where those of too many are still to be written, as when a month has just ended
+ * @throws Unavailable where those of too many are still to be written, as when a month has just ended, or too many of one
  */
 export async function closeDueOfMany(
   services: Services,
@@ -122,10 +124,10 @@ export async function closeDueOfMany(
     services.db,
     organisationIds.map((organisationId) => ({ organisationId })),
   );
-  if (due.length > maxClosedForReader) {
-    throw new Unavailable('The statements of the month that ended are being written; try again in a moment.');
+  if (due.length > maxClosedForReader) throw new Unavailable(beingWritten);
+  for (const { organisationId } of due) {
+    if (await closeStatements(services, organisationId)) throw new Unavailable(beingWritten);
   }
-  for (const { organisationId } of due) await closeStatements(services, organisationId);
 }
 
 /** So many organisations are looked up at once. */

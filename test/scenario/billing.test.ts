@@ -538,6 +538,13 @@ test('who has centuries to be billed keeps nobody waiting, and is told to come a
     { id: old },
   );
   expect(errors?.[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
+  // Nor are the months that are not written yet missing from a tree.
+  const tree = await server.query(
+    `query ($id: ID!) { organisation(id: $id) {
+       tree { statements(period: "2125-12-31T00:00:00Z") { statements { edges { node { number } } } } } } }`,
+    { id: old },
+  );
+  expect(tree.errors?.[0]?.extensions).toMatchObject({ code: 'UNAVAILABLE', retryAfterSeconds: 1 });
 });
 
 test('a month that ended before months were kept has no statement, and is told so; the next one has', async () => {
