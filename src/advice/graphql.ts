@@ -250,7 +250,7 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
     type: ['RightSizing'],
     nullable: true,
     description:
-      'What to buy, by what was wanted in the last billing periods that are over: of each licence with concurrent seats that was ever bought, assigned or is proposed, in catalogue order. Empty while no period is over; HISTORY_DROPPED where of none that are the changes are kept.',
+      'What to buy, by what was wanted in the last billing periods that are over: of each licence with concurrent seats that was ever bought, assigned or is proposed, in catalogue order. Empty while no period is over.',
     extensions: costs({ weight: 5000 }),
     args: {
       months: t.arg.int({

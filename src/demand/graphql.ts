@@ -123,7 +123,7 @@ builder.objectField('Organisation', 'denialReport', (t) =>
     type: 'DenialReport',
     nullable: true,
     description:
-      'The refusals of a time of at most 366 days and a million refusals: by licence, reason and hour of the week, whether and when those refused got in, and how many seats were wanting. HISTORY_DROPPED where the changes of that time are kept no more, which tell who got in.',
+      'The refusals of a time of at most 366 days and a million refusals: by licence, reason and hour of the week, whether and when those refused got in, and how many seats were wanting.',
     extensions: costs({ weight: 1000 }),
     args: {
       from: t.arg({ type: 'DateTime', required: true, description: 'Its first instant.' }),

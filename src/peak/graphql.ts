@@ -17,7 +17,7 @@ import { findBillingPeriod } from '../organisation/store.ts';
 import { decideSeller } from '../price/domain.ts';
 import { listPurchasesTurning } from '../purchase/store.ts';
 import { listSessions } from '../session/store.ts';
-import { findClosedPeak, findPeakEvidence } from '../statement/store.ts';
+import { findClosedPeak, findPeakLine } from '../statement/store.ts';
 import type { DroppedHistory } from '../usage-history/domain.ts';
 import { listBuckets, listDropped } from '../usage-history/store.ts';
 import { listPools } from '../usage/store.ts';
@@ -44,6 +44,10 @@ interface PeakUsage extends Pick<ToldPeak, 'maxUsed' | 'maxUsedAt'> {
   /** null: that is no longer told. */
   readonly told: ToldPeak | null;
   readonly dropped: DroppedHistory | null;
+  /** What the month's statement bills; null: it is not written. */
+  readonly billed: number | null;
+  /** The contract's when the month ended; null: it runs, or ended before that was kept. */
+  readonly options: ContractOptions | null;
 }
 
 interface Cause {
@@ -227,10 +231,11 @@ builder.objectType('PeakUsage', {
     billed: t.int({
       nullable: true,
       description:
-        'The highest use that lasted the contract’s `minimumPeakMinutes`, all stretches together; with 0 minutes it is `maxUsed`. By the contract as it is now. Null where `dropped` says so, as with what follows.',
-      resolve: async ({ organisationId, maxUsed, told }, _args, context) => {
+        'The highest use that lasted the contract’s `minimumPeakMinutes`, all stretches together; with 0 minutes it is `maxUsed`. Of a month that is over what its statement bills; else by the contract as it is now. Null where `dropped` says so, as with what follows.',
+      resolve: async ({ organisationId, maxUsed, told, billed, options }, _args, context) => {
+        if (billed !== null) return billed;
         const { minimumPeakMinutes } =
-          (await findOptions(context, organisationId))?.options ?? defaultContractOptions;
+          options ?? (await findOptions(context, organisationId))?.options ?? defaultContractOptions;
         if (minimumPeakMinutes === 0) return maxUsed;
         return told === null ? null : billedPeak(told.levels, minimumPeakMinutes);
       },
@@ -317,7 +322,7 @@ builder.objectField('Organisation', 'peakUsage', (t) =>
     type: 'PeakUsage',
     nullable: true,
     description:
-      'The contingency peak of a licence in a billing period, explained. null where the licence is sold without contingency, and where no billing period has begun that has the instant. HISTORY_DROPPED where the period’s changes are kept no more; its statement has them explained.',
+      'The contingency peak of a licence in a billing period, explained. null where the licence is sold without contingency, and where no billing period has begun that has the instant. `dropped` says where the period’s changes are kept no more.',
     extensions: costs({ weight: 500 }),
     args: {
       licence: t.arg.string({ required: true, validate: text, description: 'The licence’s code.' }),
@@ -353,9 +358,10 @@ async function tellPeak(
 ): Promise<PeakUsage> {
   const { month, from, until } = period;
   const isOver = until <= now;
-  const [closed, evidence] = isOver
-    ? await Promise.all([findClosedPeak(db, id, month, licence), findPeakEvidence(db, id, month, licence)])
+  const [closed, line] = isOver
+    ? await Promise.all([findClosedPeak(db, id, month, licence), findPeakLine(db, id, month, licence)])
     : [null, null];
+  const evidence = line?.explanation ?? null;
   const told =
     closed?.maxUsed === 0
       ? noPeak
@@ -364,7 +370,7 @@ async function tellPeak(
         : readEvidence(evidence);
   const dropped = (await listDropped(db, id)).get(licence) ?? null;
   const of = {
-    ...{ organisationId: id, licence, period, told },
+    ...{ organisationId: id, licence, period, told, billed: line?.billed ?? null, options: closed },
     dropped: dropped !== null && dropped.keptSince > from ? dropped : null,
   };
   if (told !== null) return { ...of, maxUsed: told.maxUsed, maxUsedAt: told.maxUsedAt };

@@ -8,8 +8,9 @@ import { instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { Currency } from '../kernel/money.ts';
 import type { BillingPeriod, Month } from '../organisation/domain.ts';
-import type { PeakEvidence } from '../peak/domain.ts';
+import type { ContractOptions } from '../peak/domain.ts';
 import type {
+  BilledPeak,
   ClosedPeriod,
   CountedPurchase,
   Evidence,
@@ -152,18 +153,26 @@ export async function listPeaks(db: Database, organisationId: OrganisationId, mo
     .execute();
 }
 
-/** A licence's peak of a month that is over; null: it had not been bought, or the month ended before this was kept. */
+/**
+ * A licence's peak of a month that is over, with what the contract said when it ended; null: it had not been bought, or the
+ * month ended before this was kept.
+ */
 export async function findClosedPeak(
   db: Database,
   organisationId: OrganisationId,
   month: Month,
   licence: LicenceCode,
-): Promise<Peak | null> {
+): Promise<(Peak & ContractOptions) | null> {
   const row = await db
     .selectFrom('periodClose')
-    .select(['licence', 'maxUsed', 'maxUsedAt'])
-    .where('organisationId', '=', organisationId)
-    .where('month', '=', month)
+    .innerJoin('closedPeriod', (join) =>
+      join
+        .onRef('closedPeriod.organisationId', '=', 'periodClose.organisationId')
+        .onRef('closedPeriod.month', '=', 'periodClose.month'),
+    )
+    .select(['licence', 'maxUsed', 'maxUsedAt', 'minimumPeakMinutes'])
+    .where('periodClose.organisationId', '=', organisationId)
+    .where('periodClose.month', '=', month)
     .where('licence', '=', licence)
     .executeTakeFirst();
   return row ?? null;
@@ -258,13 +267,13 @@ export async function insertStatement(
   ]);
 }
 
-/** The explanation of a licence's peak that a month's statement has; null: there is no statement, or it has none. */
-export async function findPeakEvidence(
+/** What a month's statement bills of a licence's peak, and its explanation; null: there is no statement, or no such line. */
+export async function findPeakLine(
   db: Database,
   organisationId: OrganisationId,
   month: Month,
   licence: LicenceCode,
-): Promise<PeakEvidence | null> {
+): Promise<Pick<BilledPeak, 'billed' | 'explanation'> | null> {
   const row = await db
     .selectFrom('statement')
     .innerJoin('statementLine', (join) =>
@@ -272,15 +281,16 @@ export async function findPeakEvidence(
         .onRef('statementLine.organisationId', '=', 'statement.organisationId')
         .onRef('statementLine.number', '=', 'statement.number'),
     )
-    .select('evidence')
+    .select(['quantity', 'evidence'])
     .where('statement.organisationId', '=', organisationId)
     .where('month', '=', month)
     .where('correction', '=', 0)
     .where('licence', '=', licence)
     .where('kind', '=', 'CONTINGENCY')
     .executeTakeFirst();
-  const evidence = (row?.evidence ?? null) as unknown as WrittenEvidence | null;
-  return evidence?.peak?.explanation ?? null;
+  if (row === undefined) return null;
+  const evidence = row.evidence as unknown as WrittenEvidence | null;
+  return { billed: row.quantity, explanation: evidence?.peak?.explanation ?? null };
 }
 
 /** Documents by month and correction. */

@@ -624,6 +624,12 @@ describe('prices and terms', () => {
         .then(({ data }) => data.setContractOptions.code ?? data.setContractOptions.__typename);
     expect(await contract(customer)).toBe('SetContractOptionsPayload');
     expect(await contract(partner)).toBe('FORBIDDEN');
+    // What it buys it says itself.
+    const { data: bought } = await seller.query(
+      'mutation ($input: RecordPurchaseInput!) { recordPurchase(input: $input) { __typename } }',
+      { input: { organisationId: partner, licence: 'VIEW', base: 1 } },
+    );
+    expect(bought.recordPurchase.__typename).toBe('RecordPurchasePayload');
     expect(await set(seller, { organisationId: stranger, amount: 0 })).toMatchObject({ code: 'NOT_FOUND' });
     expect(await set(server, { amount: 1, from: '2020-01-01T00:00:00Z' })).toMatchObject({
       code: 'INVALID_INPUT',

@@ -185,6 +185,15 @@ test('C4: by the contract’s minimumPeakMinutes a shorter peak is not billed; w
     before: { minimumPeakMinutes: 10 },
     after: { minimumPeakMinutes: 11 },
   });
+
+  // What a month that is over was billed stays, whatever the contract says since.
+  await advance(server, id, '2026-04-02T00:00:00Z');
+  await set(0);
+  const march = '2026-03-30T09:00:00Z';
+  expect(await peakOf(id, march, server, shown)).toEqual({ maxUsed: 2, billed: 1 });
+  // Nor does it wait for the statement.
+  await server.pool.query('delete from statement_line where organisation_id = $1', [uuidOf(id)]);
+  expect(await peakOf(id, march, server, shown)).toEqual({ maxUsed: 2, billed: 1 });
 });
 
 test('C2: of a month of which the history was dropped, what is kept is told, and what is gone is not told as nothing', async () => {
@@ -257,6 +266,35 @@ test('C4: of a month of which changes were dropped nothing is let off by what is
   expect(await lineOf()).toEqual(unexplained);
   await advance(server, id, '2026-04-10T00:00:00Z');
   expect(await lineOf()).toEqual(unexplained);
+});
+
+test('C4: months that a clock passes at once are of the contract as it was, whoever changes it meanwhile', async () => {
+  const id = await createOrganisation(server, { testClockAt: '2026-01-10T00:00:00Z' });
+  await buy(server, id, 'SUPERVISOR', { base: 1, contingency: 1 });
+  // A year at a time, while the option is set to how often it was set.
+  const moves = Array.from({ length: 6 }, (_, move) => `${2027 + move}-01-10T00:00:00Z`);
+  for (const [move, to] of moves.entries()) {
+    await Promise.all([
+      server.mutate('setContractOptions', { organisationId: id, minimumPeakMinutes: move + 1 }),
+      advance(server, id, to),
+    ]);
+  }
+  const { rows: done } = await server.pool.query<{ action: string }>(
+    `select action from audit_entry where organisation_id = $1 and action in ('setContractOptions', 'advanceTestClock') order by sequence`,
+    [uuidOf(id)],
+  );
+  let option = 0;
+  const expected = done.flatMap(({ action }) => {
+    if (action === 'advanceTestClock') return Array.from({ length: 12 }, () => option);
+    option += 1;
+    return [];
+  });
+  const { rows } = await server.pool.query<{ minutes: number }>(
+    'select minimum_peak_minutes as minutes from closed_period where organisation_id = $1 order by month',
+    [uuidOf(id)],
+  );
+  expect(expected).toHaveLength(72);
+  expect(rows.map(({ minutes }) => minutes)).toEqual(expected);
 });
 
 test('what has no contingency has no peak, and what is not in the catalogue is not found', async () => {
