@@ -316,7 +316,9 @@ create table closed_period (
   time_zone text not null,
   active_in_billing_period integer not null,
   minimum_peak_minutes integer not null,
-  statement_number integer
+  statement_number integer,
+  currency text,
+  partial_months partial_months
 );
 
 alter table closed_period add constraint closed_period_organisation_id_month_fkey FOREIGN KEY (organisation_id, month) REFERENCES billing_period(organisation_id, month);
@@ -326,6 +328,7 @@ CREATE INDEX closed_period_due ON public.closed_period USING btree (organisation
 
 comment on table closed_period is 'a billing period as it was when it ended, before anything that fell due at that instant';
 comment on column closed_period.statement_number is 'null: its statement is still to be written';
+comment on column closed_period.currency is 'of the terms that held as it was closed; null: closed before this was kept';
 
 alter table closed_period enable row level security;
 create policy tenant on closed_period for all using ((( SELECT sees_every_tenant() AS sees_every_tenant) OR (organisation_id = ( SELECT present_tenant() AS present_tenant)) OR (organisation_id = ( SELECT below.id

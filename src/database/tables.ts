@@ -221,9 +221,14 @@ export interface BillingTerms {
 
 export interface ClosedPeriod {
   activeInBillingPeriod: number;
+  /**
+   * of the terms that held as it was closed; null: closed before this was kept
+   */
+  currency: string | null;
   minimumPeakMinutes: number;
   month: number;
   organisationId: OrganisationId;
+  partialMonths: PartialMonths | null;
   /**
    * null: its statement is still to be written
    */

@@ -22,6 +22,7 @@ import {
   lockOrganisations,
   updateOrganisations,
 } from '../organisation/store.ts';
+import { defaultTerms } from '../price/domain.ts';
 import { listDuePurchases } from '../purchase/store.ts';
 import { type Denial, type Holder, isLive, type Session } from '../session/domain.ts';
 import {
@@ -582,6 +583,7 @@ function save(trx: Transaction, saved: readonly Changes[]): Promise<unknown>[] {
     insertClosedPeriods(
       trx,
       saved.flatMap(({ closed }) => closed),
+      defaultTerms,
     ),
     saveContractOptions(
       trx,

@@ -11,7 +11,7 @@ import { type Month, nowOf, type Organisation } from '../organisation/domain.ts'
 import { listOrganisations } from '../organisation/store.ts';
 import { defaultContractOptions, evidenceOf } from '../peak/domain.ts';
 import { findContractOptions, readPeak } from '../peak/store.ts';
-import { decideKind, defaultTerms, resolvePrices } from '../price/domain.ts';
+import { type BillingTerms, decideKind, defaultTerms, resolvePrices } from '../price/domain.ts';
 import { findTerms, listReachingEntries } from '../price/store.ts';
 import { listPurchasesIn } from '../purchase/store.ts';
 import { listPools } from '../usage/store.ts';
@@ -73,9 +73,16 @@ async function draftDue(
     if (organisation === undefined) return [];
     const drafts: StatementWithLines[] = [];
     const due = await listDuePeriods(trx, organisationId, maxMonths);
-    for (const { timeZone, activeInBillingPeriod, minimumPeakMinutes, ...period } of due) {
+    for (const { timeZone, activeInBillingPeriod, minimumPeakMinutes, terms, ...period } of due) {
       const peaks = await listPeaks(trx, organisationId, period.month);
-      const facts = { period, timeZone, activeInBillingPeriod, peaks, options: { minimumPeakMinutes } };
+      const facts = {
+        period,
+        timeZone,
+        activeInBillingPeriod,
+        peaks,
+        options: { minimumPeakMinutes },
+        terms,
+      };
       drafts.push(await draft(trx, organisation, facts, period.until, catalogue));
     }
     return drafts;
@@ -196,7 +203,7 @@ async function estimateStatement(
     const peaks = [...(pools?.values() ?? [])].filter(({ purchases }) => purchases > 0);
     const contracts = await findContractOptions(trx, [organisationId]);
     const options = contracts.get(organisationId) ?? defaultContractOptions;
-    const facts = { period, timeZone, activeInBillingPeriod, peaks, options };
+    const facts = { period, timeZone, activeInBillingPeriod, peaks, options, terms: null };
     return draft(trx, organisation, facts, nowOf(organisation, clock.now()), catalogue);
   });
 }
@@ -204,6 +211,8 @@ async function estimateStatement(
 /** What is known of a month before its history, prices and purchases are read. */
 interface MonthFacts extends Omit<Facts, 'peaks' | 'purchases'> {
   readonly peaks: readonly Peak[];
+  /** Those that held as the month was closed; null: those that hold for it now. */
+  readonly terms: BillingTerms | null;
 }
 
 /**
@@ -213,7 +222,7 @@ interface MonthFacts extends Omit<Facts, 'peaks' | 'purchases'> {
 async function draft(
   trx: Transaction,
   { id: organisationId, name }: Organisation,
-  { period, timeZone, activeInBillingPeriod, peaks: kept, options }: MonthFacts,
+  { period, timeZone, activeInBillingPeriod, peaks: kept, options, terms: held }: MonthFacts,
   now: Instant,
   catalogue: Services['catalogue'],
 ): Promise<StatementWithLines> {
@@ -225,7 +234,7 @@ async function draft(
       trx,
       kept.map(({ licence }) => ({ organisationId, licence, from, until })),
     ),
-    findTerms(trx, organisationId, month).then((found) => found ?? defaultTerms),
+    held ?? findTerms(trx, organisationId, month).then((found) => found ?? defaultTerms),
     Promise.all(
       kept
         .filter(({ maxUsed }) => maxUsed > 0)

@@ -20,16 +20,20 @@ import type {
   StatementWithLines,
 } from './domain.ts';
 
-/** The contract's options are not loaded for every logon: they are looked up when a month ends. */
+/** Terms and the contract's options are not loaded for every logon: they are looked up when a month ends. */
 const insertPeriods = forRows(`
-  insert into closed_period (organisation_id, month, time_zone, active_in_billing_period, minimum_peak_minutes)
+  insert into closed_period (organisation_id, month, time_zone, active_in_billing_period, minimum_peak_minutes,
+    currency, partial_months)
   select given.organisation_id, given.month, given.time_zone, given.active_in_billing_period,
-    coalesce((select minimum_peak_minutes from contract_option where organisation_id = given.organisation_id), 0)
-  from $given`)({
+    coalesce((select minimum_peak_minutes from contract_option where organisation_id = given.organisation_id), 0),
+    coalesce(terms.currency, given.currency), coalesce(terms.partial_months, given.partial_months)
+  from $given left join lateral terms_over(given.organisation_id, given.month) terms on true`)({
   organisationId: 'uuid',
   month: 'integer',
   timeZone: 'text',
   activeInBillingPeriod: 'integer',
+  currency: 'text',
+  partialMonths: 'partial_months',
 });
 
 const insertCloses = insertInto('periodClose')({
@@ -43,13 +47,20 @@ const insertCloses = insertInto('periodClose')({
   maxUsedAt: 'timestamptz',
 });
 
-/** What months were when they ended, in the transaction that ends them. Nothing is sent where none did. */
+/**
+ * What months were when they ended, in the transaction that ends them. Nothing is sent where none did.
+ * @param defaultTerms by which are billed those for which nobody has any terms
+ */
 export async function insertClosedPeriods(
   trx: Transaction,
   closed: readonly Of<ClosedPeriod>[],
+  defaultTerms: Terms,
 ): Promise<void> {
   await Promise.all([
-    insertPeriods(trx, closed),
+    insertPeriods(
+      trx,
+      closed.map((period) => ({ ...period, ...defaultTerms })),
+    ),
     insertCloses(
       trx,
       closed.flatMap(({ organisationId, month, pools }) =>
@@ -59,12 +70,16 @@ export async function insertClosedPeriods(
   ]);
 }
 
+type Terms = Pick<Statement, 'currency' | 'partialMonths'>;
+
 /** A month whose statement is still to be written, with its edges. */
 export interface DuePeriod extends BillingPeriod {
   readonly timeZone: string;
   readonly activeInBillingPeriod: number;
   /** The contract's when the month ended. */
   readonly minimumPeakMinutes: number;
+  /** Those that held then; null: they were not kept yet. */
+  readonly terms: Terms | null;
 }
 
 /** The months of the organisation whose statements are still to be written, the earliest first. */
@@ -73,7 +88,7 @@ export async function listDuePeriods(
   organisationId: OrganisationId,
   limit: number,
 ): Promise<DuePeriod[]> {
-  return db
+  const rows = await db
     .selectFrom('closedPeriod')
     .innerJoin('billingPeriod', (join) =>
       join
@@ -87,12 +102,19 @@ export async function listDuePeriods(
       'closedPeriod.timeZone',
       'closedPeriod.activeInBillingPeriod',
       'closedPeriod.minimumPeakMinutes',
+      'closedPeriod.currency',
+      'closedPeriod.partialMonths',
     ])
     .where('closedPeriod.organisationId', '=', organisationId)
     .where('closedPeriod.statementNumber', 'is', null)
     .orderBy('closedPeriod.month')
     .limit(limit)
     .execute();
+  return rows.map(({ currency, partialMonths, ...row }) => ({
+    ...row,
+    terms:
+      currency === null || partialMonths === null ? null : { currency: currency as Currency, partialMonths },
+  }));
 }
 
 /** Organisations with a month whose statement is still to be written, in the order of their ids. */

@@ -648,3 +648,22 @@ describe('prices and terms', () => {
     });
   });
 });
+
+test('what is set above while its own month runs still changes no month that is over below', async () => {
+  const clock = { testClockAt: '2026-01-10T00:00:00Z' };
+  const partner = await createOrganisation(server, { ...clock, timeZone: 'America/New_York' });
+  const customer = await createOrganisation(server, { ...clock, timeZone: 'Asia/Tokyo', parentId: partner });
+  const unbilled = await createOrganisation(server, { ...clock, timeZone: 'Asia/Tokyo', parentId: partner });
+  const currencyOf = async (id: string, args = '') =>
+    (await ask<Statement>(id, `billingStatement${args} { ${fields} }`)).total.currency;
+  const evening = '2026-01-31T20:00:00Z';
+  await advance(server, unbilled, evening);
+  await change('setBillingTerms', { organisationId: partner, currency: 'USD' });
+  for (const id of [partner, customer]) await advance(server, id, evening);
+  // January is over in Tokyo, and its statement is not written yet.
+  await change('setBillingTerms', { organisationId: partner, currency: 'CHF' });
+  const january = '(period: "2026-01-20T00:00:00Z")';
+  expect(await currencyOf(customer, january)).toBe('USD');
+  expect(await currencyOf(unbilled, january)).toBe('EUR');
+  expect([await currencyOf(customer), await currencyOf(partner)]).toEqual(['CHF', 'CHF']);
+});
