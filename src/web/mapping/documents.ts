@@ -38,21 +38,13 @@ export type MappingQuery = {
       readonly id: string;
       readonly activeUsers: number;
       readonly activeInBillingPeriod: number;
-      readonly licence:
-        | {
-            readonly id: string;
-            readonly code: string;
-            readonly name: string;
-            readonly category: LicenceCategory;
-            readonly seatModel: SeatModel;
-          }
-        | {
-            readonly id: string;
-            readonly code: string;
-            readonly name: string;
-            readonly category: LicenceCategory;
-            readonly seatModel: SeatModel;
-          };
+      readonly licence: {
+        readonly id: string;
+        readonly code: string;
+        readonly name: string;
+        readonly category: LicenceCategory;
+        readonly seatModel: SeatModel;
+      };
       readonly base: {
         readonly total: number;
         readonly used: number;
@@ -91,21 +83,13 @@ export type UsageChangedSubscription = {
       readonly id: string;
       readonly activeUsers: number;
       readonly activeInBillingPeriod: number;
-      readonly licence:
-        | {
-            readonly id: string;
-            readonly code: string;
-            readonly name: string;
-            readonly category: LicenceCategory;
-            readonly seatModel: SeatModel;
-          }
-        | {
-            readonly id: string;
-            readonly code: string;
-            readonly name: string;
-            readonly category: LicenceCategory;
-            readonly seatModel: SeatModel;
-          };
+      readonly licence: {
+        readonly id: string;
+        readonly code: string;
+        readonly name: string;
+        readonly category: LicenceCategory;
+        readonly seatModel: SeatModel;
+      };
       readonly base: {
         readonly total: number;
         readonly used: number;
@@ -135,21 +119,13 @@ export type RowFragment = {
   readonly id: string;
   readonly activeUsers: number;
   readonly activeInBillingPeriod: number;
-  readonly licence:
-    | {
-        readonly id: string;
-        readonly code: string;
-        readonly name: string;
-        readonly category: LicenceCategory;
-        readonly seatModel: SeatModel;
-      }
-    | {
-        readonly id: string;
-        readonly code: string;
-        readonly name: string;
-        readonly category: LicenceCategory;
-        readonly seatModel: SeatModel;
-      };
+  readonly licence: {
+    readonly id: string;
+    readonly code: string;
+    readonly name: string;
+    readonly category: LicenceCategory;
+    readonly seatModel: SeatModel;
+  };
   readonly base: {
     readonly total: number;
     readonly used: number;
