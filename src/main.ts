@@ -190,12 +190,8 @@ function greeting(facts: {
     `  Operator key  ${facts.key}`,
     `  Data          ${facts.embeddedIn ?? 'the database that DATABASE_URL names'}`,
     `  Live          changes are announced to other servers through ${facts.bus}`,
-    ...(facts.graphiql
-      ? [
-          '  Try next      open GraphiQL by that link and press ▶ in one tab after the other;',
-          '                or drive a day of a contact centre in another terminal: npm run simulate',
-        ]
-      : ['  Try next      drive a day of a contact centre in another terminal: npm run simulate']),
+    `  Try next      ${facts.pages ? 'open the pages, and ' : ''}drive a day of a contact centre in another terminal: npm run simulate`,
+    ...(facts.graphiql ? ['                or open GraphiQL, and press ▶ in one tab after the other'] : []),
   ];
 }
 

@@ -21,9 +21,9 @@ export const words = {
     submit: 'Sign in',
     ended: 'Your sign-in has ended. Sign in again.',
     wrong: 'This key is wrong, has expired or was revoked.',
-    unreachable: 'The server cannot be reached. Try again in a moment.',
   },
   link: {
+    unreachable: 'The server cannot be reached. Try again in a moment.',
     live: 'Live',
     reconnecting: (at: string) => `Reconnecting – as of ${at}`,
     asOf: (at: string) => `As of ${at}`,

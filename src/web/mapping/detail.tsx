@@ -1,5 +1,6 @@
 import { lazy, type ReactNode, Suspense, useEffect, useId, useRef, useState } from 'react';
 import { useMutation, useQuery } from 'urql';
+import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
@@ -71,7 +72,7 @@ export function Detail({
         </header>
         {error !== undefined && (
           <p role="alert" className="problem">
-            {words.detail.failed(error.message)}
+            {words.detail.failed(problemOf(error) ?? '')}
           </p>
         )}
         {data === undefined && error === undefined && <p className="quiet">{words.shell.loading}</p>}
@@ -272,7 +273,7 @@ function LogOff({ session, onSaid }: { readonly session: Session; readonly onSai
     const answer = data?.forceLogoff;
     setIsAsking(false);
     if (answer != null && 'message' in answer) onSaid(answer.message);
-    else onSaid(error?.message ?? done(displayName));
+    else onSaid(problemOf(error) ?? done(displayName));
   };
   return (
     <span className="asking">

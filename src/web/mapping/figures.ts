@@ -1,6 +1,7 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useMemo } from 'react';
 import { useQuery, useSubscription } from 'urql';
-import { useLink } from '../shell/context.ts';
+import { problemOf } from '../shell/client.ts';
+import { useLink, useShell } from '../shell/context.ts';
 import { type Zone, zoneOf } from '../shell/zone.ts';
 import {
   type LicenceCategory,
@@ -23,8 +24,8 @@ export interface Figures {
   readonly zone: Zone;
   /** When, by the organisation's clock, the figures were so; null: there are none yet. */
   readonly asOf: string | null;
-  /** Whether every change is shown as it happens. */
-  readonly isLive: boolean;
+  /** Whether every change is shown as it happens. LOST: it was, and is to be again. */
+  readonly live: 'LIVE' | 'LOST' | 'OFF';
   /** Today's use by the hour, by the rows' ids. */
   readonly sparks: ReadonlyMap<string, Spark>;
   /** The day that the organisation has, for whatever is of today. */
@@ -50,29 +51,30 @@ export function useFigures(
   categories: readonly LicenceCategory[],
   isWanted: boolean,
 ): Figures {
+  const shell = useShell();
   const link = useLink();
   const variables = { organisationId, categories };
   const [{ data, fetching: isFetching, error }, read] = useQuery({ query: MappingDocument, variables });
-  const connection = useRef(link.connection);
-  connection.current = link.connection;
   const [{ data: event, error: lost }] = useSubscription(
     { query: UsageChangedDocument, variables, pause: !isWanted },
     (_, { usageChanged }): LiveEvent => ({
       ...usageChanged,
       organisationId,
-      connection: connection.current,
+      connection: shell.link.state().connection,
     }),
   );
   const organisation = data?.organisation;
   const seen = event?.organisationId === organisationId ? event : undefined;
 
   // A licence that was bought for the first time is a row that no event can put into the list.
-  const isMissing = seen?.rows.some(({ id }) => !organisation?.licenceMapping.some((row) => row.id === id));
+  const isMissing =
+    !isFetching && seen?.rows.some(({ id }) => !organisation?.licenceMapping.some((row) => row.id === id));
   const readAgain = () => read({ requestPolicy: 'network-only' });
   useEffect(() => {
     if (isMissing === true) read({ requestPolicy: 'network-only' });
   }, [isMissing, read]);
 
+  const isLive = link.isConnected && seen?.connection === link.connection && lost === undefined;
   const zone = zoneOf(organisation?.timeZone ?? 'UTC');
   const asOf = latest(organisation?.now ?? null, seen?.at ?? null);
   const today = useDay(zone, asOf);
@@ -81,11 +83,11 @@ export function useFigures(
     organisation,
     zone,
     asOf,
-    isLive: isWanted && link.isConnected && seen?.connection === link.connection && lost === undefined,
+    live: !isWanted || link.connection === 0 ? 'OFF' : isLive ? 'LIVE' : 'LOST',
     sparks,
     today,
     isFetching,
-    problem: (error ?? lost)?.message.replace(/^\[\w+\] /, '') ?? null,
+    problem: problemOf(error ?? lost),
     refresh: () => {
       readAgain();
       readSparks();
@@ -106,14 +108,13 @@ function latest(one: string | null, other: string | null): string | null {
 }
 
 function useDay(zone: Zone, asOf: string | null): Day | null {
-  const [day, setDay] = useState<(Day & { readonly name: string }) | null>(null);
-  const name = asOf === null ? null : `${zone.name} ${zone.day(asOf)}`;
-  if (asOf === null || name === null) return null;
-  if (day?.name === name) return day;
-  const from = zone.startOfDay(asOf);
-  const found = { name, from, until: new Date(Date.parse(from) + dayMilliseconds).toISOString() };
-  setDay(found);
-  return found;
+  const name = asOf === null ? null : zone.day(asOf);
+  return useMemo(() => {
+    if (asOf === null) return null;
+    const from = zone.startOfDay(asOf);
+    return { from, until: new Date(Date.parse(from) + dayMilliseconds).toISOString() };
+    // The same for every instant of a day.
+  }, [zone, name]);
 }
 
 function useSparks(
@@ -136,6 +137,7 @@ function useSparks(
     const timer = setInterval(() => read({ requestPolicy: 'network-only' }), sparkMilliseconds);
     return () => clearInterval(timer);
   }, [day, read]);
-  const rows = data?.organisation?.licenceMapping ?? [];
-  return [new Map(rows.map(({ id, usageHistory }) => [id, usageHistory])), readAgain];
+  const rows = data?.organisation?.licenceMapping;
+  const sparks = useMemo(() => new Map(rows?.map(({ id, usageHistory }) => [id, usageHistory])), [rows]);
+  return [sparks, readAgain];
 }

@@ -96,7 +96,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
   const opened = rows?.find(({ licence }) => licence.code === choices.get('licence'));
 
   return (
-    <div className="mapping">
+    <div className="mapping" aria-busy={figures.isFetching}>
       <div className="head">
         <h1>{words.pages.mapping}</h1>
         <Picker
@@ -104,7 +104,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
           name={organisation?.name ?? ''}
           onPick={(picked) => choose({ organisation: picked, licence: null }, 'push')}
         />
-        <AsOf figures={figures} isWanted={isLive} />
+        <AsOf figures={figures} />
       </div>
       <div className="tools">
         {kinds.map((kind) => (
@@ -190,16 +190,14 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
 }
 
 /** When the figures were so. A figure that is not live never looks live. */
-function AsOf({ figures, isWanted }: { readonly figures: Figures; readonly isWanted: boolean }) {
-  const { asOf, isLive, zone } = figures;
-  const [tone, text] =
-    asOf === null
-      ? ['quiet', '']
-      : isLive
-        ? ['good', words.link.live]
-        : isWanted
-          ? ['warn', words.link.reconnecting(zone.second(asOf))]
-          : ['quiet', words.link.asOf(zone.second(asOf))];
+function AsOf({ figures: { asOf, live, zone } }: { readonly figures: Figures }) {
+  if (asOf === null) return null;
+  const at = zone.second(asOf);
+  const [tone, text] = {
+    LIVE: ['good', words.link.live],
+    LOST: ['warn', words.link.reconnecting(at)],
+    OFF: ['quiet', words.link.asOf(at)],
+  }[live];
   return (
     <p role="status" className={`as-of ${tone}`}>
       {text}

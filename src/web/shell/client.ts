@@ -1,6 +1,7 @@
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { createClient as createLink } from 'graphql-ws';
-import { Client, fetchExchange, mapExchange, subscriptionExchange } from 'urql';
+import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from 'urql';
+import { words } from '../words.ts';
 import { ownPage } from './session.ts';
 
 /** What is known of the connection that live figures come on. */
@@ -118,6 +119,12 @@ export function createApi(onSignedOut: () => void): Api {
     },
     close: () => void ws.dispose(),
   };
+}
+
+/** Why an answer is none, in the server's own words. */
+export function problemOf(error: CombinedError | undefined): string | null {
+  if (error === undefined) return null;
+  return error.graphQLErrors[0]?.message ?? words.link.unreachable;
 }
 
 function delay(milliseconds: number): Promise<void> {

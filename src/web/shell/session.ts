@@ -54,8 +54,8 @@ async function ask(
     const { errors } = (await response.json()) as {
       readonly errors: readonly { readonly message: string }[];
     };
-    return { reason: errors[0]?.message ?? words.signIn.unreachable };
+    return { reason: errors[0]?.message ?? words.link.unreachable };
   } catch {
-    return { reason: words.signIn.unreachable };
+    return { reason: words.link.unreachable };
   }
 }
