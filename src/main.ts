@@ -97,7 +97,7 @@ async function start(config: Config, log: Logger) {
     proxies: config.proxies,
     graphiql: config.graphiql,
     pages: files === null ? null : { files, signIns: createSignIns(key, clock) },
-    documents,
+    documents: files === null ? documents : documents.and(files.documents),
     rates: createRates({ limits: config.rateLimits, redisUrl: config.redisUrl, log }),
     secondFactor: config.secondFactor,
   });

@@ -5,6 +5,8 @@ import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
+import type { DocumentNode } from 'graphql';
+import { documentIdOf } from '../kernel/manifest.ts';
 
 const project = join(import.meta.dirname, '../..');
 const sources = join(project, 'src/web');
@@ -46,18 +48,21 @@ async function buildPages(): Promise<void> {
   });
   await writePages(folder);
   await compress(folder);
+  await writeDocuments(folder);
   await writeFile(join(folder, '.built-from'), digest);
   await rm(buildFolder, { recursive: true, force: true });
   await rename(folder, buildFolder);
 }
 
-/** Whatever a build depends on: its sources, and the versions of what they import. */
+/** Whatever a build depends on: its sources, how it is made, and the versions of what is imported. */
 function digestOfSources(): string {
   const files = globSync('**/*.{ts,tsx,css,html,svg,json}', { cwd: sources }).sort();
-  const contents = [...files.map((file) => join(sources, file)), join(project, 'package-lock.json')].map(
-    (file) => readFileSync(file, 'utf8'),
-  );
-  return hash('sha256', JSON.stringify([files, contents]));
+  const paths = [
+    ...files.map((file) => join(sources, file)),
+    import.meta.filename,
+    join(project, 'package-lock.json'),
+  ];
+  return hash('sha256', JSON.stringify([files, paths.map((path) => readFileSync(path, 'utf8'))]));
 }
 
 type Manifest = Readonly<
@@ -79,6 +84,21 @@ async function writePages(folder: string): Promise<void> {
     await writeFile(join(folder, `${title}.html`), shell.replace('</head>', `${links.join('')}</head>`));
   }
   await rm(join(folder, 'index.html'));
+}
+
+/** What the pages ask for, as their client writes it: a server that runs nothing but trusted documents runs these. */
+async function writeDocuments(folder: string): Promise<void> {
+  const { formatDocument, stringifyDocument } = await import('@urql/core');
+  const manifest: Record<string, string> = {};
+  for (const file of globSync('*/documents.ts', { cwd: sources })) {
+    const documents = (await import(join(sources, file))) as Readonly<Record<string, DocumentNode>>;
+    for (const [name, document] of Object.entries(documents)) {
+      if (!name.endsWith('Document')) continue;
+      const text = stringifyDocument(formatDocument(document));
+      manifest[documentIdOf(text)] = text;
+    }
+  }
+  await writeFile(join(folder, 'documents.json'), JSON.stringify(manifest));
 }
 
 function relationOf(file: string): string {

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { globSync, readFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join } from 'node:path';
+import { readManifest } from '../kernel/manifest.ts';
 
 /** The built pages, in memory: nothing else of the disk can be asked for. */
 export interface Files {
@@ -10,6 +11,8 @@ export interface Files {
    * @returns whether it was one
    */
   answer(request: IncomingMessage, response: ServerResponse, pathname: string): boolean;
+  /** The operations that the pages ask for, by their ids. */
+  readonly documents: ReadonlyMap<string, string>;
 }
 
 interface File {
@@ -56,6 +59,7 @@ export function readFiles(folder: string): Files {
     ]),
   );
   return {
+    documents: readManifest(readFileSync(join(folder, 'documents.json'), 'utf8')),
     answer: (request, response, pathname) => {
       const file = files.get(pathname);
       if (file === undefined || (request.method !== 'GET' && request.method !== 'HEAD')) return false;

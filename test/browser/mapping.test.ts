@@ -1,27 +1,41 @@
 import { readFileSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { BrowserContextOptions, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBrowser } from '../setup/browser.ts';
 import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
+import { startProxy } from '../setup/proxy.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 const started = await startBrowser();
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Of every page at three sizes, to be looked at; git ignores them. */
 const screenshots = join(import.meta.dirname, '../../dist.screenshots');
+const sizes = [
+  ['wide', 1920, 1080, 'light'],
+  ['middle', 1366, 768, 'dark'],
+  // Of a window that is 1280 wide, at 400 %.
+  ['narrow', 320, 640, 'light'],
+] as const;
 const agents = ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy'] as const;
 
+const pages = await testPages();
 let server: TestServer;
 let organisation: string;
 let customer: string;
 const users = new Map<string, string>();
+let opened: Opened | null = null;
+const ordinary = {
+  viewport: { width: 1440, height: 900 },
+  locale: 'en-GB',
+  reducedMotion: 'reduce',
+} as const;
 
 beforeAll(async () => {
   mkdirSync(screenshots, { recursive: true });
-  server = await startTestServer({ pages: await testPages() });
+  server = await startTestServer({ pages });
   organisation = await createOrganisation(server, {
     name: '=Acme, "Contact" Centre',
     timeZone: 'Europe/London',
@@ -30,7 +44,7 @@ beforeAll(async () => {
   await buy(server, organisation, 'INBOUND_AGENT', { base: 10, concurrent: 2, contingency: 2 });
   await buy(server, organisation, 'SUPERVISOR', { base: 2, concurrent: 3 });
   await buy(server, organisation, 'UC_USER', { base: 1 });
-  await buy(server, organisation, 'AGENT_CALLS', { concurrent: 2, contingency: 1, reference: '=1+1' });
+  await buy(server, organisation, 'AGENT_CALLS', { concurrent: 2, contingency: 2 });
   for (const name of agents) {
     users.set(
       name,
@@ -39,6 +53,7 @@ beforeAll(async () => {
   }
 });
 afterAll(async () => {
+  await opened?.close();
   await started?.close();
   await server.stop();
 });
@@ -46,36 +61,40 @@ afterAll(async () => {
 const inBrowser = describe.skipIf(started === null);
 const origin = () => new URL(server.url).origin;
 
-/** A browser of its own, signed in by the link that the server prints. */
-async function open(
-  search = '',
-  options: BrowserContextOptions = {},
-  prepare: (page: Page) => Promise<void> = () => Promise.resolve(),
-  key = server.key,
-) {
+interface Opened {
+  readonly page: Page;
+  /** @param known what the browser may complain of all the same */
+  readonly close: (known?: string) => Promise<void>;
+}
+
+/** A context of its own, signed in by the link that the server prints. */
+async function open(key: string, at = origin()): Promise<Opened> {
   if (started === null) throw new Error('No browser');
-  const context = await started.browser.newContext({
-    viewport: { width: 1440, height: 900 },
-    locale: 'en-GB',
-    ...options,
-  });
+  const context = await started.browser.newContext(ordinary);
   const page = await context.newPage();
   const problems: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
   });
   page.on('pageerror', (error) => problems.push(error.message));
-  await prepare(page);
-  await page.goto(`${origin()}/${search}#key=${key}`);
+  await page.goto(`${at}/#key=${key}`);
   await page.locator('tbody tr').first().waitFor();
   return {
     page,
-    close: async () => {
-      // What the browser complains of (a policy that was broken, a script that failed) is the page's fault.
-      expect(problems).toEqual([]);
+    close: async (known = '') => {
+      // What the browser complains of (a policy that was broken, a script that failed) is the page’s fault.
+      expect(problems.filter((problem) => known === '' || !problem.includes(known))).toEqual([]);
       await context.close();
     },
   };
+}
+
+/** The page of most tests, at an address. */
+async function show(search = ''): Promise<Page> {
+  opened ??= await open(server.key);
+  await opened.page.goto(`${origin()}/${search}`);
+  await row(opened.page, 'INBOUND_AGENT').waitFor();
+  return opened.page;
 }
 
 const row = (page: Page, licence: string) => page.locator(`tr[data-licence="${licence}"]`);
@@ -105,6 +124,16 @@ inBrowser('Licence Mapping', () => {
     if (started === null) return;
     const context = await started.browser.newContext({ locale: 'en-GB' });
     const page = await context.newPage();
+    const asked: unknown[] = [];
+    page.on('request', (request) => {
+      if (request.url().endsWith('/graphql')) asked.push((request.postDataJSON() as { query: string }).query);
+    });
+    page.on('websocket', (socket) =>
+      socket.on('framesent', ({ payload }) => {
+        const message = JSON.parse(String(payload)) as { payload?: { query: string } };
+        if (message.payload !== undefined) asked.push(message.payload.query);
+      }),
+    );
     const loaded: { readonly url: string; readonly bytes: number }[] = [];
     page.on('response', (response) => {
       const { pathname } = new URL(response.url());
@@ -121,6 +150,10 @@ inBrowser('Licence Mapping', () => {
     ).toBe('{}');
     expect(loaded.length).toBeGreaterThan(3);
     expect(loaded.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(150_000);
+    // What is asked for are the documents that a server runs which runs nothing else.
+    await status(page).getByText('Live', { exact: true }).waitFor();
+    expect(new Set(asked).size).toBeGreaterThan(3);
+    expect([...pages.files.documents.values()]).toEqual(expect.arrayContaining(asked));
     // The link is not needed again.
     await page.reload();
     await row(page, 'INBOUND_AGENT').waitFor();
@@ -135,7 +168,7 @@ inBrowser('Licence Mapping', () => {
   });
 
   test('has the source’s columns, in its order and words', async () => {
-    const { page, close } = await open();
+    const page = await show();
     expect(await page.locator('thead th').allInnerTexts()).toEqual([
       ...['Organisation', 'Active Users', 'Licence Type', 'Base', 'Concurrent Logons', 'Contingency Logons'],
       ...['Active – Billing Period', 'Today'],
@@ -155,11 +188,10 @@ inBrowser('Licence Mapping', () => {
     await page.keyboard.press('Tab');
     await page.getByRole('tooltip').getByText(explanation).waitFor();
     expect(await heading.evaluate((one) => one.ariaDescribedByElements?.[0]?.textContent)).toBe(explanation);
-    await close();
   });
 
   test('shows feature and product licences by check box and Refresh, and figures as they were until then', async () => {
-    const { page, close } = await open('?live=off');
+    const page = await show('?live=off');
     const before = await figures(page, 'SUPERVISOR');
     await page.getByLabel('Feature licences').check();
     expect(await licences(page)).not.toContain('AGENT_CALLS');
@@ -173,15 +205,14 @@ inBrowser('Licence Mapping', () => {
     await row(page, 'AGENT_CALLS').waitFor();
     await expect.poll(() => figures(page, 'SUPERVISOR')).toBe('2 0 0 2 4 0 4 0 0 0 0');
     // Without base licences: nothing, not none.
-    expect(await figures(page, 'AGENT_CALLS')).toMatch(/^(–\s+not applicable ){4}2 0 2 1 0 0 1$/);
+    expect(await figures(page, 'AGENT_CALLS')).toMatch(/^(–\s+not applicable ){4}2 0 2 2 0 0 2$/);
     await page.getByLabel('Feature licences').uncheck();
     await page.getByRole('button', { name: 'Refresh' }).click();
     await row(page, 'AGENT_CALLS').waitFor({ state: 'detached' });
-    await close();
   });
 
   test('moves within a second of a logon, and says in words what it colours', async () => {
-    const { page, close } = await open();
+    const page = await show();
     await status(page).getByText('Live', { exact: true }).waitFor();
     const sessions = [await logOn('ada'), await logOn('alan')];
     await expect
@@ -196,40 +227,29 @@ inBrowser('Licence Mapping', () => {
     await expect
       .poll(() => figures(page, 'INBOUND_AGENT'), { timeout: 1000, interval: 20 })
       .toBe('10 6 0 4 2 0 2 2 0 2 2');
-    await close();
   });
 
   test('never calls live what is not, and comes back by itself', async () => {
-    const { page, close } = await open('', {}, async (page) => {
-      await page.routeWebSocket('**/graphql', (socket) => {
-        if (isCut) void socket.close({ code: 1011 });
-        else {
-          const there = socket.connectToServer();
-          cut = () => {
-            void socket.close({ code: 1011 });
-            void there.close();
-          };
-        }
-      });
-    });
-    let isCut = false;
-    let cut = () => {};
+    const { port } = new URL(server.url);
+    const proxy = await startProxy({ host: '127.0.0.1', port: Number(port) });
+    const { page, close } = await open(server.key, `http://127.0.0.1:${proxy.port}`);
     await status(page).getByText('Live', { exact: true }).waitFor();
-    isCut = true;
-    cut();
+    proxy.cut();
+    proxy.freeze();
     await status(page)
       .getByText(/^Reconnecting – as of \d\d:\d\d:\d\d$/)
       .waitFor();
     const session = await logOn('ada');
-    isCut = false;
+    proxy.thaw();
     await status(page).getByText('Live', { exact: true }).waitFor();
     expect(await figures(page, 'INBOUND_AGENT')).toBe('10 6 0 4 2 1 1 2 0 2 2');
     await logOff(session);
-    await close();
+    await close('net::ERR_CONNECTION_RESET');
+    await proxy.close();
   });
 
   test('is sorted by any column, by keyboard, and saved as it is shown', async () => {
-    const { page, close } = await open('?feature=on');
+    const page = await show('?feature=on');
     const heading = page.getByRole('columnheader', { name: 'Total' }).nth(1);
     await heading.getByRole('button').focus();
     await page.keyboard.press('Enter');
@@ -247,13 +267,13 @@ inBrowser('Licence Mapping', () => {
     expect(saved[0]).toBe(
       '\uFEFFOrganisation,Active Users,Licence Type,Base – Total,Base – Used,Base – Reusable,Base – Available,Concurrent Logons – Total,Concurrent Logons – Used,Concurrent Logons – Available,Contingency Logons – Total,Contingency Logons – Used,Contingency Logons – Max Used,Contingency Logons – Available,Active – Billing Period,Today',
     );
-    expect(saved[1]).toMatch(/^"'=Acme, ""Contact"" Centre",6,Inbound Agent,10,6,0,4,2,0,2,2,0,2,2,6,\d*$/);
+    const line = saved.find((text) => text.includes('Inbound Agent'));
+    expect(line).toMatch(/^"'=Acme, ""Contact"" Centre",6,Inbound Agent,10,6,0,4,2,0,2,2,0,2,2,6,\d*$/);
     expect(saved).toHaveLength(1 + (await licences(page)).length + 1);
-    await close();
   });
 
   test('finds an organisation in the tree, by name and keyboard', async () => {
-    const { page, close } = await open();
+    const page = await show();
     const picker = page.getByRole('combobox', { name: 'Organisation' });
     await picker.click();
     const options = page.getByRole('option');
@@ -267,14 +287,13 @@ inBrowser('Licence Mapping', () => {
     await page.getByText('No licences of these kinds.').waitFor();
     await page.goBack();
     await row(page, 'INBOUND_AGENT').waitFor();
-    await close();
   });
 
   test('opens a row: who is on, who was refused, what comes back, what was bought; and logs off', async () => {
     for (const name of ['ada', 'alan', 'barbara', 'edsger']) await logOn(name);
     await expect(logOn('grace')).rejects.toThrow('refused');
     await server.mutate('unassignLicence', { userId: users.get('hedy'), licence: 'INBOUND_AGENT' });
-    const { page, close } = await open();
+    const page = await show();
     const opener = row(page, 'INBOUND_AGENT').getByRole('button');
     await opener.focus();
     await page.keyboard.press('Enter');
@@ -286,9 +305,7 @@ inBrowser('Licence Mapping', () => {
     };
     const calls = 'Agent Calls Agent E-mail: refused, not bought';
     expect(await lines('Live sessions')).toEqual([
-      expect.stringMatching(
-        /^edsger desktop \d\d:\d\d Contingency Agent Calls: refused, no seat free .*Log off$/,
-      ),
+      expect.stringMatching(`^edsger desktop \\d\\d:\\d\\d Contingency ${calls} Log off$`),
       expect.stringMatching(`^barbara desktop \\d\\d:\\d\\d Contingency ${calls} Log off$`),
       expect.stringMatching(`^alan desktop \\d\\d:\\d\\d Concurrent ${calls} Log off$`),
       expect.stringMatching(`^ada desktop \\d\\d:\\d\\d Concurrent ${calls} Log off$`),
@@ -311,49 +328,52 @@ inBrowser('Licence Mapping', () => {
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
     expect(await opener.evaluate((one) => one === document.activeElement)).toBe(true);
-    await close();
   });
 
   test('shows a screen’s key no person, and no action', async () => {
     const { key } = server.as({ role: 'WALLBOARD', organisationId: uuidOf(organisation), userId: null });
-    const { page, close } = await open('?licence=INBOUND_AGENT', {}, undefined, key);
+    const { page, close } = await open(key);
+    await page.goto(`${origin()}/?licence=INBOUND_AGENT`);
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
     await dialog.locator('.uplot').waitFor();
     expect(await dialog.getByRole('heading').allInnerTexts()).toEqual(['Inbound Agent', 'Today']);
     await close();
   });
 
-  test.each(['light', 'dark'] as const)(
-    'is accessible in the %s theme, closed and open',
-    async (colorScheme) => {
-      const { page, close } = await open('?feature=on', { colorScheme });
-      await row(page, 'INBOUND_AGENT').locator('.spark').waitFor();
-      expect(await violations(page)).toEqual([]);
-      await row(page, 'INBOUND_AGENT').getByRole('button').click();
-      await page.locator('.uplot').waitFor();
-      expect(await violations(page)).toEqual([]);
-      await close();
-    },
-  );
+  test('is accessible in both themes, closed and open', async () => {
+    const page = await show('?feature=on');
+    await row(page, 'INBOUND_AGENT').locator('.spark').waitFor();
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(page), colorScheme).toEqual([]);
+    }
+    await row(page, 'INBOUND_AGENT').getByRole('button').click();
+    await page.locator('.uplot').waitFor();
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(page), colorScheme).toEqual([]);
+    }
+  });
 
-  test.each([
-    ['wide', 1920, 1080, 'light'],
-    ['middle', 1366, 768, 'dark'],
-    // Of a window that is 1280 wide, at 400 %.
-    ['narrow', 320, 640, 'light'],
-  ] as const)(
-    'fits a %s window, but for the table, which scrolls by itself',
-    async (name, width, height, colorScheme) => {
-      const { page, close } = await open('?feature=on', { viewport: { width, height }, colorScheme });
-      await row(page, 'INBOUND_AGENT').locator('.spark').waitFor();
-      const overflow = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
-      expect(await page.evaluate(overflow)).toBe(0);
+  test('fits every window, but for the table, which scrolls by itself', async () => {
+    const page = await show('?feature=on');
+    await row(page, 'INBOUND_AGENT').locator('.spark').waitFor();
+    const beyond = (selector: string) =>
+      page.locator(selector).evaluate((one) => one.scrollWidth - one.clientWidth);
+    for (const [name, width, height, colorScheme] of sizes) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height });
+      expect(await beyond('html'), name).toBe(0);
       await page.screenshot({ path: join(screenshots, `mapping-${name}.png`), fullPage: true });
-      await row(page, 'INBOUND_AGENT').getByRole('button').click();
-      await page.locator('.uplot').waitFor();
-      expect(await page.locator('dialog').evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
+    }
+    await row(page, 'INBOUND_AGENT').getByRole('button').click();
+    await page.locator('.uplot').waitFor();
+    for (const [name, width, height, colorScheme] of sizes) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height });
+      expect(await beyond('dialog'), name).toBe(0);
       await page.screenshot({ path: join(screenshots, `mapping-open-${name}.png`) });
-      await close();
-    },
-  );
+    }
+    await page.setViewportSize(ordinary.viewport);
+  });
 });

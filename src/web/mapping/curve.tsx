@@ -16,15 +16,20 @@ export function Curve({ buckets, zone }: { readonly buckets: Buckets; readonly z
   useEffect(() => {
     const { current } = place;
     if (current === null) return;
-    const plot = new uPlot(optionsFor(current, zone), dataOf(buckets), current);
+    const draw = () => new uPlot(optionsFor(current, zone), dataOf(buckets), current);
+    let plot = draw();
     const sizes = new ResizeObserver(() => plot.setSize({ width: current.clientWidth, height }));
+    // A plot keeps the colours that it was made with.
     const scheme = matchMedia('(prefers-color-scheme: dark)');
-    const redraw = () => plot.redraw(false);
+    const drawAnew = () => {
+      plot.destroy();
+      plot = draw();
+    };
     sizes.observe(current);
-    scheme.addEventListener('change', redraw);
+    scheme.addEventListener('change', drawAnew);
     return () => {
       sizes.disconnect();
-      scheme.removeEventListener('change', redraw);
+      scheme.removeEventListener('change', drawAnew);
       plot.destroy();
     };
   }, [buckets, zone]);
@@ -44,7 +49,7 @@ function dataOf(buckets: Buckets): uPlot.AlignedData {
 }
 
 function optionsFor(element: Element, zone: Zone): uPlot.Options {
-  // A canvas knows no custom properties: their present values are asked for with each drawing.
+  // A canvas knows no custom properties: what they come to is asked of an element.
   const colour = (name: string) => () => {
     const probe = element.appendChild(document.createElement('span'));
     probe.style.color = `var(--${name})`;

@@ -47,7 +47,8 @@ export function Detail({
       purchases: useMay('Organisation.purchases'),
     },
   });
-  useEvery(againMilliseconds, row.revision, () => read({ requestPolicy: 'network-only' }));
+  const readAgain = () => read({ requestPolicy: 'network-only' });
+  useEvery(againMilliseconds, row.revision, readAgain);
 
   const organisation = data?.organisation;
   const mapping =
@@ -78,7 +79,7 @@ export function Detail({
         {data === undefined && error === undefined && <p className="quiet">{words.shell.loading}</p>}
         {mapping !== null && row.concurrent !== null && <Today mapping={mapping} zone={zone} />}
         {organisation?.sessions != null && (
-          <Sessions sessions={organisation.sessions} zone={zone} today={today} />
+          <Sessions sessions={organisation.sessions} zone={zone} today={today} onChanged={readAgain} />
         )}
         {organisation?.denials != null && <Denials denials={organisation.denials} zone={zone} />}
         {mapping?.releasedBases != null && <Released released={mapping.releasedBases} zone={zone} />}
@@ -190,14 +191,21 @@ function Sessions({
   sessions,
   zone,
   today,
+  onChanged,
 }: {
   readonly sessions: List<Session>;
   readonly zone: Zone;
   readonly today: Day;
+  readonly onChanged: () => void;
 }) {
   const { title, none, who, device, since, seat, features, action } = words.detail.sessions;
   const mayForce = useMay('Mutation.forceLogoff');
   const [said, setSaid] = useState('');
+  const say = (what: string) => {
+    setSaid(what);
+    // Without live figures nothing else would tell.
+    onChanged();
+  };
   return (
     <>
       <Part
@@ -219,7 +227,7 @@ function Sessions({
             </td>
             {mayForce && (
               <td>
-                <LogOff session={session} onSaid={setSaid} />
+                <LogOff session={session} onSaid={say} />
               </td>
             )}
           </tr>

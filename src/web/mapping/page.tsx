@@ -56,7 +56,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
   const apply = (wanted: ReadonlySet<Kind>) =>
     choose(Object.fromEntries(kinds.map((kind) => [kind, wanted.has(kind) ? 'on' : null])));
   const tick = (kind: Kind, isTicked: boolean) => {
-    const wanted = new Set(wishes);
+    const wanted = new Set(isLive ? shown : wishes);
     if (isTicked) wanted.add(kind);
     else wanted.delete(kind);
     setWishes(wanted);
@@ -122,8 +122,8 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
           className={hasWishes && !isLive ? 'primary' : ''}
           aria-describedby="refresh-hint"
           onClick={() => {
-            apply(isLive ? shown : wishes);
-            figures.refresh();
+            if (hasWishes && !isLive) apply(wishes);
+            else figures.refresh();
           }}
         >
           {words.mapping.refresh}
@@ -156,6 +156,9 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
         <p role="alert" className="problem">
           {words.mapping.failed(figures.problem)}
         </p>
+      )}
+      {organisation === undefined && figures.problem === null && (
+        <p className="quiet notice">{words.shell.loading}</p>
       )}
       {organisation === null && <p className="notice">{words.organisation.missing}</p>}
       {rows !== undefined && (
