@@ -26,7 +26,9 @@ let server: TestServer;
 let organisation: string;
 let customer: string;
 const users = new Map<string, string>();
-let opened: Opened | null = null;
+let page: Page;
+/** What the browser complained of: a policy that was broken, a script that failed. */
+const complaints: string[] = [];
 const ordinary = {
   viewport: { width: 1440, height: 900 },
   locale: 'en-GB',
@@ -35,6 +37,13 @@ const ordinary = {
 
 beforeAll(async () => {
   mkdirSync(screenshots, { recursive: true });
+  if (started !== null) {
+    page = await (await started.browser.newContext(ordinary)).newPage();
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+  }
   server = await startTestServer({ pages });
   organisation = await createOrganisation(server, {
     name: '=Acme, "Contact" Centre',
@@ -53,7 +62,6 @@ beforeAll(async () => {
   }
 });
 afterAll(async () => {
-  await opened?.close();
   await started?.close();
   await server.stop();
 });
@@ -61,49 +69,25 @@ afterAll(async () => {
 const inBrowser = describe.skipIf(started === null);
 const origin = () => new URL(server.url).origin;
 
-interface Opened {
-  readonly page: Page;
-  /** @param known what the browser may complain of all the same */
-  readonly close: (known?: string) => Promise<void>;
-}
-
-/** A context of its own, signed in by the link that the server prints. */
-async function open(key: string, at = origin()): Promise<Opened> {
-  if (started === null) throw new Error('No browser');
-  const context = await started.browser.newContext(ordinary);
-  const page = await context.newPage();
-  const problems: string[] = [];
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
-  });
-  page.on('pageerror', (error) => problems.push(error.message));
+/** Opens the page by a link as the server prints it. */
+async function enter(key: string, at = origin()): Promise<void> {
   await page.goto(`${at}/#key=${key}`);
-  await page.locator('tbody tr').first().waitFor();
-  return {
-    page,
-    close: async (known = '') => {
-      // What the browser complains of (a policy that was broken, a script that failed) is the page’s fault.
-      expect(problems.filter((problem) => known === '' || !problem.includes(known))).toEqual([]);
-      await context.close();
-    },
-  };
+  await page.getByRole('rowheader').first().waitFor();
 }
 
-/** The page of most tests, at an address. */
-async function show(search = ''): Promise<Page> {
-  opened ??= await open(server.key);
-  await opened.page.goto(`${origin()}/${search}`);
-  await row(opened.page, 'INBOUND_AGENT').waitFor();
-  return opened.page;
+/** Opens the page at an address, as whoever is signed in. */
+async function show(search: string): Promise<void> {
+  await page.goto(`${origin()}/${search}`);
+  await row('INBOUND_AGENT').waitFor();
 }
 
-const row = (page: Page, licence: string) => page.locator(`tr[data-licence="${licence}"]`);
-const licences = (page: Page) =>
+const row = (licence: string) => page.locator(`tr[data-licence="${licence}"]`);
+const licences = () =>
   page.locator('tbody tr').evaluateAll((rows) => rows.map((one) => one.getAttribute('data-licence')));
 /** Of a row, from Base Total to Contingency Available. */
-const figures = async (page: Page, licence: string) =>
-  (await row(page, licence).locator('td.figure').allInnerTexts()).slice(1, -1).join(' ');
-const status = (page: Page) => page.locator('.as-of');
+const figures = async (licence: string) =>
+  (await row(licence).locator('td.figure').allInnerTexts()).slice(1, -1).join(' ');
+const status = () => page.locator('.as-of');
 const logOn = async (name: string) => {
   const { session } = await logon(server, users.get(name) ?? '');
   if (session === undefined) throw new Error(`${name} was refused`);
@@ -112,7 +96,7 @@ const logOn = async (name: string) => {
 const logOff = (sessionId: string) => server.mutate('logoff', { sessionId });
 
 /** What of WCAG 2.2 AA a program can find broken. */
-async function violations(page: Page): Promise<string[]> {
+async function violations(): Promise<string[]> {
   // By the developer tools’ way in, which the page’s policy does not stand against.
   await page.evaluate(axe);
   return page.evaluate(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
@@ -121,9 +105,6 @@ async function violations(page: Page): Promise<string[]> {
 
 inBrowser('Licence Mapping', () => {
   test('signs in by the link, which keeps no key, and loads at most 150 kB, all of it from here', async () => {
-    if (started === null) return;
-    const context = await started.browser.newContext({ locale: 'en-GB' });
-    const page = await context.newPage();
     const asked: unknown[] = [];
     page.on('request', (request) => {
       if (request.url().endsWith('/graphql')) asked.push((request.postDataJSON() as { query: string }).query);
@@ -142,7 +123,7 @@ inBrowser('Licence Mapping', () => {
       else if (!response.url().startsWith(origin())) loaded.push({ url: response.url(), bytes: Infinity });
     });
     await page.goto(`${origin()}/#key=${server.key}`);
-    await row(page, 'INBOUND_AGENT').locator('.spark').waitFor();
+    await row('INBOUND_AGENT').locator('.spark').waitFor();
     expect(page.url()).toBe(`${origin()}/`);
     expect(await page.evaluate('history.length')).toBe(2); // about:blank, and the page
     expect(
@@ -151,32 +132,32 @@ inBrowser('Licence Mapping', () => {
     expect(loaded.length).toBeGreaterThan(3);
     expect(loaded.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(150_000);
     // What is asked for are the documents that a server runs which runs nothing else.
-    await status(page).getByText('Live', { exact: true }).waitFor();
+    await status().getByText('Live', { exact: true }).waitFor();
     expect(new Set(asked).size).toBeGreaterThan(3);
     expect([...pages.files.documents.values()]).toEqual(expect.arrayContaining(asked));
     // The link is not needed again.
     await page.reload();
-    await row(page, 'INBOUND_AGENT').waitFor();
+    await row('INBOUND_AGENT').waitFor();
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
     await page.reload();
     await page.getByLabel('Key or access token').fill('wrong');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('alert').getByText('This key is wrong').waitFor();
-    expect(await violations(page)).toEqual([]);
-    await context.close();
+    expect(await violations()).toEqual([]);
+    await enter(server.key);
   });
 
   test('has the source’s columns, in its order and words', async () => {
-    const page = await show();
+    await show('');
     expect(await page.locator('thead th').allInnerTexts()).toEqual([
       ...['Organisation', 'Active Users', 'Licence Type', 'Base', 'Concurrent Logons', 'Contingency Logons'],
       ...['Active – Billing Period', 'Today'],
       ...['Total', 'Used', 'Reusable', 'Available', 'Total', 'Used', 'Available'],
       ...['Total', 'Used', 'Max Used', 'Available'],
     ]);
-    expect(await licences(page)).toEqual(['INBOUND_AGENT', 'SUPERVISOR', 'UC_USER']);
-    expect(await figures(page, 'INBOUND_AGENT')).toBe('10 6 0 4 2 0 2 2 0 0 2');
+    expect(await licences()).toEqual(['INBOUND_AGENT', 'SUPERVISOR', 'UC_USER']);
+    expect(await figures('INBOUND_AGENT')).toBe('10 6 0 4 2 0 2 2 0 0 2');
     // Explained on hover, on focus, and to who cannot see.
     const explanation = 'Base licences given back within their 90 days that can still be reassigned, once.';
     const heading = page.getByRole('columnheader', { name: 'Reusable' }).getByRole('button');
@@ -191,75 +172,74 @@ inBrowser('Licence Mapping', () => {
   });
 
   test('shows feature and product licences by check box and Refresh, and figures as they were until then', async () => {
-    const page = await show('?live=off');
-    const before = await figures(page, 'SUPERVISOR');
+    await show('?live=off');
+    const before = await figures('SUPERVISOR');
     await page.getByLabel('Feature licences').check();
-    expect(await licences(page)).not.toContain('AGENT_CALLS');
+    expect(await licences()).not.toContain('AGENT_CALLS');
     await page.getByText('Press Refresh to show what you selected.').waitFor();
     await buy(server, organisation, 'SUPERVISOR', { concurrent: 1 });
-    expect(await figures(page, 'SUPERVISOR')).toBe(before);
-    const asOf = await status(page).innerText();
+    expect(await figures('SUPERVISOR')).toBe(before);
+    const asOf = await status().innerText();
     expect(asOf).toMatch(/^As of \d\d:\d\d:\d\d$/);
 
     await page.getByRole('button', { name: 'Refresh' }).click();
-    await row(page, 'AGENT_CALLS').waitFor();
-    await expect.poll(() => figures(page, 'SUPERVISOR')).toBe('2 0 0 2 4 0 4 0 0 0 0');
+    await row('AGENT_CALLS').waitFor();
+    await expect.poll(() => figures('SUPERVISOR')).toBe('2 0 0 2 4 0 4 0 0 0 0');
     // Without base licences: nothing, not none.
-    expect(await figures(page, 'AGENT_CALLS')).toMatch(/^(–\s+not applicable ){4}2 0 2 2 0 0 2$/);
+    expect(await figures('AGENT_CALLS')).toMatch(/^(–\s+not applicable ){4}2 0 2 2 0 0 2$/);
     await page.getByLabel('Feature licences').uncheck();
     await page.getByRole('button', { name: 'Refresh' }).click();
-    await row(page, 'AGENT_CALLS').waitFor({ state: 'detached' });
+    await row('AGENT_CALLS').waitFor({ state: 'detached' });
   });
 
   test('moves within a second of a logon, and says in words what it colours', async () => {
-    const page = await show();
-    await status(page).getByText('Live', { exact: true }).waitFor();
+    await show('');
+    await status().getByText('Live', { exact: true }).waitFor();
     const sessions = [await logOn('ada'), await logOn('alan')];
     await expect
-      .poll(() => figures(page, 'INBOUND_AGENT'), { timeout: 1000, interval: 20 })
+      .poll(() => figures('INBOUND_AGENT'), { timeout: 1000, interval: 20 })
       .toBe('10 6 0 4 2 2 0 2 0 0 2');
     sessions.push(await logOn('barbara'), await logOn('edsger'));
-    await row(page, 'INBOUND_AGENT').getByText('2 on contingency').waitFor({ timeout: 1000 });
-    await row(page, 'INBOUND_AGENT').getByText('Full').waitFor();
+    await row('INBOUND_AGENT').getByText('2 on contingency').waitFor({ timeout: 1000 });
+    await row('INBOUND_AGENT').getByText('Full').waitFor();
     await page.getByRole('status').getByText('1 full · 1 on contingency').waitFor();
     expect(await page.locator('td.contingency').innerText()).toBe('2');
     for (const session of sessions) await logOff(session);
     await expect
-      .poll(() => figures(page, 'INBOUND_AGENT'), { timeout: 1000, interval: 20 })
+      .poll(() => figures('INBOUND_AGENT'), { timeout: 1000, interval: 20 })
       .toBe('10 6 0 4 2 0 2 2 0 2 2');
   });
 
   test('never calls live what is not, and comes back by itself', async () => {
     const { port } = new URL(server.url);
     const proxy = await startProxy({ host: '127.0.0.1', port: Number(port) });
-    const { page, close } = await open(server.key, `http://127.0.0.1:${proxy.port}`);
-    await status(page).getByText('Live', { exact: true }).waitFor();
+    await enter(server.key, `http://127.0.0.1:${proxy.port}`);
+    await status().getByText('Live', { exact: true }).waitFor();
     proxy.cut();
     proxy.freeze();
-    await status(page)
+    await status()
       .getByText(/^Reconnecting – as of \d\d:\d\d:\d\d$/)
       .waitFor();
     const session = await logOn('ada');
     proxy.thaw();
-    await status(page).getByText('Live', { exact: true }).waitFor();
-    expect(await figures(page, 'INBOUND_AGENT')).toBe('10 6 0 4 2 1 1 2 0 2 2');
+    await status().getByText('Live', { exact: true }).waitFor();
+    expect(await figures('INBOUND_AGENT')).toBe('10 6 0 4 2 1 1 2 0 2 2');
     await logOff(session);
-    await close('net::ERR_CONNECTION_RESET');
     await proxy.close();
   });
 
   test('is sorted by any column, by keyboard, and saved as it is shown', async () => {
-    const page = await show('?feature=on');
+    await show('?feature=on');
     const heading = page.getByRole('columnheader', { name: 'Total' }).nth(1);
     await heading.getByRole('button').focus();
     await page.keyboard.press('Enter');
     await expect.poll(() => heading.getAttribute('aria-sort')).toBe('descending');
-    expect((await licences(page)).slice(0, 2)).toEqual(['SUPERVISOR', 'INBOUND_AGENT']);
+    expect((await licences()).slice(0, 2)).toEqual(['SUPERVISOR', 'INBOUND_AGENT']);
     // What a licence has not comes last, however it is sorted.
-    expect((await licences(page)).at(-1)).toBe('UC_USER');
+    expect((await licences()).at(-1)).toBe('UC_USER');
     await page.keyboard.press('Enter');
     await expect.poll(() => heading.getAttribute('aria-sort')).toBe('ascending');
-    expect((await licences(page)).at(-1)).toBe('UC_USER');
+    expect((await licences()).at(-1)).toBe('UC_USER');
     expect(page.url()).toContain('sort=concurrentTotal.asc');
     const saving = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Download CSV' }).click();
@@ -269,11 +249,11 @@ inBrowser('Licence Mapping', () => {
     );
     const line = saved.find((text) => text.includes('Inbound Agent'));
     expect(line).toMatch(/^"'=Acme, ""Contact"" Centre",6,Inbound Agent,10,6,0,4,2,0,2,2,0,2,2,6,\d*$/);
-    expect(saved).toHaveLength(1 + (await licences(page)).length + 1);
+    expect(saved).toHaveLength(1 + (await licences()).length + 1);
   });
 
   test('finds an organisation in the tree, by name and keyboard', async () => {
-    const page = await show();
+    await show('');
     const picker = page.getByRole('combobox', { name: 'Organisation' });
     await picker.click();
     const options = page.getByRole('option');
@@ -286,15 +266,15 @@ inBrowser('Licence Mapping', () => {
     expect(page.url()).toContain(`organisation=${customer}`);
     await page.getByText('No licences of these kinds.').waitFor();
     await page.goBack();
-    await row(page, 'INBOUND_AGENT').waitFor();
+    await row('INBOUND_AGENT').waitFor();
   });
 
   test('opens a row: who is on, who was refused, what comes back, what was bought; and logs off', async () => {
     for (const name of ['ada', 'alan', 'barbara', 'edsger']) await logOn(name);
     await expect(logOn('grace')).rejects.toThrow('refused');
     await server.mutate('unassignLicence', { userId: users.get('hedy'), licence: 'INBOUND_AGENT' });
-    const page = await show();
-    const opener = row(page, 'INBOUND_AGENT').getByRole('button');
+    await show('');
+    const opener = row('INBOUND_AGENT').getByRole('button');
     await opener.focus();
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
@@ -324,40 +304,30 @@ inBrowser('Licence Mapping', () => {
     await dialog.getByRole('status').getByText('alan was logged off.').waitFor();
     await expect.poll(() => lines('Live sessions')).toHaveLength(3);
     // A freed concurrent seat takes a user over, behind the dialog too.
-    await row(page, 'INBOUND_AGENT').getByText('1 on contingency').waitFor();
+    await row('INBOUND_AGENT').getByText('1 on contingency').waitFor();
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
     expect(await opener.evaluate((one) => one === document.activeElement)).toBe(true);
   });
 
-  test('shows a screen’s key no person, and no action', async () => {
-    const { key } = server.as({ role: 'WALLBOARD', organisationId: uuidOf(organisation), userId: null });
-    const { page, close } = await open(key);
-    await page.goto(`${origin()}/?licence=INBOUND_AGENT`);
-    const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
-    await dialog.locator('.uplot').waitFor();
-    expect(await dialog.getByRole('heading').allInnerTexts()).toEqual(['Inbound Agent', 'Today']);
-    await close();
-  });
-
   test('is accessible in both themes, closed and open', async () => {
-    const page = await show('?feature=on');
-    await row(page, 'INBOUND_AGENT').locator('.spark').waitFor();
+    await show('?feature=on');
+    await row('INBOUND_AGENT').locator('.spark').waitFor();
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
-      expect(await violations(page), colorScheme).toEqual([]);
+      expect(await violations(), colorScheme).toEqual([]);
     }
-    await row(page, 'INBOUND_AGENT').getByRole('button').click();
+    await row('INBOUND_AGENT').getByRole('button').click();
     await page.locator('.uplot').waitFor();
     for (const colorScheme of ['dark', 'light'] as const) {
       await page.emulateMedia({ colorScheme });
-      expect(await violations(page), colorScheme).toEqual([]);
+      expect(await violations(), colorScheme).toEqual([]);
     }
   });
 
   test('fits every window, but for the table, which scrolls by itself', async () => {
-    const page = await show('?feature=on');
-    await row(page, 'INBOUND_AGENT').locator('.spark').waitFor();
+    await show('?feature=on');
+    await row('INBOUND_AGENT').locator('.spark').waitFor();
     const beyond = (selector: string) =>
       page.locator(selector).evaluate((one) => one.scrollWidth - one.clientWidth);
     for (const [name, width, height, colorScheme] of sizes) {
@@ -366,7 +336,7 @@ inBrowser('Licence Mapping', () => {
       expect(await beyond('html'), name).toBe(0);
       await page.screenshot({ path: join(screenshots, `mapping-${name}.png`), fullPage: true });
     }
-    await row(page, 'INBOUND_AGENT').getByRole('button').click();
+    await row('INBOUND_AGENT').getByRole('button').click();
     await page.locator('.uplot').waitFor();
     for (const [name, width, height, colorScheme] of sizes) {
       await page.emulateMedia({ colorScheme });
@@ -375,5 +345,19 @@ inBrowser('Licence Mapping', () => {
       await page.screenshot({ path: join(screenshots, `mapping-open-${name}.png`) });
     }
     await page.setViewportSize(ordinary.viewport);
+  });
+
+  test('shows a screen’s key no person, and no action', async () => {
+    const { key } = server.as({ role: 'WALLBOARD', organisationId: uuidOf(organisation), userId: null });
+    await enter(key);
+    await show('?licence=INBOUND_AGENT');
+    const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
+    await dialog.locator('.uplot').waitFor();
+    expect(await dialog.getByRole('heading').allInnerTexts()).toEqual(['Inbound Agent', 'Today']);
+  });
+
+  test('gave the browser nothing to complain of, but a wrong key and a cut connection', () => {
+    const known = /status of 401|ERR_CONNECTION_RESET/;
+    expect(complaints.filter((complaint) => !known.test(complaint))).toEqual([]);
   });
 });

@@ -33,7 +33,7 @@ export function Curve({ buckets, zone }: { readonly buckets: Buckets; readonly z
       plot.destroy();
     };
   }, [buckets, zone]);
-  return <div ref={place} className="curve" aria-hidden="true" />;
+  return <div ref={place} aria-hidden="true" />;
 }
 
 function dataOf(buckets: Buckets): uPlot.AlignedData {

@@ -1,14 +1,15 @@
-import { lazy, type ReactNode, Suspense, useEffect, useId, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { useMutation, useQuery } from 'urql';
 import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
+import { useLater } from '../shell/later.ts';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { DetailDocument, type DetailQuery, ForceLogoffDocument } from './documents.ts';
 import type { Day, Row } from './figures.ts';
 import { inUse } from './spark.tsx';
 
-const Curve = lazy(async () => ({ default: (await import('./curve.tsx')).Curve }));
+const loadCurve = async () => (await import('./curve.tsx')).Curve;
 
 /** A busy licence changes ten times a second; what stands behind it is read no more often than this. */
 const againMilliseconds = 1000;
@@ -167,6 +168,7 @@ function Part<Node>({
 
 function Today({ mapping, zone }: { readonly mapping: Mapping; readonly zone: Zone }) {
   const { title, summary, none } = words.detail.today;
+  const Curve = useLater(loadCurve, true);
   const buckets = mapping.usageHistory;
   const most = Math.max(0, ...buckets.map(inUse));
   const peak = buckets.find((bucket) => inUse(bucket) === most);
@@ -177,9 +179,7 @@ function Today({ mapping, zone }: { readonly mapping: Mapping; readonly zone: Zo
         {most === 0 || peak === undefined ? none : summary(count(most), zone.minute(peak.from))}
       </p>
       {buckets.length > 0 && (
-        <Suspense fallback={<div className="curve" />}>
-          <Curve buckets={buckets} zone={zone} />
-        </Suspense>
+        <div className="curve">{Curve !== null && <Curve buckets={buckets} zone={zone} />}</div>
       )}
     </section>
   );

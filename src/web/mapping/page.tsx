@@ -1,9 +1,10 @@
-import { lazy, Suspense, useCallback, useMemo, useState } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 import { type SortingState, useTable } from '@tanstack/react-table';
 import { useQuery } from 'urql';
 import { useChoices } from '../shell/address.ts';
 import { useShell } from '../shell/context.ts';
 import { Frame } from '../shell/frame.tsx';
+import { useLater } from '../shell/later.ts';
 import { words } from '../words.ts';
 import { columns, features, type Line, statesOf } from './columns.ts';
 import { download, toCsv } from './csv.ts';
@@ -14,7 +15,7 @@ import { Picker, toTree } from './picker.tsx';
 import { inUse } from './spark.tsx';
 import { Table } from './table.tsx';
 
-const Detail = lazy(async () => ({ default: (await import('./detail.tsx')).Detail }));
+const loadDetail = async () => (await import('./detail.tsx')).Detail;
 
 /** Licence Mapping: how many seats of each licence an organisation has, and uses. */
 export function Page() {
@@ -94,6 +95,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
     download(`licence-mapping ${organisation?.name ?? ''} ${at}.csv`, toCsv(ids, cells));
   };
   const opened = rows?.find(({ licence }) => licence.code === choices.get('licence'));
+  const Detail = useLater(loadDetail, opened !== undefined);
 
   return (
     <div className="mapping" aria-busy={figures.isFetching}>
@@ -177,16 +179,14 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
           )}
         </p>
       )}
-      {opened !== undefined && figures.today !== null && (
-        <Suspense>
-          <Detail
-            row={opened}
-            organisationId={organisationId}
-            zone={zone}
-            today={figures.today}
-            onClose={() => choose({ licence: null })}
-          />
-        </Suspense>
+      {opened !== undefined && figures.today !== null && Detail !== null && (
+        <Detail
+          row={opened}
+          organisationId={organisationId}
+          zone={zone}
+          today={figures.today}
+          onClose={() => choose({ licence: null })}
+        />
       )}
     </div>
   );

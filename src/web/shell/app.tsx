@@ -1,38 +1,51 @@
-import { Component, type ReactNode, Suspense, use, useEffect, useState } from 'react';
+import { Component, type ComponentType, type ReactNode, useEffect, useState } from 'react';
 import { Provider } from 'urql';
 import { words } from '../words.ts';
 import { type Api, createApi } from './client.ts';
 import { ShellContext } from './context.ts';
-import { pageAt } from './pages.ts';
 import { type NotSignedIn, type SignedIn, signOut, whoIsSignedIn } from './session.ts';
 import { SignIn } from './sign-in.tsx';
 
-const Page = pageAt(location.pathname) ?? NoSuchPage;
-
-/** Signs in, and shows the page of the address. */
-export function App({ entering }: { readonly entering: Promise<SignedIn | NotSignedIn> }) {
+/** A page, for whoever is signed in. */
+export function App({
+  Page,
+  entered,
+}: {
+  /** null: there is none at this address. */
+  readonly Page: ComponentType | null;
+  readonly entered: SignedIn | NotSignedIn;
+}) {
   return (
     <Failsafe>
-      <Suspense fallback={<Loading />}>
-        <Door entering={entering} />
-      </Suspense>
+      <Door entered={entered}>{Page === null ? <NoSuchPage /> : <Page />}</Door>
     </Failsafe>
   );
 }
 
-function Door({ entering }: { readonly entering: Promise<SignedIn | NotSignedIn> }) {
-  const entered = use(entering);
-  const [state, setState] = useState<SignedIn | NotSignedIn>(entered);
+function Door({
+  entered,
+  children,
+}: {
+  readonly entered: SignedIn | NotSignedIn;
+  readonly children: ReactNode;
+}) {
+  const [state, setState] = useState(entered);
   if ('reason' in state) return <SignIn reason={state.reason} onSignedIn={setState} />;
-  return <Inside signedIn={state} onSignedOut={setState} />;
+  return (
+    <Inside signedIn={state} onSignedOut={setState}>
+      {children}
+    </Inside>
+  );
 }
 
 function Inside({
   signedIn,
   onSignedOut,
+  children,
 }: {
   readonly signedIn: SignedIn;
   readonly onSignedOut: (why: NotSignedIn) => void;
+  readonly children: ReactNode;
 }) {
   const [api, setApi] = useState<Api | null>(null);
   useEffect(() => {
@@ -52,15 +65,9 @@ function Inside({
   };
   return (
     <Provider value={api.client}>
-      <ShellContext value={{ signedIn, link: api.link, signOut: leave }}>
-        <Page />
-      </ShellContext>
+      <ShellContext value={{ signedIn, link: api.link, signOut: leave }}>{children}</ShellContext>
     </Provider>
   );
-}
-
-function Loading() {
-  return <p className="quiet notice">{words.shell.loading}</p>;
 }
 
 function NoSuchPage() {

@@ -1,4 +1,4 @@
-import { type ComponentType, lazy } from 'react';
+import type { ComponentType } from 'react';
 import { words } from '../words.ts';
 
 /**
@@ -9,9 +9,9 @@ const pages = import.meta.glob<{ readonly Page: ComponentType }>('../*/page.tsx'
 const first = 'mapping';
 
 /** What is at an address; null: nothing. */
-export function pageAt(pathname: string): ComponentType | null {
+export async function loadPage(pathname: string): Promise<ComponentType | null> {
   const load = pages[`../${pathname === '/' ? first : pathname.slice(1)}/page.tsx`];
-  return load === undefined ? null : lazy(async () => ({ default: (await load()).Page }));
+  return load === undefined ? null : (await load()).Page;
 }
 
 export const navigation = Object.entries(words.pages).map(([name, title]) => ({
