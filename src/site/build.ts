@@ -44,6 +44,12 @@ async function buildPages(): Promise<void> {
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       manifest: true,
+      rolldownOptions: {
+        onLog: (level, entry, log) => {
+          // Of components for servers that render: there is none here.
+          if (entry.code !== 'MODULE_LEVEL_DIRECTIVE') log(level, entry);
+        },
+      },
     },
   });
   await writePages(folder);

@@ -66,7 +66,6 @@ afterAll(async () => {
   await server.stop();
 });
 
-const inBrowser = describe.skipIf(started === null);
 const origin = () => new URL(server.url).origin;
 
 /** Opens the page by a link as the server prints it. */
@@ -103,7 +102,7 @@ async function violations(): Promise<string[]> {
     .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`);
 }
 
-inBrowser('Licence Mapping', () => {
+describe.skipIf(started === null)('Licence Mapping', () => {
   test('signs in by the link, which keeps no key, and loads at most 150 kB, all of it from here', async () => {
     const asked: unknown[] = [];
     page.on('request', (request) => {
@@ -336,6 +335,14 @@ inBrowser('Licence Mapping', () => {
       expect(await beyond('html'), name).toBe(0);
       await page.screenshot({ path: join(screenshots, `mapping-${name}.png`), fullPage: true });
     }
+    // On A4 across, within its margins; figures on paper are not live.
+    await page.emulateMedia({ media: 'print' });
+    await page.setViewportSize({ width: 1031, height: 700 });
+    expect(await beyond('html'), 'paper').toBe(0);
+    expect(await status().isVisible()).toBe(false);
+    await page.getByText(/^As of \d+ \w+ \d{4}, \d\d:\d\d$/).waitFor();
+    await page.screenshot({ path: join(screenshots, 'mapping-paper.png'), fullPage: true });
+    await page.emulateMedia({ media: 'screen' });
     await row('INBOUND_AGENT').getByRole('button').click();
     await page.locator('.uplot').waitFor();
     for (const [name, width, height, colorScheme] of sizes) {

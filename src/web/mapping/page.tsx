@@ -192,7 +192,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
   );
 }
 
-/** When the figures were so. A figure that is not live never looks live. */
+/** When the figures were so. A figure that is not live never looks live, and on paper none is. */
 function AsOf({ figures: { asOf, live, zone } }: { readonly figures: Figures }) {
   if (asOf === null) return null;
   const at = zone.second(asOf);
@@ -202,9 +202,12 @@ function AsOf({ figures: { asOf, live, zone } }: { readonly figures: Figures }) 
     OFF: ['quiet', words.link.asOf(at)],
   }[live];
   return (
-    <p role="status" className={`as-of ${tone}`}>
-      {text}
-    </p>
+    <>
+      <p role="status" className={`as-of ${tone}`}>
+        {text}
+      </p>
+      <p className="printed">{words.link.asOf(zone.moment(asOf))}</p>
+    </>
   );
 }
 
