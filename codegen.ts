@@ -1,6 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { codegen } from '@graphql-codegen/core';
+import * as typedDocumentNode from '@graphql-codegen/typed-document-node';
+import * as typescriptOperations from '@graphql-codegen/typescript-operations';
+import { buildSchema, parse } from 'graphql';
 import { Kysely, PostgresDialect } from 'kysely';
 import { generate, IdentifierNode, PostgresDialect as CodegenDialect } from 'kysely-codegen';
 import type pg from 'pg';
@@ -25,13 +29,41 @@ async function main(): Promise<void> {
     const options = { ...(await prettier.resolveConfig('codegen.ts')), parser: 'typescript' };
     writeFileSync('src/database/tables.ts', await prettier.format(await tableTypes(pool), options));
     writeFileSync('schema/schema.sql', await dumpSchema(db));
-    writeFileSync('schema/schema.graphql', printedSchema());
+    const schema = printedSchema();
+    writeFileSync('schema/schema.graphql', schema);
+    for (const file of globSync('src/web/*/documents.graphql')) {
+      const text = await typedDocuments(schema, readFileSync(file, 'utf8'));
+      writeFileSync(file.replace(/\.graphql$/, '.ts'), await prettier.format(text, options));
+    }
   } finally {
     await close();
     await postgres.stop();
     rmSync(dataFolder, { recursive: true, force: true });
   }
-  console.log('Wrote src/database/tables.ts, schema/schema.sql and schema/schema.graphql.');
+  console.log(
+    'Wrote src/database/tables.ts, schema/schema.sql, schema/schema.graphql and src/web/*/documents.ts.',
+  );
+}
+
+/** The operations of a page, as values that know the types of their variables and answers. */
+async function typedDocuments(schema: string, documents: string): Promise<string> {
+  const text = await codegen({
+    filename: 'documents.ts',
+    schema: parse(schema),
+    schemaAst: buildSchema(schema),
+    documents: [{ document: parse(documents) }],
+    config: {
+      scalars: { ID: 'string', DateTime: 'string', JSON: 'unknown', SafeInt: 'number', TimeZone: 'string' },
+      defaultScalarType: 'unknown',
+      enumType: 'string-literal',
+      immutableTypes: true,
+      mergeFragmentTypes: true,
+      useTypeImports: true,
+    },
+    plugins: [{ typescriptOperations: {} }, { typedDocumentNode: {} }],
+    pluginMap: { typescriptOperations, typedDocumentNode },
+  });
+  return `// Written by \`npm run generate\` from documents.graphql.\n\n${text}`;
 }
 
 async function tableTypes(pool: pg.Pool): Promise<string> {

@@ -69,6 +69,8 @@ import { localTerms, type SecondFactorTerms } from './security-key/domain.ts';
 import { purgeChallenges } from './security-key/store.ts';
 import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
+import type { Files } from './site/files.ts';
+import { describe, type SignIns } from './site/sign-in.ts';
 import { closeDueStatements } from './statement/commands.ts';
 import { downloadStatement, isStatementPath } from './statement/download.ts';
 import { closeDueStatementsOf } from './statement/graphql.ts';
@@ -103,6 +105,8 @@ export interface AppOptions {
   readonly allowedOrigins?: readonly string[];
   /** Whether browsers are shown GraphiQL. */
   readonly graphiql?: boolean;
+  /** What browsers are shown, and sign in to; without it there are no pages. */
+  readonly pages?: { readonly files: Files; readonly signIns: SignIns } | null;
   /** How many proxies stand before the server, whose `x-forwarded-for` is believed. */
   readonly proxies?: number;
   /** What counts as a second factor (L1). */
@@ -159,6 +163,7 @@ export function createApp({
   bodyLimits = defaultBodyLimits,
   allowedOrigins = [],
   graphiql = true,
+  pages = null,
   proxies = 0,
   secondFactor = localTerms(4000),
   mayReach = reaches,
@@ -240,6 +245,7 @@ export function createApp({
     graphql,
     sharing,
     proofs,
+    signInOf: (request) => pages?.signIns.open(request) ?? null,
     onUnknown,
     newRequestId: randomUUID,
     addressOf: (request) => addressOf(request, proxies),
@@ -295,13 +301,15 @@ export function createApp({
       });
       return;
     }
+    if (pages !== null && pages.files.answer(request, response, pathname)) return;
     const isDownload = isAuditPath(pathname) || isStatementPath(pathname);
-    if (pathname !== '/graphql' && !isDownload) {
+    const isSignIn = pages !== null && pathname === '/sign-in';
+    if (pathname !== '/graphql' && !isDownload && !isSignIn) {
       refuse(response, 404, { code: 'NOT_FOUND', message: 'The API is at /graphql.', requestId });
       return;
     }
     if (origins.greet(request, response)) return;
-    if (page !== null && !isDownload && wantsPage(request)) {
+    if (page !== null && pathname === '/graphql' && wantsPage(request)) {
       response.writeHead(200, { ...pageHeaders, 'x-request-id': requestId }).end(page);
       return;
     }
@@ -316,8 +324,67 @@ export function createApp({
       refuseForNow(response, shutOut, requestId);
       return;
     }
+    if (isSignIn) {
+      signIn(request, response, requestId, pages.signIns);
+      return;
+    }
     identify(request, response, requestId, (actor) => void serve(request, response, requestId, actor));
   };
+
+  /** GET: who is signed in; null: nobody. POST: signs in with the `authorization` that is sent. DELETE: signs out. */
+  function signIn(
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    signIns: SignIns,
+  ): void {
+    const {
+      method,
+      headers: { authorization },
+    } = request;
+    response.setHeader('cache-control', 'no-store');
+    response.setHeader('x-request-id', requestId);
+    const tell = (actor: Actor | null) => {
+      if (response.destroyed) return;
+      response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
+      response.end(JSON.stringify(actor === null ? null : describe(actor)));
+    };
+    switch (method) {
+      case 'GET': {
+        const opened = signIns.open(request);
+        if (opened === null) tell(null);
+        else findWhoShows(opened.authorization, response, requestId, tell);
+        return;
+      }
+      case 'POST':
+        identify(request, response, requestId, (actor) => {
+          // Whoever is signed in by cookie has it for as long as it was given for.
+          const refused =
+            authorization === undefined ? null : signIns.begin(request, response, authorization, actor);
+          if (refused === null) tell(actor);
+          else refuse(response, 400, { code: refused.code, message: refused.message, requestId });
+        });
+        return;
+      case 'DELETE':
+        signIns.end(response);
+        tell(null);
+        return;
+      default:
+        refuse(response, 405, { code: 'BAD_REQUEST', message: 'Ask by GET, POST or DELETE.', requestId });
+    }
+  }
+
+  /** Goes on with who shows this; where it cannot be found out now, the request is answered. */
+  function findWhoShows(
+    authorization: string | null,
+    response: ServerResponse,
+    requestId: string,
+    goOn: (actor: Actor | null) => void,
+  ): void {
+    const actor = proofs.authenticate(authorization);
+    if (!(actor instanceof Promise)) goOn(actor);
+    else actor.then(goOn, (error: unknown) => refuseUnproven(response, requestId, error, log));
+  }
 
   /** Goes on with who asks; where that is nobody, or cannot be found out now, the request is answered. */
   function identify(
@@ -327,7 +394,8 @@ export function createApp({
     goOn: (actor: Actor) => void,
   ): void {
     const { authorization } = request.headers;
-    const found = (actor: Actor | null) => {
+    const shown = authorization ?? pages?.signIns.open(request)?.authorization ?? null;
+    findWhoShows(shown, response, requestId, (actor) => {
       if (actor === null) {
         const address = addressOf(request, proxies);
         if (authorization !== undefined) rates.failed(address, authorization);
@@ -338,10 +406,7 @@ export function createApp({
       } else {
         goOn(actor);
       }
-    };
-    const actor = proofs.authenticate(authorization ?? null);
-    if (!(actor instanceof Promise)) found(actor);
-    else actor.then(found, (error: unknown) => refuseUnproven(response, requestId, error, log));
+    });
   }
 
   /** What takes long does not outlive what its client showed. */

@@ -17,6 +17,9 @@ import { createReferenceClock, systemClock } from './kernel/clock.ts';
 import { createPostgresBus } from './live/postgres-bus.ts';
 import { createRedisBus } from './live/redis-bus.ts';
 import { createLog } from './log.ts';
+import { buildFolder, ensureBuilt } from './site/build.ts';
+import { type Files, readFiles } from './site/files.ts';
+import { createSignIns } from './site/sign-in.ts';
 
 /** A failure to start that a person can act on: its message says all. */
 class StartError extends Error {}
@@ -60,6 +63,7 @@ async function start(config: Config, log: Logger) {
   await using opening = new AsyncDisposableStack();
   const key = operatorKey(config);
   const documents = trustedDocuments(config);
+  const building = buildPages(log);
   const database = await openServer({ ...config, log });
   opening.defer(() => database.stop());
   const { db, close } = createDatabase(database.connection, log);
@@ -78,6 +82,7 @@ async function start(config: Config, log: Logger) {
   const verifyToken = openId === null ? null : createTokens({ openId, db: system, clock, log });
   const access = createAccess({ db: system, clock, log, operatorKey: key, verifyToken });
   opening.defer(() => access.stop());
+  const files = await building;
   const app = createApp({
     db,
     proofs: access,
@@ -91,7 +96,8 @@ async function start(config: Config, log: Logger) {
     allowedOrigins: config.allowedOrigins,
     proxies: config.proxies,
     graphiql: config.graphiql,
-    documents,
+    pages: files === null ? null : { files, signIns: createSignIns(key, clock) },
+    documents: files === null ? documents : documents.and(files.documents),
     rates: createRates({ limits: config.rateLimits, redisUrl: config.redisUrl, log }),
     secondFactor: config.secondFactor,
   });
@@ -115,9 +121,21 @@ async function start(config: Config, log: Logger) {
       embeddedIn: database.embeddedIn,
       bus: bus.name,
       graphiql: config.graphiql,
+      pages: files !== null,
     }),
     close: () => open.disposeAsync(),
   };
+}
+
+/** The pages; null where they cannot be built, which keeps nobody from the API. */
+async function buildPages(log: Logger): Promise<Files | null> {
+  try {
+    await ensureBuilt();
+    return readFiles(buildFolder);
+  } catch (error) {
+    log.error({ err: error }, 'could not build the pages: there are none (npm ci builds them too)');
+    return null;
+  }
 }
 
 /** On a connection of its own: a migration takes as long as it takes. */
@@ -157,24 +175,23 @@ function greeting(facts: {
   embeddedIn: string | null;
   bus: string;
   graphiql: boolean;
+  pages: boolean;
 }): string[] {
   const { address, port, family } = facts.address;
   const anywhere = address === '0.0.0.0' || address === '::';
   const host = anywhere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
+  const fragment = `#key=${encodeURIComponent(facts.key)}`;
   return [
     'Seatkeeper is ready.',
+    ...(facts.pages ? [`  Pages         http://${host}:${port}/${fragment}`] : []),
     facts.graphiql
-      ? `  GraphiQL      http://${host}:${port}/graphql#key=${encodeURIComponent(facts.key)}`
+      ? `  GraphiQL      http://${host}:${port}/graphql${fragment}`
       : `  API           http://${host}:${port}/graphql`,
     `  Operator key  ${facts.key}`,
     `  Data          ${facts.embeddedIn ?? 'the database that DATABASE_URL names'}`,
     `  Live          changes are announced to other servers through ${facts.bus}`,
-    ...(facts.graphiql
-      ? [
-          '  Try next      open GraphiQL by that link and press ▶ in one tab after the other;',
-          '                or drive a day of a contact centre in another terminal: npm run simulate',
-        ]
-      : ['  Try next      drive a day of a contact centre in another terminal: npm run simulate']),
+    `  Try next      ${facts.pages ? 'open the pages, and ' : ''}drive a day of a contact centre in another terminal: npm run simulate`,
+    ...(facts.graphiql ? ['                or open GraphiQL, and press ▶ in one tab after the other'] : []),
   ];
 }
 

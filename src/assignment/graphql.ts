@@ -1,4 +1,5 @@
 import { builder } from '../graphql/builder.ts';
+import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
 import { text } from '../graphql/input.ts';
 import { byOrganisation, createLoader } from '../graphql/loader.ts';
 import { mutation } from '../graphql/mutation.ts';
@@ -9,19 +10,30 @@ import { assignLicence, unassignLicence } from './commands.ts';
 import type {
   AlreadyAssigned,
   Assignment,
+  BaseLicence,
   NoBaseLicenceAvailable,
   NotAssigned,
   UserDeleted,
 } from './domain.ts';
-import { listAssignments, listAssignmentsById } from './store.ts';
+import {
+  countReleasedBaseLicences,
+  listAssignments,
+  listAssignmentsById,
+  pageReleasedBaseLicences,
+} from './store.ts';
 
 interface AssignmentRow extends Assignment {
+  readonly organisationId: OrganisationId;
+}
+
+interface ReleasedRow extends BaseLicence {
   readonly organisationId: OrganisationId;
 }
 
 declare module '../graphql/builder.ts' {
   interface Objects {
     LicenceAssignment: AssignmentRow;
+    ReleasedBaseLicence: ReleasedRow;
     NoBaseLicenceAvailable: NoBaseLicenceAvailable;
     UserDeleted: UserDeleted;
   }
@@ -94,6 +106,58 @@ builder.objectField('User', 'assignments', (t) =>
       const found = await findUserAssignments(context, { organisationId, id });
       return (found?.assignments ?? []).map((assignment) => ({ ...assignment, organisationId }));
     },
+  }),
+);
+
+builder.objectType('ReleasedBaseLicence', {
+  description: 'A base licence that was given back within its 90 days (B2).',
+  fields: (t) => ({
+    reusable: t.boolean({
+      description:
+        'Whether it can still be reassigned; else its one reassignment is used, and it is locked: only who held it last can have it back.',
+      resolve: ({ reassigned }) => !reassigned,
+    }),
+    freeAt: t.expose('periodUntil', {
+      type: 'DateTime',
+      description: 'When its 90 days are over, and it is free like one that was never given.',
+    }),
+    lastHolder: t.field({
+      type: 'User',
+      description: 'Who held it last.',
+      resolve: ({ organisationId, lastHolderId }, _args, context) =>
+        context.getUser(context, { organisationId, id: lastHolderId }),
+    }),
+  }),
+});
+
+const ReleasedConnection = connectionType(
+  'ReleasedBaseLicence',
+  'Base licences that were given back, the one that is free next first.',
+);
+const nextFreeFirst: Order<ReleasedRow> = {
+  name: 'releasedBases',
+  parts: ['instant', 'uuid'],
+  keyOf: ({ periodUntil, id }) => [periodUntil, id],
+};
+
+builder.objectField('LicenceMapping', 'releasedBases', (t) =>
+  t.field({
+    type: ReleasedConnection,
+    nullable: true,
+    description:
+      'The base licences that are reusable or locked, and when each is free: as many as `base.reusable` and `base.locked` together.',
+    args: pageArguments(t.arg),
+    resolve: ({ organisationId, licence: { code } }, page, { services }) =>
+      connect(
+        nextFreeFirst,
+        page,
+        async (request) =>
+          (await pageReleasedBaseLicences(services.db, organisationId, code, request)).map((row) => ({
+            ...row,
+            organisationId,
+          })),
+        () => countReleasedBaseLicences(services.db, organisationId, code),
+      ),
   }),
 );
 

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import { deleteFrom, forRows, type Of, spanColumns } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
+import { keyset, type PageRequest } from '../database/page.ts';
 import type { Assignment as AssignmentRow, BaseLicence as BaseLicenceRow } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
@@ -143,18 +144,50 @@ export const listDueBaseLicences = forRows<Of<BaseLicence>>(`
     where organisation_id = given.organisation_id and holder_id is null and period_until <= given.now offset 0
   ) base_licence`)(spanColumns);
 
+/** The REUSABLE and LOCKED base licences of a licence, the one that becomes FREE next first. */
+export async function pageReleasedBaseLicences(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+  page: PageRequest,
+): Promise<BaseLicence[]> {
+  const { where, orderBy } = keyset(page, 'asc', ['periodUntil', 'id']);
+  const rows = await releasedOf(db, organisationId, licence)
+    .selectAll()
+    .where(where)
+    .orderBy(orderBy)
+    .limit(page.limit)
+    .execute();
+  return rows.map(toBaseLicence);
+}
+
+export async function countReleasedBaseLicences(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode,
+): Promise<number> {
+  const { count } = await releasedOf(db, organisationId, licence)
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+function releasedOf(db: Database, organisationId: OrganisationId, licence: LicenceCode) {
+  return db
+    .selectFrom('baseLicence')
+    .where('organisationId', '=', organisationId)
+    .where('licence', '=', licence)
+    .where('holderId', 'is', null);
+}
+
 /** When each LOCKED base licence of a licence becomes FREE. */
 export async function listLockedUntil(
   db: Database,
   organisationId: OrganisationId,
   licence: LicenceCode,
 ): Promise<Instant[]> {
-  const rows = await db
-    .selectFrom('baseLicence')
+  const rows = await releasedOf(db, organisationId, licence)
     .select('periodUntil')
-    .where('organisationId', '=', organisationId)
-    .where('licence', '=', licence)
-    .where('holderId', 'is', null)
     .where('reassigned', '=', true)
     .execute();
   return rows.map(({ periodUntil }) => periodUntil);

@@ -57,6 +57,7 @@ export const access = {
   ApiKey: keys(administration),
   SecurityKey: reading(attendance),
   Department: reading(figures),
+  'LicenceMapping.releasedBases': reading(supervision),
 
   'Organisation.activeUsers': reading(figures),
   'Organisation.activeInBillingPeriod': reading(figures),

@@ -1,4 +1,12 @@
 import type { Actor } from './actor.ts';
+import type { Instant } from './clock.ts';
+
+/** A credential that was shown once, and that a browser shows by itself since. */
+export interface SignIn {
+  readonly authorization: string;
+  /** From here on it has to be shown anew. */
+  readonly expiresAt: Instant;
+}
 
 /** How a server knows who asks, and for how long that holds. */
 export interface Proofs {

@@ -4,7 +4,7 @@ import { optionalText, text } from '../graphql/input.ts';
 import { byOrganisation, createLoader } from '../graphql/loader.ts';
 import { IdempotencyKeyReused, mutation } from '../graphql/mutation.ts';
 import { readId, readOrganisationId, registerNode } from '../graphql/node.ts';
-import { encodeOwnedId, type OrganisationId, type PurchaseId } from '../kernel/ids.ts';
+import { encodeOwnedId, type LicenceCode, type OrganisationId, type PurchaseId } from '../kernel/ids.ts';
 import { isRefusal } from '../kernel/refusal.ts';
 import { endPurchase, recordPurchase } from './commands.ts';
 import type { Purchase } from './domain.ts';
@@ -82,18 +82,23 @@ builder.objectField('Organisation', 'purchases', (t) =>
     type: PurchaseConnection,
     nullable: true,
     description: 'All that was ever bought, the last recorded first.',
-    args: pageArguments(t.arg),
-    resolve: ({ id: organisationId }, page, { services }) =>
-      connect(
+    args: {
+      ...pageArguments(t.arg),
+      licence: t.arg.string({ validate: text.nullish(), description: 'Only of the licence with this code.' }),
+    },
+    resolve: ({ id: organisationId }, { licence, ...page }, { services }) => {
+      const code = (licence ?? null) as LicenceCode | null;
+      return connect(
         newestFirst,
         page,
         async (request) =>
-          (await pagePurchases(services.db, organisationId, request)).map((row) => ({
+          (await pagePurchases(services.db, organisationId, code, request)).map((row) => ({
             ...row,
             organisationId,
           })),
-        () => countPurchases(services.db, organisationId),
-      ),
+        () => countPurchases(services.db, organisationId, code),
+      );
+    },
   }),
 );
 

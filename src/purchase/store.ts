@@ -141,13 +141,12 @@ export async function updatePurchaseEnd(
 export async function pagePurchases(
   db: Database,
   organisationId: OrganisationId,
+  licence: LicenceCode | null,
   page: PageRequest,
 ): Promise<Purchase[]> {
   const { where, orderBy } = keyset(page, 'desc', ['recordedAt', 'id']);
-  const rows = await db
-    .selectFrom('purchase')
+  const rows = await purchasesOf(db, organisationId, licence)
     .selectAll()
-    .where('organisationId', '=', organisationId)
     .where(where)
     .orderBy(orderBy)
     .limit(page.limit)
@@ -155,11 +154,18 @@ export async function pagePurchases(
   return rows.map(toPurchase);
 }
 
-export async function countPurchases(db: Database, organisationId: OrganisationId): Promise<number> {
-  const { count } = await db
-    .selectFrom('purchase')
+export async function countPurchases(
+  db: Database,
+  organisationId: OrganisationId,
+  licence: LicenceCode | null,
+): Promise<number> {
+  const { count } = await purchasesOf(db, organisationId, licence)
     .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('organisationId', '=', organisationId)
     .executeTakeFirstOrThrow();
   return count;
+}
+
+function purchasesOf(db: Database, organisationId: OrganisationId, licence: LicenceCode | null) {
+  const purchases = db.selectFrom('purchase').where('organisationId', '=', organisationId);
+  return licence === null ? purchases : purchases.where('licence', '=', licence);
 }

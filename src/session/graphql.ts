@@ -2,7 +2,7 @@ import type { AllotmentFull } from '../allotment/domain.ts';
 import { builder } from '../graphql/builder.ts';
 import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
 import type { Context } from '../graphql/context.ts';
-import { codedError } from '../graphql/errors.ts';
+import { codedError, InputError } from '../graphql/errors.ts';
 import { codes, optionalKeyAnswer, optionalText, text } from '../graphql/input.ts';
 import { byOrganisation, createLoader, sharedScope } from '../graphql/loader.ts';
 import { IdempotencyKeyReused, mutation } from '../graphql/mutation.ts';
@@ -10,6 +10,7 @@ import { readId, readOrganisationId, registerNode } from '../graphql/node.ts';
 import {
   type DenialId,
   encodeOwnedId,
+  type LicenceCode,
   type OrganisationId,
   type SessionId,
   type UserId,
@@ -277,18 +278,28 @@ builder.objectField('Organisation', 'sessions', (t) =>
       live: t.arg.boolean({
         description: 'true: only live ones; false: only ended ones; both if nothing is said.',
       }),
+      licence: t.arg.string({
+        validate: text.nullish(),
+        description:
+          'With `live: true`: only those in which the licence with this code was decided, as their licence type or as a feature, granted or not.',
+      }),
     },
-    resolve: ({ id: organisationId }, { live, ...page }, { services }) =>
-      connect(
+    resolve: ({ id: organisationId }, { live = null, licence = null, ...page }, { services }) => {
+      // Of a licence that is seldom used, all that ever ended would be gone through.
+      if (licence !== null && live !== true)
+        throw new InputError('licence', '`licence` goes with `live: true`.');
+      const filter = { live, licence: licence as LicenceCode | null };
+      return connect(
         sessionsNewestFirst,
         page,
         async (request) =>
-          (await pageSessions(services.db, organisationId, live ?? null, request)).map((row) => ({
+          (await pageSessions(services.db, organisationId, filter, request)).map((row) => ({
             ...row,
             organisationId,
           })),
-        () => countSessions(services.db, organisationId, live ?? null),
-      ),
+        () => countSessions(services.db, organisationId, filter),
+      );
+    },
   }),
 );
 
@@ -304,18 +315,29 @@ builder.objectField('Organisation', 'denials', (t) =>
     type: DenialConnection,
     nullable: true,
     description: 'Refused logons and features, newest first.',
-    args: pageArguments(t.arg),
-    resolve: ({ id: organisationId }, page, { services }) =>
-      connect(
+    args: {
+      ...pageArguments(t.arg),
+      from: t.arg({ type: 'DateTime', description: 'Only those of then and later.' }),
+      licence: t.arg.string({
+        validate: text.nullish(),
+        description: 'With `from`: only of the licence with this code.',
+      }),
+    },
+    resolve: ({ id: organisationId }, { from = null, licence = null, ...page }, { services }) => {
+      if (licence !== null && from === null)
+        throw new InputError('licence', '`licence` goes with `from`: say since when.');
+      const filter = { from, licence: licence as LicenceCode | null };
+      return connect(
         denialsNewestFirst,
         page,
         async (request) =>
-          (await pageDenials(services.db, organisationId, request)).map((row) => ({
+          (await pageDenials(services.db, organisationId, filter, request)).map((row) => ({
             ...row,
             organisationId,
           })),
-        () => countDenials(services.db, organisationId),
-      ),
+        () => countDenials(services.db, organisationId, filter),
+      );
+    },
   }),
 );
 

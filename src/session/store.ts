@@ -86,14 +86,22 @@ export async function listLiveSessions(
 }
 
 /** Newest first. @param live null: live and ended */
+/** Which of an organisation's sessions. */
+export interface SessionFilter {
+  /** null: live ones and ended ones. */
+  readonly live: boolean | null;
+  /** Those in which it was decided: as their licence type, or as a feature, granted or not. null: any. */
+  readonly licence: LicenceCode | null;
+}
+
 export async function pageSessions(
   db: Database,
   organisationId: OrganisationId,
-  live: boolean | null,
+  filter: SessionFilter,
   page: PageRequest,
 ): Promise<Session[]> {
   const { where, orderBy } = keyset(page, 'desc', ['startedAt', 'id']);
-  const rows = await sessionsOf(db, organisationId, live)
+  const rows = await sessionsOf(db, organisationId, filter)
     .selectAll()
     .select(features)
     .where(where)
@@ -106,17 +114,30 @@ export async function pageSessions(
 export async function countSessions(
   db: Database,
   organisationId: OrganisationId,
-  live: boolean | null,
+  filter: SessionFilter,
 ): Promise<number> {
-  const { count } = await sessionsOf(db, organisationId, live)
+  const { count } = await sessionsOf(db, organisationId, filter)
     .select(({ fn }) => fn.countAll<number>().as('count'))
     .executeTakeFirstOrThrow();
   return count;
 }
 
-function sessionsOf(db: Database, organisationId: OrganisationId, live: boolean | null) {
-  const sessions = db.selectFrom('session').where('organisationId', '=', organisationId);
-  return live === null ? sessions : sessions.where('endReason', live ? 'is' : 'is not', null);
+function sessionsOf(db: Database, organisationId: OrganisationId, { live, licence }: SessionFilter) {
+  let sessions = db.selectFrom('session').where('session.organisationId', '=', organisationId);
+  if (live !== null) sessions = sessions.where('endReason', live ? 'is' : 'is not', null);
+  if (licence === null) return sessions;
+  return sessions.where(({ eb, exists, selectFrom }) =>
+    eb.or([
+      eb('session.licence', '=', licence),
+      exists(
+        selectFrom('sessionFeature')
+          .select('sessionFeature.licence')
+          .where('sessionFeature.organisationId', '=', organisationId)
+          .whereRef('sessionFeature.sessionId', '=', 'session.id')
+          .where('sessionFeature.licence', '=', licence),
+      ),
+    ]),
+  );
 }
 
 /** Whose sessions these are, live or ended. Ids that name none are missing from the answer. */
@@ -469,16 +490,21 @@ export async function listDenials(
 }
 
 /** Newest first. */
+/** Which of an organisation's denials; null: any. */
+export interface DenialFilter {
+  readonly licence: LicenceCode | null;
+  readonly from: Instant | null;
+}
+
 export async function pageDenials(
   db: Database,
   organisationId: OrganisationId,
+  filter: DenialFilter,
   page: PageRequest,
 ): Promise<Denial[]> {
   const { where, orderBy } = keyset(page, 'desc', ['at', 'id']);
-  const rows = await db
-    .selectFrom('denial')
+  const rows = await denialsOf(db, organisationId, filter)
     .selectAll()
-    .where('organisationId', '=', organisationId)
     .where(where)
     .orderBy(orderBy)
     .limit(page.limit)
@@ -486,11 +512,20 @@ export async function pageDenials(
   return rows.map(({ organisationId: _, ...denial }) => denial);
 }
 
-export async function countDenials(db: Database, organisationId: OrganisationId): Promise<number> {
-  const { count } = await db
-    .selectFrom('denial')
+export async function countDenials(
+  db: Database,
+  organisationId: OrganisationId,
+  filter: DenialFilter,
+): Promise<number> {
+  const { count } = await denialsOf(db, organisationId, filter)
     .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('organisationId', '=', organisationId)
     .executeTakeFirstOrThrow();
   return count;
+}
+
+function denialsOf(db: Database, organisationId: OrganisationId, { licence, from }: DenialFilter) {
+  let denials = db.selectFrom('denial').where('organisationId', '=', organisationId);
+  if (licence !== null) denials = denials.where('licence', '=', licence);
+  if (from !== null) denials = denials.where('at', '>=', from);
+  return denials;
 }

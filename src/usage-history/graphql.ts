@@ -1,4 +1,5 @@
-import { builder } from '../graphql/builder.ts';
+import type { ArgBuilder } from '@pothos/core';
+import { builder, type BuilderTypes } from '../graphql/builder.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
 import { text } from '../graphql/input.ts';
@@ -6,7 +7,8 @@ import { earliest, type Instant } from '../kernel/clock.ts';
 import type { LicenceCode } from '../kernel/ids.ts';
 import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import { findLicence } from '../licence/domain.ts';
-import { nowOf } from '../organisation/domain.ts';
+import type { Services } from '../live/services.ts';
+import { nowOf, type Organisation } from '../organisation/domain.ts';
 import { listBillingPeriods } from '../organisation/store.ts';
 import {
   type Bucket,
@@ -93,11 +95,53 @@ builder.objectType('DroppedHistory', {
   }),
 });
 
+/** What time is asked for, and in what pieces. */
+interface Asked {
+  readonly from: Instant;
+  readonly until: Instant;
+  readonly bucket: BucketSize;
+}
+
+function timeArguments(arg: ArgBuilder<BuilderTypes>) {
+  return {
+    from: arg({ type: 'DateTime', required: true, description: 'In the first bucket.' }),
+    until: arg({ type: 'DateTime', required: true, description: 'Not in the last bucket any more.' }),
+    bucket: arg({
+      type: 'UsageBucketSize',
+      required: true,
+      defaultValue: 'HOUR',
+      description: 'How long a bucket is.',
+    }),
+  };
+}
+
+async function readHistory(
+  services: Services,
+  organisation: Organisation,
+  licence: LicenceCode,
+  { from, until, bucket }: Asked,
+): Promise<Bucket[]> {
+  if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
+  const { id, timeZone, nextDueAt } = organisation;
+  const now = nowOf(organisation, services.clock.now());
+  // What has fallen due since the organisation was read has not taken effect yet.
+  const known = earliest(until, now, nextDueAt) ?? now;
+  if (from >= known) return [];
+  if (countBuckets(bucket, from, known) > maxBuckets) throw codedError(tooMany());
+  const asked = { from, until: known };
+  const periods = bucket === 'MONTH' ? await listBillingPeriods(services.db, id, asked) : [];
+  const edges = endingBy(earliest(now, nextDueAt) ?? now, edgesOf(bucket, asked, timeZone, periods));
+  if (edges.length > maxBuckets + 1) throw codedError(tooMany());
+  return listBuckets(services.db, id, licence, edges);
+}
+
+const inBuckets = `in the buckets that \`from\` and \`until\` touch: whole ones, by the organisation’s time zone, but none goes on after now. At most ${maxBuckets}.`;
+
 builder.objectField('Organisation', 'usageHistory', (t) =>
   t.field({
     type: ['UsageBucket'],
     nullable: true,
-    description: `A licence’s use over time, in the buckets that \`from\` and \`until\` touch: whole ones, by the organisation’s time zone, but none goes on after now. At most ${maxBuckets}.`,
+    description: `A licence’s use over time, ${inBuckets}`,
     extensions: costs({ weight: 10, sizedBy: countAskedBuckets }),
     args: {
       licence: t.arg.string({
@@ -105,32 +149,24 @@ builder.objectField('Organisation', 'usageHistory', (t) =>
         validate: text,
         description: 'Of the licence with this code.',
       }),
-      from: t.arg({ type: 'DateTime', required: true, description: 'In the first bucket.' }),
-      until: t.arg({ type: 'DateTime', required: true, description: 'Not in the last bucket any more.' }),
-      bucket: t.arg({
-        type: 'UsageBucketSize',
-        required: true,
-        defaultValue: 'HOUR',
-        description: 'How long a bucket is.',
-      }),
+      ...timeArguments(t.arg),
     },
-    resolve: async (organisation, { licence, from, until, bucket }, { services }) => {
+    resolve: async (organisation, { licence, ...asked }, { services }) => {
       const found = findLicence(await services.catalogue([licence as LicenceCode]), licence);
       if (isRefusal(found)) throw codedError(found);
-      const { code } = found;
-      if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
-      const { id, timeZone, nextDueAt } = organisation;
-      const now = nowOf(organisation, services.clock.now());
-      // What has fallen due since the organisation was read has not taken effect yet.
-      const known = earliest(until, now, nextDueAt) ?? now;
-      if (from >= known) return [];
-      if (countBuckets(bucket, from, known) > maxBuckets) throw codedError(tooMany());
-      const asked = { from, until: known };
-      const periods = bucket === 'MONTH' ? await listBillingPeriods(services.db, id, asked) : [];
-      const edges = endingBy(earliest(now, nextDueAt) ?? now, edgesOf(bucket, asked, timeZone, periods));
-      if (edges.length > maxBuckets + 1) throw codedError(tooMany());
-      return listBuckets(services.db, id, code, edges);
+      return readHistory(services, organisation, found.code, asked);
     },
+  }),
+);
+
+builder.objectField('LicenceMapping', 'usageHistory', (t) =>
+  t.field({
+    type: ['UsageBucket'],
+    description: `The licence’s use over time, ${inBuckets}`,
+    extensions: costs({ weight: 10, sizedBy: countAskedBuckets }),
+    args: timeArguments(t.arg),
+    resolve: async ({ organisationId, licence: { code } }, asked, context) =>
+      readHistory(context.services, await context.getOrganisation(context, organisationId), code, asked),
   }),
 );
 

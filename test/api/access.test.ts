@@ -216,6 +216,10 @@ const asked: Readonly<Record<keyof typeof access, Ask>> = {
     isOwn ? securityKey : colleagueSecurityKey,
   ),
   Department: node(({ department }) => department),
+  'LicenceMapping.releasedBases': read(
+    'query ($id: ID!) { node(id: $id) { __typename ... on LicenceMapping { field: releasedBases { edges { cursor } } } } }',
+    ({ mapping }) => ({ id: mapping }),
+  ),
   'Organisation.activeUsers': ofOrganisation('field: activeUsers'),
   'Organisation.activeInBillingPeriod': ofOrganisation('field: activeInBillingPeriod'),
   'Organisation.licenceMapping': ofOrganisation('field: licenceMapping { holders }'),

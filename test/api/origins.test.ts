@@ -1,8 +1,8 @@
-import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { ConfigError, readConfig } from '../../src/config.ts';
 import { defaultBodyLimits } from '../../src/graphql/transports/bodies.ts';
+import { bareRequest } from '../setup/bare-request.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 import { protocol } from '../setup/socket.ts';
 
@@ -18,32 +18,8 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([closed.stop(), open.stop()]));
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: string;
-}
-
-/** With the headers as they are: `fetch` sets some by itself, and lets nobody set others. */
-function send(
-  { url }: TestServer,
-  method: string,
-  headers: Record<string, string>,
-  body = '',
-  search = '',
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const sent = request(`${url}${search}`, { method, headers }, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-      response.once('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text }),
-      );
-    });
-    sent.once('error', reject);
-    sent.end(body);
-  });
-}
+const send = ({ url }: TestServer, method: string, headers: Record<string, string>, body = '', search = '') =>
+  bareRequest(new URL(url), `/graphql${search}`, method, headers, body);
 
 const json = (server: TestServer) => ({
   'content-type': 'application/json',
@@ -51,7 +27,7 @@ const json = (server: TestServer) => ({
 });
 
 describe('CORS', () => {
-  const corsOf = ({ headers }: Answer) =>
+  const corsOf = ({ headers }: Awaited<ReturnType<typeof send>>) =>
     Object.keys(headers).filter((name) => name.startsWith('access-control'));
 
   it.for([friend, stranger, 'null'])('is closed by default: %s may read nothing', async (origin) => {
@@ -189,7 +165,7 @@ describe('a request that any page could have had a browser send', () => {
     ['JSON', 'POST', { 'content-type': 'application/json' }],
     ['the browser’s word that it is this origin’s', 'GET', { 'sec-fetch-site': 'same-origin' }],
   ])('is told apart by %s', async ([, method, headers]) => {
-    // A cookie is nobody’s credential yet: the next thing that is looked at is the key.
+    // This cookie is nobody’s: the next thing that is looked at is the key.
     expect((await send(closed, method, { cookie, ...headers }, '', search)).status).toBe(401);
   });
 

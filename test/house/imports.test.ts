@@ -2,13 +2,13 @@ import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect, test } from 'vitest';
 
-const infrastructure = ['kernel', 'database', 'live', 'graphql'];
+const infrastructure = ['kernel', 'database', 'live', 'graphql', 'site'];
 const root = ['app', 'main', 'schema', 'schema-text', 'config', 'log', 'demonstration'];
 
 /** Where a file stands in the house: its room, and in a noun's room its layer. */
 function place(file: string): { room: string; layer: string } {
   const [room = '', ...rest] = file.replace(/^src\//, '').split('/');
-  return { room: rest.length === 0 ? 'root' : room, layer: (rest[0] ?? room).replace(/\.ts$/, '') };
+  return { room: rest.length === 0 ? 'root' : room, layer: (rest[0] ?? room).replace(/\.tsx?$/, '') };
 }
 
 interface Import {
@@ -31,6 +31,14 @@ function importsOf(file: string): Import[] {
 function isAllowed({ from, to, typesOnly }: Import): boolean {
   const importer = place(from);
   const imported = place(to);
+  // The pages run in browsers, and know the server by its API alone. A page knows the shell, and no other page.
+  if (importer.room === 'web' || imported.room === 'web') {
+    return (
+      importer.room === imported.room &&
+      [importer.layer, 'shell', 'words'].includes(imported.layer) &&
+      (importer.layer !== 'words' || imported.layer === 'words')
+    );
+  }
   if (importer.room === 'root') return true;
   if (importer.room === imported.room && infrastructure.includes(importer.room)) return true;
   const isNoun =
@@ -48,6 +56,7 @@ function isAllowed({ from, to, typesOnly }: Import): boolean {
     case 'kernel':
       return false;
     case 'database':
+    case 'site':
       return imported.room === 'kernel';
     case 'live':
       // What every command works with has the catalogue in it.
@@ -91,7 +100,7 @@ function isAllowed({ from, to, typesOnly }: Import): boolean {
   }
 }
 
-const files = globSync('src/**/*.ts');
+const files = globSync('src/**/*.{ts,tsx}');
 
 test('every file imports only what its place in the house allows', () => {
   const broken = files
@@ -114,6 +123,13 @@ test('the rule would see a breach', () => {
   expect(
     isAllowed({ from: 'src/graphql/builder.ts', to: 'src/database/database.ts', typesOnly: false }),
   ).toBe(false);
+  expect(isAllowed({ from: 'src/web/mapping/page.tsx', to: 'src/kernel/ids.ts', typesOnly: true })).toBe(
+    false,
+  );
+  expect(
+    isAllowed({ from: 'src/web/mapping/page.tsx', to: 'src/web/usage/page.tsx', typesOnly: false }),
+  ).toBe(false);
+  expect(isAllowed({ from: 'src/app.ts', to: 'src/web/words.ts', typesOnly: false })).toBe(false);
 });
 
 test('only the known files stand outside a room, and no file re-exports a room', () => {

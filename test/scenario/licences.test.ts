@@ -24,6 +24,19 @@ async function base(organisationId: string, licence = 'UC_USER') {
   return row?.base;
 }
 
+/** Those that were given back inside their period, and when each is free. */
+async function released(organisationId: string, licence = 'UC_USER'): Promise<unknown[]> {
+  const { data } = await server.query(
+    `query ($id: ID!, $licence: String!) { organisation(id: $id) { licenceMapping(licences: [$licence]) {
+       releasedBases { totalCount edges { node { reusable freeAt lastHolder { username status } } } } } } }`,
+    { id: organisationId, licence },
+  );
+  const [{ releasedBases }] = data.organisation.licenceMapping;
+  const nodes = releasedBases.edges.map(({ node }: { node: unknown }) => node);
+  expect(releasedBases.totalCount).toBe(nodes.length);
+  return nodes;
+}
+
 test('B1, B2, B3, B5, U3: the worked example, told by the test clock', async () => {
   const organisationId = await createOrganisation(server);
   await buy(server, organisationId, 'UC_USER', { base: 10 });
@@ -35,6 +48,10 @@ test('B1, B2, B3, B5, U3: the worked example, told by the test clock', async () 
   await advance(server, organisationId, day(10));
   await setStatus(server, users.get('D') ?? '', 'DELETED');
   expect(await base(organisationId)).toMatchObject({ used: 4, reusable: 1, available: 7 });
+  const freeAt = day(90);
+  expect(await released(organisationId)).toEqual([
+    { reusable: true, freeAt, lastHolder: { username: 'D', status: 'DELETED' } },
+  ]);
 
   await advance(server, organisationId, day(12));
   users.set('E', await createUser(server, organisationId, 'E', ['UC_USER']));
@@ -43,11 +60,15 @@ test('B1, B2, B3, B5, U3: the worked example, told by the test clock', async () 
   await advance(server, organisationId, day(20));
   await setStatus(server, users.get('E') ?? '', 'DELETED');
   expect(await base(organisationId)).toMatchObject({ used: 4, reusable: 0, available: 6, locked: 1 });
+  expect(await released(organisationId)).toMatchObject([
+    { reusable: false, freeAt, lastHolder: { username: 'E' } },
+  ]);
 
   await advance(server, organisationId, new Date(Date.UTC(2026, 0, 91) - 1).toISOString());
   expect(await base(organisationId)).toMatchObject({ used: 4, locked: 1 });
   await advance(server, organisationId, day(90));
   expect(await base(organisationId)).toMatchObject({ used: 3, reusable: 0, available: 7, locked: 0 });
+  expect(await released(organisationId)).toEqual([]);
 });
 
 test('B3, B4: a refusal says when one becomes available; the last holder has its own back', async () => {

@@ -211,6 +211,57 @@ test('L1, L5: refusals are recorded, newest first', async () => {
   expect(data.organisation.sessions.edges).toEqual([{ node: { endReason: 'USER_SUSPENDED' } }]);
 });
 
+test('L3, L5: sessions, denials and purchases are asked for by licence', async () => {
+  const organisationId = await createOrganisation(server);
+  await buy(server, organisationId, 'INBOUND_AGENT', { base: 2, concurrent: 2 });
+  await buy(server, organisationId, 'AGENT_CALLS', { concurrent: 1 });
+  await buy(server, organisationId, 'SUPERVISOR', { base: 1, concurrent: 1 });
+  const agent = await createUser(server, organisationId, 'agent', ['INBOUND_AGENT', 'AGENT_CALLS']);
+  const supervisor = await createUser(server, organisationId, 'supervisor', ['SUPERVISOR']);
+  await logon(server, agent, 'SUPERVISOR');
+  await logon(server, agent, 'INBOUND_AGENT', 'desktop', ['AGENT_CALLS', 'AGENT_EMAIL']);
+  await logon(server, supervisor, 'SUPERVISOR');
+  const ask = async (licence: string, from: string | null, live: boolean | null = true) => {
+    const { data, errors } = await server.query(
+      `query ($id: ID!, $licence: String, $from: DateTime, $live: Boolean) { organisation(id: $id) {
+         sessions(live: $live, licence: $licence) { totalCount edges { node { user { username } } } }
+         denials(from: $from, licence: $licence) { totalCount edges { node { code } } }
+         purchases(licence: $licence) { totalCount edges { node { concurrent } } } } }`,
+      { id: organisationId, licence, from, live },
+    );
+    const { sessions, denials, purchases } = data?.organisation ?? {};
+    return errors === undefined
+      ? [sessions, denials, purchases].map(({ totalCount, edges: [edge] }) => [totalCount, edge?.node])
+      : errors.map(({ extensions }) => extensions['field']);
+  };
+  const start = '2026-01-01T00:00:00Z';
+  const user = (username: string) => ({ user: { username } });
+  const code = 'LICENCE_NOT_ASSIGNED';
+  expect(await ask('SUPERVISOR', start)).toEqual([
+    [1, user('supervisor')],
+    [1, { code }],
+    [1, { concurrent: 1 }],
+  ]);
+  expect(await ask('AGENT_CALLS', start)).toEqual([
+    [1, user('agent')],
+    [0, undefined],
+    [1, { concurrent: 1 }],
+  ]);
+  // Also where it was asked for in vain.
+  expect(await ask('AGENT_EMAIL', start)).toMatchObject([
+    [1, user('agent')],
+    [0, undefined],
+    [0, undefined],
+  ]);
+  expect(await ask('SUPERVISOR', '2026-01-01T00:00:00.001Z')).toMatchObject([
+    [1, {}],
+    [0, undefined],
+    [1, {}],
+  ]);
+  expect(await ask('SUPERVISOR', null)).toEqual(['licence']);
+  expect(await ask('SUPERVISOR', start, null)).toEqual(['licence']);
+});
+
 test('L3, L4: what was not granted is said, and an agent without a channel is refused', async () => {
   const organisationId = await createOrganisation(server);
   await buy(server, organisationId, 'INBOUND_AGENT', { base: 2, concurrent: 2 });

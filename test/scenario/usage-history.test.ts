@@ -112,6 +112,19 @@ test('a span that was tampered with is found', async () => {
   await change(-1);
 });
 
+test('a row of the Licence Mapping page tells the same of its licence', async () => {
+  const time = { from: '2026-03-28T10:00:00Z', until: '2026-03-28T13:00:00Z' };
+  const { data } = await server.query(
+    `query ($id: ID!, $from: DateTime!, $until: DateTime!) { organisation(id: $id) {
+       licenceMapping { licence { code } usageHistory(from: $from, until: $until) { ${fields} } } } }`,
+    { id: organisationId, ...time },
+  );
+  const rows: { licence: { code: string }; usageHistory: unknown[] }[] = data.organisation.licenceMapping;
+  const told = await ask(time.from, time.until, 'HOUR');
+  expect(told).toHaveLength(3);
+  expect(rows.find(({ licence }) => licence.code === 'SUPERVISOR')?.usageHistory).toEqual(told);
+});
+
 test('nothing is told of what is to come', async () => {
   expect(await ask('2026-05-01T00:00:00Z', '2026-06-01T00:00:00Z', 'HOUR')).toEqual([]);
   const [last] = await ask('2026-04-01T23:00:00Z', '2026-06-01T00:00:00Z', 'DAY');

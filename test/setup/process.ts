@@ -85,7 +85,7 @@ function registerFiles(folder: string): void {
 
 /** What a server prints to the person who starts it, by its documented lines, is no log. */
 function withoutGreeting(out: string): string {
-  return out.replaceAll(/^ {2}(?:GraphiQL|Operator key) .*$/gm, '');
+  return out.replaceAll(/^ {2}(?:Pages|GraphiQL|Operator key) .*$/gm, '');
 }
 
 /** The server's address, once it says that it is ready. */

@@ -16,6 +16,8 @@ export interface TrustedDocuments {
    * @returns the same payload where it names no document; why it may not run otherwise
    */
   expand<Payload extends Named>(payload: Payload): Payload | GraphQLError;
+  /** The same, where there are documents that may run at all, with more of them. */
+  and(more: ReadonlyMap<string, string>): TrustedDocuments;
 }
 
 /** @param manifest the documents that are trusted, by their ids */
@@ -25,6 +27,7 @@ export function createTrustedDocuments(
 ): TrustedDocuments {
   const trusted = new Set(manifest.values());
   return {
+    and: (more) => createTrustedDocuments(trust, new Map([...manifest, ...more])),
     expand: (payload) => {
       const { query, documentId } = payload;
       if (documentId === undefined || documentId === null) {

@@ -5,8 +5,9 @@ import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql'
 import { CloseCode, handleProtocols, makeServer } from 'graphql-ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Actor } from '../../kernel/actor.ts';
+import { earliest } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
-import type { Proofs } from '../../kernel/proof.ts';
+import type { Proofs, SignIn } from '../../kernel/proof.ts';
 import type { SharedEvent } from '../../live/groups.ts';
 import { presentError } from '../errors.ts';
 import { type Arrival, type Graphql, presentResult } from './http.ts';
@@ -21,6 +22,8 @@ export interface WebSocketOptions {
   readonly sharing: Sharing;
   /** Who `connection_init` comes from, and for how long. */
   readonly proofs: Proofs;
+  /** What the browser shows by itself, for a `connection_init` that says nothing. */
+  readonly signInOf: (request: IncomingMessage) => SignIn | null;
   /** Hears of each connection that nobody is known for. */
   readonly onUnknown: (address: string) => void;
   readonly newRequestId: () => string;
@@ -48,6 +51,7 @@ interface Connection {
   readonly stream: Socket;
   readonly outlet: Outlet;
   readonly address: string;
+  readonly signIn: SignIn | null;
   actor: Actor | null;
   /** Takes it off its caller's count. */
   leaveCaller: (() => void) | null;
@@ -119,6 +123,7 @@ export function createWebSockets({
   graphql,
   sharing,
   proofs,
+  signInOf,
   onUnknown,
   newRequestId,
   addressOf,
@@ -152,27 +157,31 @@ export function createWebSockets({
     connectionInitWaitTimeout: limits.initMilliseconds,
     onConnect: async ({ connectionParams, extra }) => {
       const { authorization, Authorization } = connectionParams ?? {};
-      const given = authorization ?? Authorization;
+      const said = authorization ?? Authorization;
+      const given = typeof said === 'string' ? said : null;
+      // What a client says counts, also where it is wrong: it would not learn that it is.
+      const signIn = said === undefined ? extra.signIn : null;
       if (rates.shutOut(extra.address) !== null) {
         extra.socket.close(tryAgainLater, 'Too many wrong keys');
         return false;
       }
       try {
-        extra.actor = await proofs.authenticate(typeof given === 'string' ? given : null);
+        extra.actor = await proofs.authenticate(given ?? signIn?.authorization ?? null);
       } catch (error) {
         const { message } = presentError(error, 'BAD_REQUEST', newRequestId(), log);
         extra.socket.close(tryAgainLater, message);
         return true;
       }
       if (extra.actor === null) {
-        if (typeof given === 'string') rates.failed(extra.address, given);
+        if (given !== null) rates.failed(extra.address, given);
         onUnknown(extra.address);
         // false closes with 4403 Forbidden.
         return false;
       }
       // Nobody would tell of its end: it was closed while it was found out who it is.
       if (extra.socket.readyState !== extra.socket.OPEN) return true;
-      extra.unwatch = proofs.watch(extra.actor, () => dismiss(extra.socket));
+      const expiresAt = earliest(extra.actor.expiresAt, signIn?.expiresAt ?? null);
+      extra.unwatch = proofs.watch({ ...extra.actor, expiresAt }, () => dismiss(extra.socket));
       extra.leaveCaller = connections.enterAs(extra.actor);
       if (extra.leaveCaller === null) extra.socket.close(tryAgainLater, 'Too many connections');
       return true;
@@ -254,7 +263,7 @@ export function createWebSockets({
     },
   });
 
-  function welcome(socket: WebSocket, stream: Socket, address: string): void {
+  function welcome(socket: WebSocket, stream: Socket, address: string, signIn: SignIn | null): void {
     const outlet = createOutlet({
       ...{ stream, socket: stream },
       stalledMilliseconds: limits.stalledMilliseconds,
@@ -272,6 +281,7 @@ export function createWebSockets({
       stream,
       outlet,
       address,
+      signIn,
       actor: null,
       leaveCaller: null,
       unwatch: null,
@@ -355,7 +365,8 @@ export function createWebSockets({
       socket.once('close', leave);
       // Asked while the connection is known to be there.
       const address = addressOf(request);
-      server.handleUpgrade(request, socket, head, (client) => welcome(client, socket, address));
+      const signIn = signInOf(request);
+      server.handleUpgrade(request, socket, head, (client) => welcome(client, socket, address, signIn));
     },
     close: async () => {
       isDraining = true;

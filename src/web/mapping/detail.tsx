@@ -1,0 +1,397 @@
+import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { useMutation, useQuery } from 'urql';
+import { problemOf } from '../shell/client.ts';
+import { useMay } from '../shell/context.ts';
+import { useLater } from '../shell/later.ts';
+import { count, type Zone } from '../shell/zone.ts';
+import { words } from '../words.ts';
+import { DetailDocument, type DetailQuery, ForceLogoffDocument } from './documents.ts';
+import type { Day, Row } from './figures.ts';
+import { inUse } from './spark.tsx';
+
+const loadCurve = async () => (await import('./curve.tsx')).Curve;
+
+/** A busy licence changes ten times a second; what stands behind it is read no more often than this. */
+const againMilliseconds = 1000;
+
+type Organisation = NonNullable<DetailQuery['organisation']>;
+export type Mapping = Extract<NonNullable<DetailQuery['node']>, { readonly usageHistory: unknown }>;
+
+/** What stands behind a row: who is logged on, who was refused, what comes back, who holds it, what was bought. */
+export function Detail({
+  row,
+  organisationId,
+  zone,
+  today,
+  onClose,
+}: {
+  readonly row: Row;
+  readonly organisationId: string;
+  readonly zone: Zone;
+  readonly today: Day;
+  readonly onClose: () => void;
+}) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const title = useId();
+  useEffect(() => dialog.current?.showModal(), []);
+  const [{ data, error }, read] = useQuery({
+    query: DetailDocument,
+    variables: {
+      organisationId,
+      mappingId: row.id,
+      licence: row.licence.code,
+      ...{ from: today.from, until: today.until },
+      sessions: useMay('Organisation.sessions'),
+      denials: useMay('Organisation.denials'),
+      released: useMay('LicenceMapping.releasedBases') && row.base !== null,
+      holders: useMay('Organisation.users'),
+      purchases: useMay('Organisation.purchases'),
+    },
+  });
+  const readAgain = () => read({ requestPolicy: 'network-only' });
+  useEvery(againMilliseconds, row.revision, readAgain);
+
+  const organisation = data?.organisation;
+  const mapping =
+    data?.node !== null && data?.node !== undefined && 'usageHistory' in data.node ? data.node : null;
+  return (
+    <dialog
+      ref={dialog}
+      className="detail"
+      aria-labelledby={title}
+      onClose={onClose}
+      onClick={({ target }) => {
+        // Beside the sheet, which covers all of the dialog.
+        if (target === dialog.current) dialog.current?.close();
+      }}
+    >
+      <div className="sheet">
+        <header>
+          <h2 id={title}>{row.licence.name}</h2>
+          <button type="button" onClick={() => dialog.current?.close()}>
+            {words.detail.close}
+          </button>
+        </header>
+        {error !== undefined && (
+          <p role="alert" className="problem">
+            {words.detail.failed(problemOf(error) ?? '')}
+          </p>
+        )}
+        {data === undefined && error === undefined && <p className="quiet">{words.shell.loading}</p>}
+        {mapping !== null && row.concurrent !== null && <Today mapping={mapping} zone={zone} />}
+        {organisation?.sessions != null && (
+          <Sessions sessions={organisation.sessions} zone={zone} today={today} onChanged={readAgain} />
+        )}
+        {organisation?.denials != null && <Denials denials={organisation.denials} zone={zone} />}
+        {mapping?.releasedBases != null && <Released released={mapping.releasedBases} zone={zone} />}
+        {organisation?.users != null && <Holders users={organisation.users} />}
+        {organisation?.purchases != null && (
+          <Purchases purchases={organisation.purchases} row={row} zone={zone} />
+        )}
+      </div>
+    </dialog>
+  );
+}
+
+/** Does something after each change of a value, but not more often than that; after the last one always. */
+function useEvery(milliseconds: number, value: unknown, act: () => void): void {
+  const latest = useRef({ act, value, timer: undefined as ReturnType<typeof setTimeout> | undefined });
+  latest.current.act = act;
+  useEffect(() => {
+    const { current } = latest;
+    if (current.value === value || current.timer !== undefined) return;
+    current.value = value;
+    current.timer = setTimeout(() => {
+      current.timer = undefined;
+      current.act();
+    }, milliseconds);
+  }, [milliseconds, value]);
+  useEffect(() => {
+    const { current } = latest;
+    return () => clearTimeout(current.timer);
+  }, []);
+}
+
+interface List<Node> {
+  readonly totalCount: number | null;
+  readonly edges: readonly { readonly node: Node }[];
+}
+
+/** A part of the sheet: a table, or a sentence where there is nothing to put into it. */
+function Part<Node>({
+  title,
+  about,
+  none,
+  list,
+  columns,
+  children,
+}: {
+  readonly title: string;
+  readonly about?: string;
+  readonly none: string;
+  readonly list: List<Node>;
+  readonly columns: readonly string[];
+  readonly children: (node: Node) => ReactNode;
+}) {
+  const id = useId();
+  const { edges, totalCount } = list;
+  return (
+    <section aria-labelledby={id}>
+      <h3 id={id}>
+        {title} <span className="quiet">{count(totalCount ?? edges.length)}</span>
+      </h3>
+      {about !== undefined && <p className="quiet">{about}</p>}
+      {edges.length === 0 ? (
+        <p className="quiet">{none}</p>
+      ) : (
+        <div className="scroll" role="group" aria-labelledby={id} tabIndex={0}>
+          <table>
+            <thead>
+              <tr>
+                {columns.map((column) => (
+                  <th key={column} scope="col">
+                    {column}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>{edges.map(({ node }) => children(node))}</tbody>
+          </table>
+        </div>
+      )}
+      {totalCount !== null && totalCount > edges.length && (
+        <p className="quiet">{words.detail.more(count(edges.length), count(totalCount))}</p>
+      )}
+    </section>
+  );
+}
+
+function Today({ mapping, zone }: { readonly mapping: Mapping; readonly zone: Zone }) {
+  const { title, summary, none } = words.detail.today;
+  const Curve = useLater(loadCurve, true);
+  const buckets = mapping.usageHistory;
+  const most = Math.max(0, ...buckets.map(inUse));
+  const peak = buckets.find((bucket) => inUse(bucket) === most);
+  return (
+    <section>
+      <h3>{title}</h3>
+      <p className="quiet">
+        {most === 0 || peak === undefined ? none : summary(count(most), zone.minute(peak.from))}
+      </p>
+      {buckets.length > 0 && (
+        <div className="curve">{Curve !== null && <Curve buckets={buckets} zone={zone} />}</div>
+      )}
+    </section>
+  );
+}
+
+type Session = NonNullable<Organisation['sessions']>['edges'][number]['node'];
+
+function Sessions({
+  sessions,
+  zone,
+  today,
+  onChanged,
+}: {
+  readonly sessions: List<Session>;
+  readonly zone: Zone;
+  readonly today: Day;
+  readonly onChanged: () => void;
+}) {
+  const { title, none, who, device, since, seat, features, action } = words.detail.sessions;
+  const mayForce = useMay('Mutation.forceLogoff');
+  const [said, setSaid] = useState('');
+  const say = (what: string) => {
+    setSaid(what);
+    // Without live figures nothing else would tell.
+    onChanged();
+  };
+  return (
+    <>
+      <Part
+        title={title}
+        none={none}
+        list={sessions}
+        columns={[who, device, since, seat, features, ...(mayForce ? [action] : [])]}
+      >
+        {(session) => (
+          <tr key={session.id}>
+            <th scope="row">{session.user.displayName}</th>
+            <td>{session.device}</td>
+            <td>{(session.startedAt < today.from ? zone.moment : zone.minute)(session.startedAt)}</td>
+            <td className={session.admittedAs === 'CONTINGENCY' ? 'contingency' : ''}>
+              {words.detail.sessions.seats[session.admittedAs]}
+            </td>
+            <td>
+              <Features features={session.features} />
+            </td>
+            {mayForce && (
+              <td>
+                <LogOff session={session} onSaid={say} />
+              </td>
+            )}
+          </tr>
+        )}
+      </Part>
+      <p role="status" className={said === '' ? 'unseen' : 'quiet'}>
+        {said}
+      </p>
+    </>
+  );
+}
+
+function Features({ features }: { readonly features: Session['features'] }) {
+  if (features.length === 0) return '–';
+  const { refused, reasons } = words.detail.sessions;
+  return (
+    <ul className="features">
+      {features.map(({ feature, granted, admittedAs, unavailableReason }) => (
+        <li
+          key={feature.id}
+          className={granted ? (admittedAs === 'CONTINGENCY' ? 'contingency' : '') : 'over'}
+        >
+          {granted || unavailableReason === null
+            ? feature.name
+            : refused(feature.name, reasons[unavailableReason])}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Asks again before it logs somebody off in the middle of their work. */
+function LogOff({ session, onSaid }: { readonly session: Session; readonly onSaid: (what: string) => void }) {
+  const [isAsking, setIsAsking] = useState(false);
+  const [{ fetching }, force] = useMutation(ForceLogoffDocument);
+  const { logOff, logOffWhom, confirm, cancel, done } = words.detail.sessions;
+  const { displayName } = session.user;
+  if (!isAsking) {
+    return (
+      <button
+        type="button"
+        aria-label={logOffWhom(displayName, session.device)}
+        onClick={() => setIsAsking(true)}
+      >
+        {logOff}
+      </button>
+    );
+  }
+  const act = async () => {
+    const { data, error } = await force({ sessionId: session.id });
+    const answer = data?.forceLogoff;
+    setIsAsking(false);
+    if (answer != null && 'message' in answer) onSaid(answer.message);
+    else onSaid(problemOf(error) ?? done(displayName));
+  };
+  return (
+    <span className="asking">
+      <button
+        type="button"
+        className="danger"
+        aria-label={`${confirm}: ${logOffWhom(displayName, session.device)}`}
+        autoFocus
+        disabled={fetching}
+        onClick={() => void act()}
+      >
+        {confirm}
+      </button>
+      <button type="button" onClick={() => setIsAsking(false)}>
+        {cancel}
+      </button>
+    </span>
+  );
+}
+
+function Denials({
+  denials,
+  zone,
+}: {
+  readonly denials: NonNullable<Organisation['denials']>;
+  readonly zone: Zone;
+}) {
+  const { title, none, when, who, reason, codes } = words.detail.denials;
+  return (
+    <Part title={title} none={none} list={denials} columns={[when, who, reason]}>
+      {({ id, at, user, code }) => (
+        <tr key={id}>
+          <td>{zone.second(at)}</td>
+          <th scope="row">{user.displayName}</th>
+          <td>{codes[code] ?? code}</td>
+        </tr>
+      )}
+    </Part>
+  );
+}
+
+function Released({
+  released,
+  zone,
+}: {
+  readonly released: NonNullable<Mapping['releasedBases']>;
+  readonly zone: Zone;
+}) {
+  const { title, about, none, last, reusable, freeOn } = words.detail.released;
+  return (
+    <Part title={title} about={about} none={none} list={released} columns={[last, reusable, freeOn]}>
+      {(base) => (
+        <tr key={`${base.lastHolder.id} ${base.freeAt}`}>
+          <th scope="row">{base.lastHolder.displayName}</th>
+          <td>{base.reusable ? words.detail.yes : words.detail.no}</td>
+          <td>{zone.moment(base.freeAt)}</td>
+        </tr>
+      )}
+    </Part>
+  );
+}
+
+function Holders({ users }: { readonly users: NonNullable<Organisation['users']> }) {
+  const { title, none, who, username, status, department, statuses } = words.detail.holders;
+  return (
+    <Part title={title} none={none} list={users} columns={[who, username, status, department]}>
+      {(user) => (
+        <tr key={user.id}>
+          <th scope="row">{user.displayName}</th>
+          <td>{user.username}</td>
+          <td>{statuses[user.status]}</td>
+          <td>{user.department?.name ?? '–'}</td>
+        </tr>
+      )}
+    </Part>
+  );
+}
+
+function Purchases({
+  purchases,
+  row,
+  zone,
+}: {
+  readonly purchases: NonNullable<Organisation['purchases']>;
+  readonly row: Row;
+  readonly zone: Zone;
+}) {
+  const { title, none, from, until, open, base, concurrent, contingency, reference } = words.detail.purchases;
+  const pools = [
+    ...(row.base === null ? [] : [['base', base] as const]),
+    ...(row.concurrent === null ? [] : [['concurrent', concurrent] as const]),
+    ...(row.contingency === null ? [] : [['contingency', contingency] as const]),
+  ];
+  return (
+    <Part
+      title={title}
+      none={none}
+      list={purchases}
+      columns={[from, until, ...pools.map(([, name]) => name), reference]}
+    >
+      {(purchase) => (
+        <tr key={purchase.id}>
+          <th scope="row">{zone.moment(purchase.from)}</th>
+          <td>{purchase.until === null ? open : zone.moment(purchase.until)}</td>
+          {pools.map(([pool]) => (
+            <td key={pool}>{count(purchase[pool])}</td>
+          ))}
+          <td>{purchase.reference ?? '–'}</td>
+        </tr>
+      )}
+    </Part>
+  );
+}

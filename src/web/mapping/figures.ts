@@ -1,0 +1,143 @@
+import { useEffect, useMemo } from 'react';
+import { useQuery, useSubscription } from 'urql';
+import { problemOf } from '../shell/client.ts';
+import { useLink, useShell } from '../shell/context.ts';
+import { type Zone, zoneOf } from '../shell/zone.ts';
+import {
+  type LicenceCategory,
+  MappingDocument,
+  type MappingQuery,
+  type RowFragment,
+  SparksDocument,
+  type SparksQuery,
+  UsageChangedDocument,
+} from './documents.ts';
+
+export type Organisation = NonNullable<MappingQuery['organisation']>;
+export type Row = RowFragment;
+export type Spark = NonNullable<SparksQuery['organisation']>['licenceMapping'][number]['usageHistory'];
+
+/** The page's figures, and how far they are to be believed. */
+export interface Figures {
+  /** undefined: not known yet; null: there is none. */
+  readonly organisation: Organisation | null | undefined;
+  readonly zone: Zone;
+  /** When, by the organisation's clock, the figures were so; null: there are none yet. */
+  readonly asOf: string | null;
+  /** Whether every change is shown as it happens. LOST: it was, and is to be again. */
+  readonly live: 'LIVE' | 'LOST' | 'OFF';
+  /** Today's use by the hour, by the rows' ids. */
+  readonly sparks: ReadonlyMap<string, Spark>;
+  /** The day that the organisation has, for whatever is of today. */
+  readonly today: Day | null;
+  readonly isFetching: boolean;
+  readonly problem: string | null;
+  readonly refresh: () => void;
+}
+
+export interface Day {
+  readonly from: string;
+  readonly until: string;
+}
+
+/** The longest day there is: with an hour that comes twice. What is to come is not answered. */
+const dayMilliseconds = 25 * 3_600_000;
+/** How often the hours so far are asked for anew. */
+const sparkMilliseconds = 5 * 60_000;
+
+/** @param isWanted whether the figures are to follow every change, or stay as they were read */
+export function useFigures(
+  organisationId: string,
+  categories: readonly LicenceCategory[],
+  isWanted: boolean,
+): Figures {
+  const shell = useShell();
+  const link = useLink();
+  const variables = { organisationId, categories };
+  const [{ data, fetching: isFetching, error }, read] = useQuery({ query: MappingDocument, variables });
+  const [{ data: event, error: lost }] = useSubscription(
+    { query: UsageChangedDocument, variables, pause: !isWanted },
+    (_, { usageChanged }): LiveEvent => ({
+      ...usageChanged,
+      organisationId,
+      connection: shell.link.state().connection,
+    }),
+  );
+  const organisation = data?.organisation;
+  const seen = event?.organisationId === organisationId ? event : undefined;
+
+  // A licence that was bought for the first time is a row that no event can put into the list.
+  const isMissing =
+    !isFetching && seen?.rows.some(({ id }) => !organisation?.licenceMapping.some((row) => row.id === id));
+  const readAgain = () => read({ requestPolicy: 'network-only' });
+  useEffect(() => {
+    if (isMissing === true) read({ requestPolicy: 'network-only' });
+  }, [isMissing, read]);
+
+  const isLive = link.isConnected && seen?.connection === link.connection && lost === undefined;
+  const zone = zoneOf(organisation?.timeZone ?? 'UTC');
+  const asOf = latest(organisation?.now ?? null, seen?.at ?? null);
+  const today = useDay(zone, asOf);
+  const [sparks, readSparks] = useSparks(variables, today);
+  return {
+    organisation,
+    zone,
+    asOf,
+    live: !isWanted || link.connection === 0 ? 'OFF' : isLive ? 'LIVE' : 'LOST',
+    sparks,
+    today,
+    isFetching,
+    problem: problemOf(error ?? lost),
+    refresh: () => {
+      readAgain();
+      readSparks();
+    },
+  };
+}
+
+interface LiveEvent {
+  readonly organisationId: string;
+  readonly at: string;
+  readonly rows: readonly Row[];
+  readonly connection: number;
+}
+
+/** Both are of one clock, and spelled alike. */
+function latest(one: string | null, other: string | null): string | null {
+  return one === null || (other !== null && other > one) ? other : one;
+}
+
+function useDay(zone: Zone, asOf: string | null): Day | null {
+  const name = asOf === null ? null : zone.day(asOf);
+  return useMemo(() => {
+    if (asOf === null) return null;
+    const from = zone.startOfDay(asOf);
+    return { from, until: new Date(Date.parse(from) + dayMilliseconds).toISOString() };
+    // The same for every instant of a day.
+  }, [zone, name]);
+}
+
+function useSparks(
+  {
+    organisationId,
+    categories,
+  }: { readonly organisationId: string; readonly categories: readonly LicenceCategory[] },
+  day: Day | null,
+): readonly [ReadonlyMap<string, Spark>, () => void] {
+  const [{ data }, read] = useQuery({
+    query: SparksDocument,
+    variables: { organisationId, categories, from: day?.from ?? '', until: day?.until ?? '' },
+    pause: day === null,
+  });
+  const readAgain = () => {
+    if (day !== null) read({ requestPolicy: 'network-only' });
+  };
+  useEffect(() => {
+    if (day === null) return;
+    const timer = setInterval(() => read({ requestPolicy: 'network-only' }), sparkMilliseconds);
+    return () => clearInterval(timer);
+  }, [day, read]);
+  const rows = data?.organisation?.licenceMapping;
+  const sparks = useMemo(() => new Map(rows?.map(({ id, usageHistory }) => [id, usageHistory])), [rows]);
+  return [sparks, readAgain];
+}

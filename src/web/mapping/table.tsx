@@ -1,0 +1,203 @@
+import { type Header, type Row as TableRow, type Table as TanstackTable } from '@tanstack/react-table';
+import { memo } from 'react';
+import { count, type Zone } from '../shell/zone.ts';
+import { words } from '../words.ts';
+import { type ColumnName, type features, type GroupName, isColumn, type Line, statesOf } from './columns.ts';
+import type { Row, Spark as Hours } from './figures.ts';
+import { Explained } from './heading.tsx';
+import { Spark } from './spark.tsx';
+
+type Features = typeof features;
+
+/** The page's table, in the markup that screen readers know: headings over groups of headings, and a heading a row. */
+export function Table({
+  table,
+  zone,
+  sparks,
+  onOpen,
+}: {
+  readonly table: TanstackTable<Features, Line>;
+  readonly zone: Zone;
+  readonly sparks: ReadonlyMap<string, Hours>;
+  readonly onOpen: (licence: string) => void;
+}) {
+  const [upper, lower] = table.getHeaderGroups();
+  return (
+    <section className="table" aria-label={words.mapping.table} tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            {upper?.headers.map((header) =>
+              header.isPlaceholder ? (
+                header.subHeaders.map((leaf) => <Heading key={leaf.id} header={leaf} rowSpan={2} />)
+              ) : (
+                <GroupHeading key={header.id} name={header.column.id as GroupName} span={header.colSpan} />
+              ),
+            )}
+          </tr>
+          <tr>
+            {lower?.headers
+              .filter(({ column }) => column.parent !== undefined)
+              .map((header) => (
+                <Heading key={header.id} header={header} rowSpan={1} />
+              ))}
+          </tr>
+        </thead>
+        <tbody>
+          {table.getRowModel().rows.map((row) => (
+            <Body
+              key={row.id}
+              cells={row}
+              row={row.original.row}
+              organisation={row.original.organisation}
+              hours={sparks.get(row.original.row.id)}
+              zone={zone}
+              onOpen={onOpen}
+            />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function GroupHeading({ name, span }: { readonly name: GroupName; readonly span: number }) {
+  const { title, about } = words.mapping.groups[name];
+  return (
+    <th scope="colgroup" colSpan={span} className="group edge">
+      <Explained about={about}>
+        <span tabIndex={0} role="note">
+          {title}
+        </span>
+      </Explained>
+    </th>
+  );
+}
+
+const directions = { asc: 'ascending', desc: 'descending' } as const;
+
+function Heading({ header, rowSpan }: { readonly header: Header<Features, Line>; readonly rowSpan: number }) {
+  const { column } = header;
+  if (!isColumn(column.id)) return null;
+  const { title, about } = words.mapping.columns[column.id];
+  const sorted = column.getIsSorted();
+  return (
+    <th
+      scope="col"
+      rowSpan={rowSpan}
+      className={classOf(column.id)}
+      aria-sort={sorted === false ? 'none' : directions[sorted]}
+    >
+      <Explained about={about}>
+        <button type="button" className="sort" onClick={column.getToggleSortingHandler()}>
+          {title}
+        </button>
+      </Explained>
+    </th>
+  );
+}
+
+const firstOfGroup = new Set<ColumnName>([
+  'baseTotal',
+  'concurrentTotal',
+  'contingencyTotal',
+  'activeInPeriod',
+]);
+const texts = new Set<ColumnName>(['organisation', 'licence', 'today']);
+
+function classOf(column: ColumnName): string {
+  return `${texts.has(column) ? 'text' : 'figure'}${firstOfGroup.has(column) ? ' edge' : ''}`;
+}
+
+/** Drawn anew only where something of it changed: a busy floor changes ten times a second. */
+const Body = memo(
+  function Body({
+    cells,
+    row,
+    organisation,
+    hours,
+    zone,
+    onOpen,
+  }: {
+    readonly cells: TableRow<Features, Line>;
+    readonly row: Row;
+    readonly organisation: string;
+    readonly hours: Hours | undefined;
+    readonly zone: Zone;
+    readonly onOpen: (licence: string) => void;
+  }) {
+    const states = statesOf(row);
+    return (
+      <tr data-licence={row.licence.code}>
+        {cells.getAllCells().map((cell) => {
+          const { id, column } = cell;
+          if (!isColumn(column.id)) return null;
+          switch (column.id) {
+            case 'organisation':
+              return (
+                <td key={id} className="text organisation">
+                  {organisation}
+                </td>
+              );
+            case 'licence':
+              return (
+                <th key={id} scope="row" className="text licence">
+                  <button
+                    type="button"
+                    className="open"
+                    aria-haspopup="dialog"
+                    aria-label={words.mapping.open(row.licence.name)}
+                    onClick={() => onOpen(row.licence.code)}
+                  >
+                    {row.licence.name}
+                  </button>
+                  <span className="states">
+                    <span className="quiet">{words.mapping.models[row.licence.seatModel]}</span>
+                    {states.map(({ kind, name, by }) => (
+                      <span key={name} className={`state ${kind}`}>
+                        {name === 'full' ? words.mapping.states.full : words.mapping.states[name](count(by))}
+                      </span>
+                    ))}
+                  </span>
+                </th>
+              );
+            case 'today':
+              return (
+                <td key={id} className="text">
+                  {hours !== undefined && row.concurrent !== null && <Spark hours={hours} zone={zone} />}
+                </td>
+              );
+            default: {
+              const state = states.find((one) => one.column === column.id);
+              return (
+                <td
+                  key={id}
+                  className={`${classOf(column.id)}${state === undefined ? '' : ` ${state.kind}`}`}
+                >
+                  <Figure value={cell.getValue() as number | undefined} />
+                </td>
+              );
+            }
+          }
+        })}
+      </tr>
+    );
+  },
+  (one, other) =>
+    one.row === other.row &&
+    one.organisation === other.organisation &&
+    one.hours === other.hours &&
+    one.zone === other.zone,
+);
+
+function Figure({ value }: { readonly value: number | undefined }) {
+  if (value !== undefined) return count(value);
+  return (
+    <>
+      <span aria-hidden="true" className="quiet">
+        –
+      </span>
+      <span className="unseen">{words.mapping.notApplicable}</span>
+    </>
+  );
+}

@@ -1,0 +1,134 @@
+import { cacheExchange } from '@urql/exchange-graphcache';
+import { createClient as createLink } from 'graphql-ws';
+import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from 'urql';
+import { words } from '../words.ts';
+import { ownPage } from './session.ts';
+
+/** What is known of the connection that live figures come on. */
+export interface LinkState {
+  readonly isConnected: boolean;
+  /** Counts the connections: what came on an earlier one is not live any more. */
+  readonly connection: number;
+}
+
+/** The connection that live figures come on, for `useSyncExternalStore`. */
+export interface Link {
+  readonly subscribe: (onChange: () => void) => () => void;
+  readonly state: () => LinkState;
+}
+
+export interface Api {
+  readonly client: Client;
+  readonly link: Link;
+  readonly close: () => void;
+}
+
+/** A connection that says nothing for so long is asked whether it lives, and is given so long to answer. */
+const [pingMilliseconds, pongMilliseconds] = [5_000, 4_000];
+const forbidden = 4403;
+
+/** What is part of another thing, and is found with it; every other thing has an id. */
+const parts = [
+  'BaseUsage',
+  'BillingPeriod',
+  'ConcurrentUsage',
+  'ContingencyUsage',
+  'DenialReport',
+  'LicenceDenials',
+  'PoolUsage',
+  'ReasonDenials',
+  'SessionFeature',
+  'UsageBucket',
+  'UsageChanged',
+] as const;
+
+/**
+ * The way to the API: queries and mutations over HTTP, subscriptions over one WebSocket, and one cache, in which each thing
+ * is once: what a subscription brings is at once what every query shows.
+ * @param onSignedOut called when the server knows the browser no more
+ */
+export function createApi(onSignedOut: () => void): Api {
+  const listeners = new Set<() => void>();
+  let state: LinkState = { isConnected: false, connection: 0 };
+  let pong: ReturnType<typeof setTimeout> | undefined;
+  const change = (to: LinkState) => {
+    state = to;
+    for (const listener of listeners) listener();
+  };
+  const ws = createLink({
+    url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+    lazy: true,
+    // For ever: a page that was left open over night is live in the morning.
+    retryAttempts: Infinity,
+    shouldRetry: () => true,
+    retryWait: (retries) => delay(Math.min(500 * 2 ** retries, 10_000) * (0.5 + Math.random())),
+    keepAlive: pingMilliseconds,
+    on: {
+      connected: () => change({ isConnected: true, connection: state.connection + 1 }),
+      closed: (event) => {
+        clearTimeout(pong);
+        change({ ...state, isConnected: false });
+        if ((event as CloseEvent).code === forbidden) onSignedOut();
+      },
+      ping: (received) => {
+        if (!received) pong = setTimeout(() => ws.terminate(), pongMilliseconds);
+      },
+      pong: (received) => {
+        if (received) clearTimeout(pong);
+      },
+    },
+  });
+
+  const client = new Client({
+    url: '/graphql',
+    preferGetMethod: false,
+    requestPolicy: 'cache-and-network',
+    fetchOptions: {
+      credentials: 'same-origin',
+      headers: { ...ownPage, accept: 'application/graphql-response+json, application/json' },
+    },
+    exchanges: [
+      mapExchange({
+        onError: (error) => {
+          if (error.graphQLErrors.some(({ extensions }) => extensions['code'] === 'UNAUTHENTICATED'))
+            onSignedOut();
+        },
+      }),
+      cacheExchange({ keys: Object.fromEntries(parts.map((name) => [name, () => null])) }),
+      fetchExchange,
+      subscriptionExchange({
+        forwardSubscription: ({ query = '', variables }) => ({
+          subscribe: (sink) => ({
+            unsubscribe: ws.subscribe(
+              { query, variables: variables ?? null },
+              { ...sink, next: ({ data = null, errors }) => sink.next({ data, ...(errors && { errors }) }) },
+            ),
+          }),
+        }),
+      }),
+    ],
+  });
+  return {
+    client,
+    link: {
+      subscribe: (onChange) => {
+        listeners.add(onChange);
+        return () => listeners.delete(onChange);
+      },
+      state: () => state,
+    },
+    close: () => void ws.dispose(),
+  };
+}
+
+/** Why an answer is none, in the server's own words. */
+export function problemOf(error: CombinedError | undefined): string | null {
+  if (error === undefined) return null;
+  return error.graphQLErrors[0]?.message ?? words.link.unreachable;
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+}

@@ -1,0 +1,33 @@
+import type { ReactNode } from 'react';
+import { words } from '../words.ts';
+import { useShell } from './context.ts';
+import { navigation } from './pages.ts';
+
+/** What pages for people have about them: where one is, where one can go, and who one is. */
+export function Frame({ children }: { readonly children: ReactNode }) {
+  const { signedIn, signOut } = useShell();
+  return (
+    <>
+      <a className="skip" href="#content">
+        {words.shell.skip}
+      </a>
+      <header className="bar">
+        <span className="brand">{words.product}</span>
+        <nav aria-label={words.shell.navigation}>
+          {navigation.map(({ path, title }) => (
+            <a key={path} href={path} aria-current={path === location.pathname ? 'page' : undefined}>
+              {title}
+            </a>
+          ))}
+        </nav>
+        <span className="quiet who">{words.shell.signedInAs(signedIn.role)}</span>
+        <button type="button" className="plain" onClick={signOut}>
+          {words.shell.signOut}
+        </button>
+      </header>
+      <main id="content" tabIndex={-1}>
+        {children}
+      </main>
+    </>
+  );
+}

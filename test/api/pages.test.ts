@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { operator } from '../../src/kernel/actor.ts';
+import { createSignIns, type SignIns } from '../../src/site/sign-in.ts';
+import { bareRequest } from '../setup/bare-request.ts';
+import { createOrganisation } from '../setup/given.ts';
+import { testPages } from '../setup/pages.ts';
+import { handMovedClock, startTestServer, type TestServer } from '../setup/server.ts';
+import { protocol } from '../setup/socket.ts';
+
+const clock = handMovedClock('2026-01-01T08:00:00Z');
+const pages = await testPages(clock);
+let server: TestServer;
+let origin: string;
+beforeAll(async () => {
+  server = await startTestServer({ clock, pages, allowedOrigins: ['http://friend.example'] });
+  ({ origin } = new URL(server.url));
+});
+afterAll(() => server.stop());
+
+const ask = (
+  path: string,
+  {
+    method = 'GET',
+    body = '',
+    ...headers
+  }: { readonly method?: string; readonly body?: string } & Record<string, string> = {},
+) => bareRequest(new URL(server.url), path, method, headers, body);
+
+/** As the page does, on its own origin. */
+const own = () => ({ origin, 'x-requested-with': 'seatkeeper' });
+const signIn = async (key = server.key, from = origin) => {
+  const { status, headers, body } = await ask('/sign-in', {
+    ...{ ...own(), method: 'POST', origin: from },
+    authorization: `Bearer ${key}`,
+  });
+  const setCookie = String(headers['set-cookie'] ?? '');
+  return { status, body, setCookie, cookie: setCookie.split(';', 1)[0] ?? '' };
+};
+const whoIs = async (headers: Record<string, string>) => JSON.parse((await ask('/sign-in', headers)).body);
+const typename = { 'content-type': 'application/json', body: JSON.stringify({ query: '{ __typename }' }) };
+
+describe('a key', () => {
+  it('is exchanged for a cookie that no script reads and no other site sends', async () => {
+    const { status, setCookie, cookie, body } = await signIn();
+    expect(status).toBe(200);
+    expect(setCookie).toMatch(/^seatkeeper=[\w-]{60,}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
+    expect(Buffer.from(cookie.split('=')[1] ?? '', 'base64url').includes(server.key)).toBe(false);
+    const { role, organisationId, may } = JSON.parse(body);
+    expect([role, organisationId]).toEqual(['OPERATOR', null]);
+    expect(may).toContain('Mutation.forceLogoff');
+    expect(await whoIs({ ...own(), cookie })).toMatchObject({ role: 'OPERATOR' });
+    const { body: answer } = await ask('/graphql', { ...own(), ...typename, method: 'POST', cookie });
+    expect(JSON.parse(answer)).toMatchObject({ data: { __typename: 'Query' } });
+  });
+
+  it('is exchanged over TLS for one that goes by TLS alone, and is of this host', async () => {
+    const { setCookie } = await signIn(server.key, 'https://licences.example');
+    expect(setCookie).toMatch(/^__Host-seatkeeper=.*; Path=\/; HttpOnly; SameSite=Strict; Secure$/);
+  });
+
+  it('that is wrong is exchanged for nothing', async () => {
+    expect(await signIn('wrong-key')).toMatchObject({ status: 401, setCookie: '' });
+  });
+
+  it('of a role says what its bearer may do', async () => {
+    const organisationId = await createOrganisation(server, {});
+    const { key } = await server.mutate(
+      'createApiKey',
+      { organisationId, name: 'Wall', role: 'WALLBOARD' },
+      '... on CreateApiKeyPayload { key }',
+    );
+    const { cookie, setCookie } = await signIn(key);
+    expect(setCookie).toMatch(/Max-Age=34560000;/);
+    const { role, organisationId: whose, may } = await whoIs({ ...own(), cookie });
+    expect([role, whose]).toEqual(['WALLBOARD', organisationId]);
+    expect(may).toContain('Subscription.usageChanged');
+    expect(may).not.toContain('Organisation.users');
+  });
+});
+
+describe('a cookie', () => {
+  it('is nobody’s on a request of another origin’s page, whatever the browser says of the site', async () => {
+    const { cookie } = await signIn();
+    const elsewhere: Record<string, string>[] = [
+      { origin: 'http://127.0.0.1:1' },
+      { origin: 'http://friend.example' },
+      { origin: 'null' },
+      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-site': 'cross-site', origin },
+      {},
+    ];
+    for (const headers of elsewhere) {
+      const asked = { ...typename, 'x-requested-with': 'x', method: 'POST', cookie, ...headers };
+      expect((await ask('/graphql', asked)).status, JSON.stringify(headers)).toBe(401);
+    }
+  });
+
+  it('opens a WebSocket for a page of this origin, and for no other', async () => {
+    const { cookie } = await signIn();
+    const answered = (from: string) =>
+      new Promise((resolve) => {
+        const socket = new WebSocket(server.wsUrl, protocol, { headers: { cookie, origin: from } });
+        socket.once('open', () => socket.send('{"type":"connection_init"}'));
+        socket.once('message', (data: Buffer) => {
+          resolve((JSON.parse(data.toString()) as { type: string }).type);
+          socket.close();
+        });
+        socket.once('close', resolve);
+        socket.on('error', () => {});
+      });
+    expect(await answered(origin)).toBe('connection_ack');
+    expect(await answered('http://friend.example')).toBe(4403);
+  });
+
+  it('of another secret, of a key that has ended, or changed by a character, is nobody’s', async () => {
+    const { cookie } = await signIn();
+    const changed = cookie.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
+    const sealed = (signIns: SignIns, key: string) => {
+      const cookies: string[] = [];
+      const response = { appendHeader: (_name: string, value: string) => cookies.push(value) };
+      signIns.begin({ headers: {} } as never, response as never, `Bearer ${key}`, operator);
+      return cookies[0]?.split(';', 1)[0] ?? '';
+    };
+    const foreign = sealed(createSignIns('another secret', clock), server.key);
+    const revoked = sealed(pages.signIns, 'a-key-that-is-worth-nothing');
+    for (const wrong of [changed, foreign, revoked, 'seatkeeper=', 'seatkeeper=x']) {
+      expect(await whoIs({ ...own(), cookie: wrong })).toBeNull();
+    }
+  });
+
+  it('ends with the working day, and is taken back on signing out', async () => {
+    const { cookie } = await signIn();
+    clock.set('2026-01-01T19:59:59Z');
+    expect(await whoIs({ ...own(), cookie })).not.toBeNull();
+    clock.set('2026-01-01T20:00:00Z');
+    expect(await whoIs({ ...own(), cookie })).toBeNull();
+    const { headers } = await ask('/sign-in', { ...own(), cookie, method: 'DELETE' });
+    expect(String(headers['set-cookie'])).toMatch(/,seatkeeper=; Max-Age=0; Path=\/; HttpOnly/);
+  });
+});
+
+describe('the pages', () => {
+  it('load nothing from elsewhere, run no script of their text, and are asked for each time', async () => {
+    const { status, headers, body } = await ask('/');
+    expect(status).toBe(200);
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self';/);
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    expect(headers).toMatchObject({ 'cache-control': 'no-cache', 'x-content-type-options': 'nosniff' });
+    expect(body).not.toMatch(/<script(?![^>]* src="\/assets\/)|<style|\son\w+=|\sstyle=/);
+    const etag = String(headers['etag']);
+    expect(await ask('/', { 'if-none-match': etag })).toMatchObject({ status: 304, body: '' });
+  });
+
+  it('are made of files with names of their content, kept for a year, and sent compressed', async () => {
+    const { body } = await ask('/');
+    const script = /src="([^"]+\.js)"/.exec(body)?.[1] ?? '';
+    const sizes: number[] = [];
+    for (const [accepted, encoding] of [
+      ['gzip, deflate, br', 'br'],
+      ['br;q=0, gzip', 'gzip'],
+      ['', undefined],
+    ] as const) {
+      const { status, headers } = await ask(script, { 'accept-encoding': accepted });
+      expect(status).toBe(200);
+      expect(headers['content-encoding']).toBe(encoding);
+      expect(headers).toMatchObject({
+        'content-type': 'text/javascript; charset=utf-8',
+        'cache-control': 'public, max-age=31536000, immutable',
+        vary: 'Accept-Encoding',
+      });
+      sizes.push(Number(headers['content-length']));
+    }
+    expect(sizes).toEqual(sizes.toSorted((one, other) => one - other));
+  });
+
+  test.each([
+    '/.built-from',
+    '/.vite/manifest.json',
+    '/assets/',
+    '/assets/../.built-from',
+    '/assets/%2e%2e/%2e%2e/package.json',
+    '/../package.json',
+    '/mapping.html',
+    '/mapping',
+    '/index.html',
+  ])('do not lead to %s', async (path) => {
+    expect((await ask(path)).status).toBe(404);
+  });
+});

@@ -1,0 +1,370 @@
+import { readFileSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBrowser } from '../setup/browser.ts';
+import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
+import { testPages } from '../setup/pages.ts';
+import { startProxy } from '../setup/proxy.ts';
+import { startTestServer, type TestServer } from '../setup/server.ts';
+
+const started = await startBrowser();
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+/** Of every page at three sizes, to be looked at; git ignores them. */
+const screenshots = join(import.meta.dirname, '../../dist.screenshots');
+const sizes = [
+  ['wide', 1920, 1080, 'light'],
+  ['middle', 1366, 768, 'dark'],
+  // Of a window that is 1280 wide, at 400 %.
+  ['narrow', 320, 640, 'light'],
+] as const;
+const agents = ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy'] as const;
+
+const pages = await testPages();
+let server: TestServer;
+let organisation: string;
+let customer: string;
+const users = new Map<string, string>();
+let page: Page;
+/** What the browser complained of: a policy that was broken, a script that failed. */
+const complaints: string[] = [];
+const ordinary = {
+  viewport: { width: 1440, height: 900 },
+  locale: 'en-GB',
+  reducedMotion: 'reduce',
+} as const;
+
+beforeAll(async () => {
+  mkdirSync(screenshots, { recursive: true });
+  if (started !== null) {
+    page = await (await started.browser.newContext(ordinary)).newPage();
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+  }
+  server = await startTestServer({ pages });
+  organisation = await createOrganisation(server, {
+    name: '=Acme, "Contact" Centre',
+    timeZone: 'Europe/London',
+  });
+  customer = await createOrganisation(server, { name: 'Beta Bank', parentId: organisation });
+  await buy(server, organisation, 'INBOUND_AGENT', { base: 10, concurrent: 2, contingency: 2 });
+  await buy(server, organisation, 'SUPERVISOR', { base: 2, concurrent: 3 });
+  await buy(server, organisation, 'UC_USER', { base: 1 });
+  await buy(server, organisation, 'AGENT_CALLS', { concurrent: 2, contingency: 2 });
+  for (const name of agents) {
+    users.set(
+      name,
+      await createUser(server, organisation, name, ['INBOUND_AGENT', 'AGENT_CALLS', 'AGENT_EMAIL']),
+    );
+  }
+});
+afterAll(async () => {
+  await started?.close();
+  await server.stop();
+});
+
+const origin = () => new URL(server.url).origin;
+
+/** Opens the page by a link as the server prints it. */
+async function enter(key: string, at = origin()): Promise<void> {
+  await page.goto(`${at}/#key=${key}`);
+  await page.getByRole('rowheader').first().waitFor();
+}
+
+/** Opens the page at an address, as whoever is signed in. */
+async function show(search: string): Promise<void> {
+  await page.goto(`${origin()}/${search}`);
+  await row('INBOUND_AGENT').waitFor();
+}
+
+const row = (licence: string) => page.locator(`tr[data-licence="${licence}"]`);
+const licences = () =>
+  page.locator('tbody tr').evaluateAll((rows) => rows.map((one) => one.getAttribute('data-licence')));
+/** Of a row, from Base Total to Contingency Available. */
+const figures = async (licence: string) =>
+  (await row(licence).locator('td.figure').allInnerTexts()).slice(1, -1).join(' ');
+const status = () => page.locator('.as-of');
+const logOn = async (name: string) => {
+  const { session } = await logon(server, users.get(name) ?? '');
+  if (session === undefined) throw new Error(`${name} was refused`);
+  return session.id;
+};
+const logOff = (sessionId: string) => server.mutate('logoff', { sessionId });
+
+/** What of WCAG 2.2 AA a program can find broken. */
+async function violations(): Promise<string[]> {
+  // By the developer tools’ way in, which the page’s policy does not stand against.
+  await page.evaluate(axe);
+  return page.evaluate(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+    .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`);
+}
+
+describe.skipIf(started === null)('Licence Mapping', () => {
+  test('signs in by the link, which keeps no key, and loads at most 150 kB, all of it from here', async () => {
+    const asked: unknown[] = [];
+    page.on('request', (request) => {
+      if (request.url().endsWith('/graphql')) asked.push((request.postDataJSON() as { query: string }).query);
+    });
+    page.on('websocket', (socket) =>
+      socket.on('framesent', ({ payload }) => {
+        const message = JSON.parse(String(payload)) as { payload?: { query: string } };
+        if (message.payload !== undefined) asked.push(message.payload.query);
+      }),
+    );
+    const loaded: { readonly url: string; readonly bytes: number }[] = [];
+    page.on('response', (response) => {
+      const { pathname } = new URL(response.url());
+      const bytes = Number(response.headers()['content-length']);
+      if (pathname === '/' || pathname.startsWith('/assets/')) loaded.push({ url: response.url(), bytes });
+      else if (!response.url().startsWith(origin())) loaded.push({ url: response.url(), bytes: Infinity });
+    });
+    await page.goto(`${origin()}/#key=${server.key}`);
+    await row('INBOUND_AGENT').locator('.spark').waitFor();
+    expect(page.url()).toBe(`${origin()}/`);
+    expect(await page.evaluate('history.length')).toBe(2); // about:blank, and the page
+    expect(
+      await page.evaluate('document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })'),
+    ).toBe('{}');
+    expect(loaded.length).toBeGreaterThan(3);
+    expect(loaded.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(150_000);
+    // What is asked for are the documents that a server runs which runs nothing else.
+    await status().getByText('Live', { exact: true }).waitFor();
+    expect(new Set(asked).size).toBeGreaterThan(3);
+    expect([...pages.files.documents.values()]).toEqual(expect.arrayContaining(asked));
+    // The link is not needed again.
+    await page.reload();
+    await row('INBOUND_AGENT').waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await page.reload();
+    await page.getByLabel('Key or access token').fill('wrong');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('alert').getByText('This key is wrong').waitFor();
+    expect(await violations()).toEqual([]);
+    await enter(server.key);
+  });
+
+  test('has the source’s columns, in its order and words', async () => {
+    await show('');
+    expect(await page.locator('thead th').allInnerTexts()).toEqual([
+      ...['Organisation', 'Active Users', 'Licence Type', 'Base', 'Concurrent Logons', 'Contingency Logons'],
+      ...['Active – Billing Period', 'Today'],
+      ...['Total', 'Used', 'Reusable', 'Available', 'Total', 'Used', 'Available'],
+      ...['Total', 'Used', 'Max Used', 'Available'],
+    ]);
+    expect(await licences()).toEqual(['INBOUND_AGENT', 'SUPERVISOR', 'UC_USER']);
+    expect(await figures('INBOUND_AGENT')).toBe('10 6 0 4 2 0 2 2 0 0 2');
+    // Explained on hover, on focus, and to who cannot see.
+    const explanation = 'Base licences given back within their 90 days that can still be reassigned, once.';
+    const heading = page.getByRole('columnheader', { name: 'Reusable' }).getByRole('button');
+    await heading.hover();
+    await page.getByRole('tooltip').getByText(explanation).waitFor();
+    await page.mouse.move(0, 0);
+    await page.getByRole('tooltip').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Used' }).first().focus();
+    await page.keyboard.press('Tab');
+    await page.getByRole('tooltip').getByText(explanation).waitFor();
+    expect(await heading.evaluate((one) => one.ariaDescribedByElements?.[0]?.textContent)).toBe(explanation);
+  });
+
+  test('shows feature and product licences by check box and Refresh, and figures as they were until then', async () => {
+    await show('?live=off');
+    const before = await figures('SUPERVISOR');
+    await page.getByLabel('Feature licences').check();
+    expect(await licences()).not.toContain('AGENT_CALLS');
+    await page.getByText('Press Refresh to show what you selected.').waitFor();
+    await buy(server, organisation, 'SUPERVISOR', { concurrent: 1 });
+    expect(await figures('SUPERVISOR')).toBe(before);
+    const asOf = await status().innerText();
+    expect(asOf).toMatch(/^As of \d\d:\d\d:\d\d$/);
+
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await row('AGENT_CALLS').waitFor();
+    await expect.poll(() => figures('SUPERVISOR')).toBe('2 0 0 2 4 0 4 0 0 0 0');
+    // Without base licences: nothing, not none.
+    expect(await figures('AGENT_CALLS')).toMatch(/^(–\s+not applicable ){4}2 0 2 2 0 0 2$/);
+    await page.getByLabel('Feature licences').uncheck();
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await row('AGENT_CALLS').waitFor({ state: 'detached' });
+  });
+
+  test('moves within a second of a logon, and says in words what it colours', async () => {
+    await show('');
+    await status().getByText('Live', { exact: true }).waitFor();
+    const sessions = [await logOn('ada'), await logOn('alan')];
+    await expect
+      .poll(() => figures('INBOUND_AGENT'), { timeout: 1000, interval: 20 })
+      .toBe('10 6 0 4 2 2 0 2 0 0 2');
+    sessions.push(await logOn('barbara'), await logOn('edsger'));
+    await row('INBOUND_AGENT').getByText('2 on contingency').waitFor({ timeout: 1000 });
+    await row('INBOUND_AGENT').getByText('Full').waitFor();
+    await page.getByRole('status').getByText('1 full · 1 on contingency').waitFor();
+    expect(await page.locator('td.contingency').innerText()).toBe('2');
+    for (const session of sessions) await logOff(session);
+    await expect
+      .poll(() => figures('INBOUND_AGENT'), { timeout: 1000, interval: 20 })
+      .toBe('10 6 0 4 2 0 2 2 0 2 2');
+  });
+
+  test('never calls live what is not, and comes back by itself', async () => {
+    const { port } = new URL(server.url);
+    const proxy = await startProxy({ host: '127.0.0.1', port: Number(port) });
+    await enter(server.key, `http://127.0.0.1:${proxy.port}`);
+    await status().getByText('Live', { exact: true }).waitFor();
+    proxy.cut();
+    proxy.freeze();
+    await status()
+      .getByText(/^Reconnecting – as of \d\d:\d\d:\d\d$/)
+      .waitFor();
+    const session = await logOn('ada');
+    proxy.thaw();
+    await status().getByText('Live', { exact: true }).waitFor();
+    expect(await figures('INBOUND_AGENT')).toBe('10 6 0 4 2 1 1 2 0 2 2');
+    await logOff(session);
+    await proxy.close();
+  });
+
+  test('is sorted by any column, by keyboard, and saved as it is shown', async () => {
+    await show('?feature=on');
+    const heading = page.getByRole('columnheader', { name: 'Total' }).nth(1);
+    await heading.getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => heading.getAttribute('aria-sort')).toBe('descending');
+    expect((await licences()).slice(0, 2)).toEqual(['SUPERVISOR', 'INBOUND_AGENT']);
+    // What a licence has not comes last, however it is sorted.
+    expect((await licences()).at(-1)).toBe('UC_USER');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => heading.getAttribute('aria-sort')).toBe('ascending');
+    expect((await licences()).at(-1)).toBe('UC_USER');
+    expect(page.url()).toContain('sort=concurrentTotal.asc');
+    const saving = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Download CSV' }).click();
+    const saved = readFileSync(await (await saving).path(), 'utf8').split('\r\n');
+    expect(saved[0]).toBe(
+      '\uFEFFOrganisation,Active Users,Licence Type,Base – Total,Base – Used,Base – Reusable,Base – Available,Concurrent Logons – Total,Concurrent Logons – Used,Concurrent Logons – Available,Contingency Logons – Total,Contingency Logons – Used,Contingency Logons – Max Used,Contingency Logons – Available,Active – Billing Period,Today',
+    );
+    const line = saved.find((text) => text.includes('Inbound Agent'));
+    expect(line).toMatch(/^"'=Acme, ""Contact"" Centre",6,Inbound Agent,10,6,0,4,2,0,2,2,0,2,2,6,\d*$/);
+    expect(saved).toHaveLength(1 + (await licences()).length + 1);
+  });
+
+  test('finds an organisation in the tree, by name and keyboard', async () => {
+    await show('');
+    const picker = page.getByRole('combobox', { name: 'Organisation' });
+    await picker.click();
+    const options = page.getByRole('option');
+    await expect.poll(() => options.allInnerTexts()).toEqual(['=Acme, "Contact" Centre', 'Beta Bank']);
+    await picker.fill('bet');
+    await expect.poll(() => options.allInnerTexts()).toEqual(['Beta Bank · =Acme, "Contact" Centre']);
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => picker.inputValue()).toBe('Beta Bank');
+    expect(page.url()).toContain(`organisation=${customer}`);
+    await page.getByText('No licences of these kinds.').waitFor();
+    await page.goBack();
+    await row('INBOUND_AGENT').waitFor();
+  });
+
+  test('opens a row: who is on, who was refused, what comes back, what was bought; and logs off', async () => {
+    for (const name of ['ada', 'alan', 'barbara', 'edsger']) await logOn(name);
+    await expect(logOn('grace')).rejects.toThrow('refused');
+    await server.mutate('unassignLicence', { userId: users.get('hedy'), licence: 'INBOUND_AGENT' });
+    await show('');
+    const opener = row('INBOUND_AGENT').getByRole('button');
+    await opener.focus();
+    await page.keyboard.press('Enter');
+    const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
+    await dialog.locator('.uplot').waitFor();
+    const lines = async (part: string) => {
+      const texts = await dialog.getByRole('group', { name: part }).locator('tbody tr').allInnerTexts();
+      return texts.map((text) => text.replaceAll(/\s+/g, ' '));
+    };
+    const calls = 'Agent Calls Agent E-mail: refused, not bought';
+    expect(await lines('Live sessions')).toEqual([
+      expect.stringMatching(`^edsger desktop \\d\\d:\\d\\d Contingency ${calls} Log off$`),
+      expect.stringMatching(`^barbara desktop \\d\\d:\\d\\d Contingency ${calls} Log off$`),
+      expect.stringMatching(`^alan desktop \\d\\d:\\d\\d Concurrent ${calls} Log off$`),
+      expect.stringMatching(`^ada desktop \\d\\d:\\d\\d Concurrent ${calls} Log off$`),
+    ]);
+    expect(await lines('Denials today')).toEqual([
+      expect.stringMatching(/^[\d:]{8} grace Every seat was in use$/),
+    ]);
+    expect(await lines('Base licences given back')).toEqual([
+      expect.stringMatching(/^hedy Yes \d+ \w+ \d{4}, /),
+    ]);
+    expect(await lines('Holders')).toHaveLength(5);
+    expect(await lines('Purchases')).toEqual([expect.stringMatching(/ open 10 2 2 –$/)]);
+
+    await dialog.getByRole('button', { name: 'Log off alan on desktop' }).click();
+    await page.keyboard.press('Enter'); // The focus is on the question.
+    await dialog.getByRole('status').getByText('alan was logged off.').waitFor();
+    await expect.poll(() => lines('Live sessions')).toHaveLength(3);
+    // A freed concurrent seat takes a user over, behind the dialog too.
+    await row('INBOUND_AGENT').getByText('1 on contingency').waitFor();
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    expect(await opener.evaluate((one) => one === document.activeElement)).toBe(true);
+  });
+
+  test('is accessible in both themes, closed and open', async () => {
+    await show('?feature=on');
+    await row('INBOUND_AGENT').locator('.spark').waitFor();
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(), colorScheme).toEqual([]);
+    }
+    await row('INBOUND_AGENT').getByRole('button').click();
+    await page.locator('.uplot').waitFor();
+    for (const colorScheme of ['dark', 'light'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(), colorScheme).toEqual([]);
+    }
+  });
+
+  test('fits every window, but for the table, which scrolls by itself', async () => {
+    await show('?feature=on');
+    await row('INBOUND_AGENT').locator('.spark').waitFor();
+    const beyond = (selector: string) =>
+      page.locator(selector).evaluate((one) => one.scrollWidth - one.clientWidth);
+    for (const [name, width, height, colorScheme] of sizes) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height });
+      expect(await beyond('html'), name).toBe(0);
+      await page.screenshot({ path: join(screenshots, `mapping-${name}.png`), fullPage: true });
+    }
+    // On A4 across, within its margins; figures on paper are not live.
+    await page.emulateMedia({ media: 'print' });
+    await page.setViewportSize({ width: 1031, height: 700 });
+    expect(await beyond('html'), 'paper').toBe(0);
+    expect(await status().isVisible()).toBe(false);
+    await page.getByText(/^As of \d+ \w+ \d{4}, \d\d:\d\d$/).waitFor();
+    await page.screenshot({ path: join(screenshots, 'mapping-paper.png'), fullPage: true });
+    await page.emulateMedia({ media: 'screen' });
+    await row('INBOUND_AGENT').getByRole('button').click();
+    await page.locator('.uplot').waitFor();
+    for (const [name, width, height, colorScheme] of sizes) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height });
+      expect(await beyond('dialog'), name).toBe(0);
+      await page.screenshot({ path: join(screenshots, `mapping-open-${name}.png`) });
+    }
+    await page.setViewportSize(ordinary.viewport);
+  });
+
+  test('shows a screen’s key no person, and no action', async () => {
+    const { key } = server.as({ role: 'WALLBOARD', organisationId: uuidOf(organisation), userId: null });
+    await enter(key);
+    await show('?licence=INBOUND_AGENT');
+    const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
+    await dialog.locator('.uplot').waitFor();
+    expect(await dialog.getByRole('heading').allInnerTexts()).toEqual(['Inbound Agent', 'Today']);
+  });
+
+  test('gave the browser nothing to complain of, but a wrong key and a cut connection', () => {
+    const known = /status of 401|ERR_CONNECTION_RESET/;
+    expect(complaints.filter((complaint) => !known.test(complaint))).toEqual([]);
+  });
+});
