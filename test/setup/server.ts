@@ -60,6 +60,8 @@ export interface TestServer {
   readonly mutate: (name: string, input: Record<string, unknown>, selection?: string) => Promise<any>;
   /** A `graphql-ws` client with the key; disposed with the server. */
   readonly wsClient: () => Client;
+  /** As a first start does on a database of its own. */
+  readonly loadDemonstration: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -189,6 +191,7 @@ export async function startTestServer(
       clients.push(client);
       return client;
     },
+    loadDemonstration: app.loadDemonstration,
     stop: async () => {
       for (const client of clients) await client.dispose();
       await app.stop();

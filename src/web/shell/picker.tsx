@@ -31,7 +31,6 @@ export function Picker({
   const [{ data, fetching }] = useQuery({
     query: OrganisationsDocument,
     variables: { search },
-    requestPolicy: 'cache-first',
   });
   const found = data?.organisations;
   const branches = toTree(found?.edges.map(({ node }) => node) ?? []);
