@@ -3,6 +3,7 @@ import { useMutation, useQuery } from 'urql';
 import type { Picture } from '../shell/chart.tsx';
 import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
+import { useEvery } from '../shell/every.ts';
 import { useLater } from '../shell/later.ts';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
@@ -94,25 +95,6 @@ export function Detail({
       </div>
     </dialog>
   );
-}
-
-/** Does something after each change of a value, but not more often than that; after the last one always. */
-function useEvery(milliseconds: number, value: unknown, act: () => void): void {
-  const latest = useRef({ act, value, timer: undefined as ReturnType<typeof setTimeout> | undefined });
-  latest.current.act = act;
-  useEffect(() => {
-    const { current } = latest;
-    if (current.value === value || current.timer !== undefined) return;
-    current.value = value;
-    current.timer = setTimeout(() => {
-      current.timer = undefined;
-      current.act();
-    }, milliseconds);
-  }, [milliseconds, value]);
-  useEffect(() => {
-    const { current } = latest;
-    return () => clearTimeout(current.timer);
-  }, []);
 }
 
 interface List<Node> {

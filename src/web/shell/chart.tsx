@@ -11,8 +11,17 @@ export interface Series {
   readonly values: readonly (number | null)[];
   /** The name of a colour of shell.css. */
   readonly colour: string;
-  /** Filled: what was; dashed: what there was at most. */
-  readonly look: 'filled' | 'dashed';
+  /** Filled: what was; above: the same, on top of the series after it; dashed: what there was at most. */
+  readonly look: 'filled' | 'above' | 'dashed';
+}
+
+/** One point that is to be noticed. */
+export interface Mark {
+  readonly at: string;
+  readonly value: number;
+  readonly label: string;
+  /** The name of a colour of shell.css. */
+  readonly colour: string;
 }
 
 /** What a chart shows. A new one is drawn; the same one is left alone. */
@@ -20,6 +29,9 @@ export interface Picture {
   /** The instants at which values begin, and the one at which the last ends: one more than there are values. */
   readonly times: readonly string[];
   readonly series: readonly Series[];
+  /** What the axis has, where that is more than the values: time to come is blank. */
+  readonly span?: { readonly from: string; readonly until: string };
+  readonly mark?: Mark | null;
 }
 
 /**
@@ -67,7 +79,12 @@ function dataOf({ times, series }: Picture): uPlot.AlignedData {
   ];
 }
 
-function optionsFor(element: Element, { series }: Picture, zone: Zone, height: number): uPlot.Options {
+function optionsFor(
+  element: Element,
+  { series, span, mark }: Picture,
+  zone: Zone,
+  height: number,
+): uPlot.Options {
   // A canvas knows no custom properties: what they come to is asked of an element.
   const computed = (colour: string) => () => {
     const probe = element.appendChild(document.createElement('span'));
@@ -78,7 +95,8 @@ function optionsFor(element: Element, { series }: Picture, zone: Zone, height: n
   };
   const colour = (name: string) => computed(`var(--${name})`);
   const fill = (name: string) => computed(`color-mix(in srgb, var(--${name}) 16%, transparent)`);
-  const time = (seconds: number) => new Date(seconds * 1000).toISOString();
+  const seconds = (at: string) => Date.parse(at) / 1000;
+  const time = (since: number) => new Date(since * 1000).toISOString();
   const stepped = uPlot.paths.stepped?.({ align: 1 });
   const axis: uPlot.Axis = {
     stroke: colour('quiet'),
@@ -90,9 +108,16 @@ function optionsFor(element: Element, { series }: Picture, zone: Zone, height: n
   return {
     width: element.clientWidth,
     height,
-    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone.name),
+    tzDate: (since) => uPlot.tzDate(new Date(since * 1000), zone.name),
     cursor: { drag: { x: false, y: false } },
-    scales: { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] } },
+    scales: {
+      ...(span && { x: { range: () => [seconds(span.from), seconds(span.until)] } }),
+      y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] },
+    },
+    bands: series.flatMap(({ colour: name, look }, index) =>
+      look === 'above' ? [{ series: [index + 1, index + 2] as [number, number], fill: fill(name) }] : [],
+    ),
+    hooks: { draw: mark == null ? [] : [(plot) => drawMark(plot, mark, seconds(mark.at), colour)] },
     axes: [
       {
         ...axis,
@@ -108,8 +133,40 @@ function optionsFor(element: Element, { series }: Picture, zone: Zone, height: n
         stroke: colour(name),
         points: { show: false },
         ...(stepped && { paths: stepped }),
-        ...(look === 'filled' ? { fill: fill(name), width: 2 } : { dash: [6, 4], width: 1.5 }),
+        ...(look === 'dashed' ? { dash: [6, 4], width: 1.5 } : { width: 2 }),
+        ...(look === 'filled' && { fill: fill(name) }),
       })),
     ],
   };
+}
+
+/** A ring about the point, and its words on the side on which there is room. */
+function drawMark(
+  { ctx, bbox, valToPos }: uPlot,
+  { value, label, colour }: Mark,
+  since: number,
+  computed: (name: string) => () => string,
+): void {
+  const scale = devicePixelRatio;
+  const [x, y] = [valToPos(since, 'x', true), valToPos(value, 'y', true)];
+  ctx.save();
+  ctx.beginPath();
+  ctx.arc(x, y, 5 * scale, 0, 2 * Math.PI);
+  ctx.lineWidth = 2 * scale;
+  ctx.strokeStyle = computed(colour)();
+  ctx.fillStyle = computed('sheet')();
+  ctx.fill();
+  ctx.stroke();
+  ctx.font = `600 ${12 * scale}px system-ui, sans-serif`;
+  ctx.textBaseline = 'middle';
+  const isLeft = x + 10 * scale + ctx.measureText(label).width > bbox.left + bbox.width;
+  ctx.textAlign = isLeft ? 'right' : 'left';
+  const place = x + (isLeft ? -10 : 10) * scale;
+  // Lines may run behind it.
+  ctx.lineWidth = 4 * scale;
+  ctx.strokeStyle = computed('sheet')();
+  ctx.strokeText(label, place, y);
+  ctx.fillStyle = computed('text')();
+  ctx.fillText(label, place, y);
+  ctx.restore();
 }
