@@ -120,7 +120,7 @@ async function readHistory(
   organisation: Organisation,
   licence: LicenceCode,
   { from, until, bucket }: Asked,
-): Promise<Bucket[]> {
+): Promise<readonly Bucket[]> {
   if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
   const { id, timeZone, nextDueAt } = organisation;
   const now = nowOf(organisation, services.clock.now());
