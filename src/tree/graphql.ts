@@ -567,7 +567,7 @@ builder.objectType('Tree', {
         if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
         const { root, organisations, at } = await getMembers(context, asked);
         const now = nowOf(root, at);
-        const known = { from, until: earliest(until, now) ?? now };
+        const known = { from, until: earliest(until, now) };
         const most = Math.min(maxBuckets, Math.floor(maxBucketsOfAll / organisations.length));
         if (countBuckets(bucket, from, known.until) > most) throw codedError(tooManyBuckets(most));
         const periods =

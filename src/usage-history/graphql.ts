@@ -125,12 +125,12 @@ async function readHistory(
   const { id, timeZone, nextDueAt } = organisation;
   const now = nowOf(organisation, services.clock.now());
   // What has fallen due since the organisation was read has not taken effect yet.
-  const known = earliest(until, now, nextDueAt) ?? now;
+  const known = earliest(until, now, nextDueAt);
   if (from >= known) return [];
   if (countBuckets(bucket, from, known) > maxBuckets) throw codedError(tooMany());
   const asked = { from, until: known };
   const periods = bucket === 'MONTH' ? await listBillingPeriods(services.db, id, asked) : [];
-  const edges = endingBy(earliest(now, nextDueAt) ?? now, edgesOf(bucket, asked, timeZone, periods));
+  const edges = endingBy(earliest(now, nextDueAt), edgesOf(bucket, asked, timeZone, periods));
   if (edges.length > maxBuckets + 1) throw codedError(tooMany());
   return listBuckets(services.db, id, licence, edges);
 }
