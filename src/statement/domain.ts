@@ -286,7 +286,7 @@ export function daysOf({ from, until }: Period, timeZone: string): Period[] {
   for (let start = from; start < until;) {
     date = date.add({ days: 1 });
     const next = new Date(date.toZonedDateTime(timeZone).epochMilliseconds);
-    const end = earliest(next, until) ?? until;
+    const end = earliest(next, until);
     // A day that the zone leaves out, as where the date line was moved, has no instant; one may begin twice.
     if (end <= start) continue;
     days.push({ from: start, until: end });

@@ -1,4 +1,4 @@
-import { countAlertsOfMany, pageAlertsOfMany } from '../alert/store.ts';
+import { countAlerts, pageAlerts } from '../alert/store.ts';
 import {
   closeReports,
   decideReport,
@@ -646,8 +646,8 @@ builder.objectType('Tree', {
         return connect(
           newestAlertFirst,
           page,
-          (request) => pageAlertsOfMany(db, ids, acknowledged ?? null, request),
-          () => countAlertsOfMany(db, ids, acknowledged ?? null),
+          (request) => pageAlerts(db, ids, acknowledged ?? null, request),
+          () => countAlerts(db, ids, acknowledged ?? null),
         );
       },
     }),
