@@ -11,8 +11,8 @@ import { type Month, nowOf, type Organisation } from '../organisation/domain.ts'
 import { listOrganisations } from '../organisation/store.ts';
 import { defaultContractOptions, evidenceOf } from '../peak/domain.ts';
 import { findContractOptions, readPeak } from '../peak/store.ts';
-import { type BillingTerms, decideKind, defaultTerms, resolvePrices } from '../price/domain.ts';
-import { findTerms, listReachingEntries } from '../price/store.ts';
+import { type BillingTerms, decideKind, resolvePrices } from '../price/domain.ts';
+import { getTerms, listReachingEntries } from '../price/store.ts';
 import { listPurchasesIn } from '../purchase/store.ts';
 import { listPools } from '../usage/store.ts';
 import {
@@ -234,7 +234,7 @@ async function draft(
       trx,
       kept.map(({ licence }) => ({ organisationId, licence, from, until })),
     ),
-    held ?? findTerms(trx, organisationId, month).then((found) => found ?? defaultTerms),
+    held ?? getTerms(trx, organisationId, month),
     Promise.all(
       kept
         .filter(({ maxUsed }) => maxUsed > 0)
