@@ -1,4 +1,4 @@
-import { countAlertsOfMany, pageAlertsOfMany } from '../alert/store.ts';
+import { countAlerts, pageAlerts } from '../alert/store.ts';
 import {
   closeReports,
   decideReport,
@@ -567,7 +567,7 @@ builder.objectType('Tree', {
         if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
         const { root, organisations, at } = await getMembers(context, asked);
         const now = nowOf(root, at);
-        const known = { from, until: earliest(until, now) ?? now };
+        const known = { from, until: earliest(until, now) };
         const most = Math.min(maxBuckets, Math.floor(maxBucketsOfAll / organisations.length));
         if (countBuckets(bucket, from, known.until) > most) throw codedError(tooManyBuckets(most));
         const periods =
@@ -646,8 +646,8 @@ builder.objectType('Tree', {
         return connect(
           newestAlertFirst,
           page,
-          (request) => pageAlertsOfMany(db, ids, acknowledged ?? null, request),
-          () => countAlertsOfMany(db, ids, acknowledged ?? null),
+          (request) => pageAlerts(db, ids, acknowledged ?? null, request),
+          () => countAlerts(db, ids, acknowledged ?? null),
         );
       },
     }),

@@ -120,17 +120,17 @@ async function readHistory(
   organisation: Organisation,
   licence: LicenceCode,
   { from, until, bucket }: Asked,
-): Promise<Bucket[]> {
+): Promise<readonly Bucket[]> {
   if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
   const { id, timeZone, nextDueAt } = organisation;
   const now = nowOf(organisation, services.clock.now());
   // What has fallen due since the organisation was read has not taken effect yet.
-  const known = earliest(until, now, nextDueAt) ?? now;
+  const known = earliest(until, now, nextDueAt);
   if (from >= known) return [];
   if (countBuckets(bucket, from, known) > maxBuckets) throw codedError(tooMany());
   const asked = { from, until: known };
   const periods = bucket === 'MONTH' ? await listBillingPeriods(services.db, id, asked) : [];
-  const edges = endingBy(earliest(now, nextDueAt) ?? now, edgesOf(bucket, asked, timeZone, periods));
+  const edges = endingBy(earliest(now, nextDueAt), edgesOf(bucket, asked, timeZone, periods));
   if (edges.length > maxBuckets + 1) throw codedError(tooMany());
   return listBuckets(services.db, id, licence, edges);
 }
