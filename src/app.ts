@@ -71,6 +71,7 @@ import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
 import type { Files } from './site/files.ts';
 import { describe, type SignIns } from './site/sign-in.ts';
+import type { SignInCode } from './site/sign-in-code.ts';
 import { closeDueStatements } from './statement/commands.ts';
 import { downloadStatement, isStatementPath } from './statement/download.ts';
 import { closeDueStatementsOf } from './statement/graphql.ts';
@@ -106,13 +107,21 @@ export interface AppOptions {
   /** Whether browsers are shown GraphiQL. */
   readonly graphiql?: boolean;
   /** What browsers are shown, and sign in to; without it there are no pages. */
-  readonly pages?: { readonly files: Files; readonly signIns: SignIns } | null;
+  readonly pages?: Pages | null;
   /** How many proxies stand before the server, whose `x-forwarded-for` is believed. */
   readonly proxies?: number;
   /** What counts as a second factor (L1). */
   readonly secondFactor?: SecondFactorTerms;
   /** The first wall between tenants; only a test that is about the second has another. */
   readonly mayReach?: Context['mayReach'];
+}
+
+/** What browsers are shown, and how they sign in. */
+export interface Pages {
+  readonly files: Files;
+  readonly signIns: SignIns;
+  /** In the link that the process printed. */
+  readonly code: SignInCode;
 }
 
 export interface App {
@@ -325,7 +334,7 @@ export function createApp({
       return;
     }
     if (isSignIn) {
-      signIn(request, response, requestId, pages.signIns);
+      signIn(request, response, requestId, pages);
       return;
     }
     identify(request, response, requestId, (actor) => void serve(request, response, requestId, actor));
@@ -336,11 +345,11 @@ export function createApp({
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
-    signIns: SignIns,
+    { signIns, code }: Pages,
   ): void {
     const {
       method,
-      headers: { authorization },
+      headers: { authorization, origin },
     } = request;
     response.setHeader('cache-control', 'no-store');
     response.setHeader('x-request-id', requestId);
@@ -356,15 +365,22 @@ export function createApp({
         else findWhoShows(opened.authorization, response, requestId, tell);
         return;
       }
-      case 'POST':
-        identify(request, response, requestId, (actor) => {
+      case 'POST': {
+        const shown = authorization === undefined ? null : code.exchange(authorization);
+        const goOn = (actor: Actor) => {
+          // The proxy that ends TLS is not to be believed without more ado; the browser is, about itself.
+          const isSecure = origin?.startsWith('https://') === true;
           // Whoever is signed in by cookie has it for as long as it was given for.
           const refused =
-            authorization === undefined ? null : signIns.begin(request, response, authorization, actor);
+            shown === null ? null : signIns.begin(response, { authorization: shown, actor, isSecure });
           if (refused === null) tell(actor);
           else refuse(response, 400, { code: refused.code, message: refused.message, requestId });
-        });
+        };
+        if (authorization === undefined) identify(request, response, requestId, goOn);
+        else if (shown === null) refuseUnknown(request, response, requestId, wrongCode);
+        else identify(request, response, requestId, goOn, shown);
         return;
+      }
       case 'DELETE':
         signIns.end(response);
         tell(null);
@@ -392,21 +408,26 @@ export function createApp({
     response: ServerResponse,
     requestId: string,
     goOn: (actor: Actor) => void,
+    shown = request.headers.authorization ?? pages?.signIns.open(request)?.authorization ?? null,
   ): void {
-    const { authorization } = request.headers;
-    const shown = authorization ?? pages?.signIns.open(request)?.authorization ?? null;
     findWhoShows(shown, response, requestId, (actor) => {
-      if (actor === null) {
-        const address = addressOf(request, proxies);
-        if (authorization !== undefined) rates.failed(address, authorization);
-        onUnknown(address);
-        const message =
-          'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.';
-        refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });
-      } else {
-        goOn(actor);
-      }
+      if (actor === null) refuseUnknown(request, response, requestId, wrongKey);
+      else goOn(actor);
     });
+  }
+
+  /** To nobody who is known: whoever tries one thing after the other is shut out for a while. */
+  function refuseUnknown(
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    message: string,
+  ): void {
+    const address = addressOf(request, proxies);
+    const { authorization } = request.headers;
+    if (authorization !== undefined) rates.failed(address, authorization);
+    onUnknown(address);
+    refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });
   }
 
   /** What takes long does not outlive what its client showed. */
@@ -588,6 +609,11 @@ function refuseForNow(response: ServerResponse, limited: RateLimited, requestId:
   response.setHeader('retry-after', String(limited.retryAfterSeconds));
   refuse(response, 429, { ...limited, requestId });
 }
+
+const wrongKey =
+  'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.';
+const wrongCode =
+  'This link was used already, or another start of the server printed it. Sign in with the operator key, or start the server again for a new link.';
 
 const tooManyBodies: RateLimited = {
   code: 'RATE_LIMITED',

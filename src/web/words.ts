@@ -23,6 +23,8 @@ export const words = {
     submit: 'Sign in',
     ended: 'Your sign-in has ended. Sign in again.',
     wrong: 'This key is wrong, has expired or was revoked.',
+    usedLink:
+      'This link was used already, or another start of the server printed it. Sign in with the operator key, or start the server again for a new link.',
   },
   link: {
     unreachable: 'The server cannot be reached. Try again in a moment.',
