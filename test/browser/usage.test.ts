@@ -121,7 +121,7 @@ describe.skipIf(started === null)('Usage', () => {
       ['month', '&by=month&at=2026-01-14'],
     ] as const) {
       await show(search);
-      await page.waitForTimeout(700);
+      await page.waitForTimeout(900);
       await page.screenshot({ path: screenshotOf(`usage-${view}`), fullPage: true });
     }
     console.log(complaints, uuidOf(organisation), beyond, ordinary, sizes, violationsOf);
