@@ -360,7 +360,6 @@ export const words = {
       cheapest: 'Recommended',
       proposal: 'Your try',
       other: 'Other',
-      try: 'Try',
       tryWhat: (concurrent: string, contingency: string) =>
         `Try ${concurrent} concurrent and ${contingency} contingency seats`,
       seatMonths: (amount: string) => `${amount} seat months`,

@@ -150,6 +150,7 @@ function drawMark(
   const scale = devicePixelRatio;
   const [x, y] = [valToPos(since, 'x', true), valToPos(value, 'y', true)];
   ctx.save();
+  ctx.setLineDash([]);
   ctx.beginPath();
   ctx.arc(x, y, 5 * scale, 0, 2 * Math.PI);
   ctx.lineWidth = 2 * scale;
@@ -161,12 +162,12 @@ function drawMark(
   ctx.textBaseline = 'middle';
   const isLeft = x + 10 * scale + ctx.measureText(label).width > bbox.left + bbox.width;
   ctx.textAlign = isLeft ? 'right' : 'left';
-  const place = x + (isLeft ? -10 : 10) * scale;
+  const place = [x + (isLeft ? -10 : 10) * scale, y - 10 * scale] as const;
   // Lines may run behind it.
   ctx.lineWidth = 4 * scale;
   ctx.strokeStyle = computed('sheet')();
-  ctx.strokeText(label, place, y);
+  ctx.strokeText(label, ...place);
   ctx.fillStyle = computed('text')();
-  ctx.fillText(label, place, y);
+  ctx.fillText(label, ...place);
   ctx.restore();
 }
