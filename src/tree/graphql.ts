@@ -668,7 +668,13 @@ async function readUsage(
   edges: readonly Instant[],
 ): Promise<BucketRow[]> {
   const ids = organisations.map(({ id }) => id);
-  const buckets = sumBuckets(await listBucketsOfMany(db, ids, licence, edges));
+  const buckets = sumBuckets(
+    await listBucketsOfMany(
+      db,
+      ids.map((organisationId) => ({ organisationId, licence })),
+      edges,
+    ),
+  );
   const [first, last] = [buckets[0], buckets.at(-1)];
   if (first === undefined || last === undefined) return [];
   // Once for all buckets, and only if one of them is asked for it.

@@ -265,27 +265,32 @@ export async function listBuckets(
   licence: LicenceCode,
   edges: readonly Instant[],
 ): Promise<readonly Bucket[]> {
-  const [buckets = []] = await listBucketsOfMany(db, [organisationId], licence, edges);
+  const [buckets = []] = await listBucketsOfMany(db, [{ organisationId, licence }], edges);
   return buckets;
 }
 
+/** A licence of an organisation. */
+interface Pool {
+  readonly organisationId: OrganisationId;
+  readonly licence: LicenceCode;
+}
+
 /**
- * As `listBuckets`, of many organisations at once: all of one moment, and as many statements for a thousand as for one.
- * Where one has rows of the licence that are dropped, an edge among them is moved for all.
+ * As `listBuckets`, of many licences or organisations at once: all of one moment, and as many statements for a thousand as
+ * for one. Where one has rows that are dropped, an edge among them is moved for all.
  *
- * @returns each organisation's buckets, in the order of their ids; put together only when it is their turn
+ * @returns the buckets of each, in the order in which they are given; put together only when it is their turn
  * @throws Unavailable where too much of their histories is not summed up yet
  */
 export async function listBucketsOfMany(
   db: Database,
-  organisationIds: readonly OrganisationId[],
-  licence: LicenceCode,
+  pools: readonly Pool[],
   edges: readonly Instant[],
 ): Promise<Iterable<readonly Bucket[]>> {
   if (edges.length < 2) return [];
   return inTransaction(db, 'usageHistories', async (trx) => {
     await takeSnapshot(trx);
-    const many = organisationIds.map((organisationId, number) => ({ organisationId, licence, number }));
+    const many = pools.map((pool, number) => ({ ...pool, number }));
     const [progresses, [gone]] = await Promise.all([selectProgresses(trx, many), selectGone(trx, many)]);
     const progress = new Map(progresses.map(({ number, ...rest }) => [number, rest]));
     const moved = moveEdges(edges, gone?.at ?? null);
