@@ -130,7 +130,8 @@ async function readHistory(
   if (countBuckets(bucket, from, known) > maxBuckets) throw codedError(tooMany());
   const asked = { from, until: known };
   const periods = bucket === 'MONTH' ? await listBillingPeriods(services.db, id, asked) : [];
-  const edges = endingBy(earliest(now, nextDueAt), edgesOf(bucket, asked, timeZone, periods));
+  // The last bucket is not over yet, perhaps.
+  const edges = edgesOf(bucket, asked, timeZone, periods).map((edge) => earliest(edge, now, nextDueAt));
   if (edges.length > maxBuckets + 1) throw codedError(tooMany());
   return listBuckets(services.db, id, licence, edges);
 }
@@ -172,9 +173,4 @@ builder.objectField('LicenceMapping', 'usageHistory', (t) =>
 
 function tooMany() {
   return invalidInput('until', `At most ${maxBuckets} buckets: ask for less time, or for longer ones.`);
-}
-
-/** The last bucket is not over yet, perhaps. */
-function endingBy(now: Instant, edges: readonly Instant[]): readonly Instant[] {
-  return edges.map((edge) => (edge > now ? now : edge));
 }
