@@ -1,4 +1,3 @@
-import type { Of } from '../database/bulk.ts';
 import { builder } from '../graphql/builder.ts';
 import { connect, connectionType, type Order, pageArguments } from '../graphql/connection.ts';
 import type { Context } from '../graphql/context.ts';
@@ -23,7 +22,9 @@ import {
   type RecordedAlert,
 } from './store.ts';
 
-type AlertRow = Of<RecordedAlert>;
+interface AlertRow extends RecordedAlert {
+  readonly organisationId: OrganisationId;
+}
 
 type Owned = Pick<AlertRow, 'organisationId' | 'id'>;
 

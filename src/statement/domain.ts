@@ -389,6 +389,10 @@ export function reckonCorrection(
     if (seatDays !== null && seatDays > quantity * days) {
       return wrong(`${what} has at most ${quantity * days} seat-days, ${days} for each of ${quantity}.`);
     }
+    // A quantity is what was in force on some day of the month.
+    if (seatDays !== null && seatDays < quantity) {
+      return wrong(`${what} has at least ${quantity} seat-days: all of them on one day.`);
+    }
     const money = { amount: unitPrice, currency };
     const line = charge({ licence, kind, quantity, seatDays, unitPrice: money }, days);
     if (line.amount === null) return wrong(`${what} comes to more than can be billed.`);

@@ -6,6 +6,7 @@ import {
   type LicenceDenials,
   maxRefusals,
   type SummedDenials,
+  tooManyRefusals,
 } from '../demand/domain.ts';
 import { readReports } from '../demand/store.ts';
 import { builder, type Objects } from '../graphql/builder.ts';
@@ -572,7 +573,7 @@ builder.objectType('Tree', {
         if (countBuckets(bucket, from, known.until) > most) throw codedError(tooManyBuckets(most));
         const periods =
           bucket === 'MONTH' && from < now ? await listBillingPeriods(services.db, root.id, known) : [];
-        const edges = edgesOf(bucket, known, root.timeZone, periods).map((edge) => (edge > now ? now : edge));
+        const edges = edgesOf(bucket, known, root.timeZone, periods).map((edge) => earliest(edge, now));
         if (edges.length > most + 1) throw codedError(tooManyBuckets(most));
         return readUsage(services, organisations, found.code, edges);
       },
@@ -708,8 +709,7 @@ async function reportOf(
   if (dropped !== null) throw codedError(dropped);
   const [reports, known] = await Promise.all([readReports(db, reported, licences, period), catalogue()]);
   if (reports === null) {
-    const message = `A report is over ${maxRefusals} refusals at most; ask for a shorter time, or for fewer licences.`;
-    throw codedError(invalidInput('until', message));
+    throw codedError(tooManyRefusals);
   }
   const presents = organisations.map((organisation) => nowOf(organisation, at));
   const found = closeReports(reports.map((report, index) => ({ report, now: presents[index] ?? at })));

@@ -132,7 +132,8 @@ async function readHistories(
   if (countBuckets(bucket, from, known) > maxBuckets) throw codedError(tooMany());
   const asked = { from, until: known };
   const periods = bucket === 'MONTH' ? await listBillingPeriods(services.db, id, asked) : [];
-  const edges = endingBy(earliest(now, nextDueAt), edgesOf(bucket, asked, timeZone, periods));
+  // The last bucket is not over yet, perhaps.
+  const edges = edgesOf(bucket, asked, timeZone, periods).map((edge) => earliest(edge, now, nextDueAt));
   if (edges.length > maxBuckets + 1) throw codedError(tooMany());
   const pools = licences.map((licence) => ({ organisationId: id, licence }));
   return [...(await listBucketsOfMany(services.db, pools, edges))];
@@ -209,9 +210,4 @@ builder.objectField('LicenceMapping', 'usageHistory', (t) =>
 
 function tooMany() {
   return invalidInput('until', `At most ${maxBuckets} buckets: ask for less time, or for longer ones.`);
-}
-
-/** The last bucket is not over yet, perhaps. */
-function endingBy(now: Instant, edges: readonly Instant[]): readonly Instant[] {
-  return edges.map((edge) => (edge > now ? now : edge));
 }
