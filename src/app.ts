@@ -70,6 +70,7 @@ import { purgeChallenges } from './security-key/store.ts';
 import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
 import type { Files } from './site/files.ts';
+import { finishPath, type OpenIdSignIn, startPath } from './site/openid.ts';
 import { describe, type SignIns } from './site/sign-in.ts';
 import type { SignInCode } from './site/sign-in-code.ts';
 import { closeDueStatements } from './statement/commands.ts';
@@ -122,6 +123,8 @@ export interface Pages {
   readonly signIns: SignIns;
   /** In the link that the process printed. */
   readonly code: SignInCode;
+  /** null: no provider is configured for that. */
+  readonly openId: OpenIdSignIn | null;
 }
 
 export interface App {
@@ -306,7 +309,8 @@ export function createApp({
     if (pages !== null && pages.files.answer(request, response, pathname)) return;
     const isDownload = isAuditPath(pathname) || isStatementPath(pathname);
     const isSignIn = pages !== null && pathname === '/sign-in';
-    if (pathname !== '/graphql' && !isDownload && !isSignIn) {
+    const openId = pathname === startPath || pathname === finishPath ? (pages?.openId ?? null) : null;
+    if (pathname !== '/graphql' && !isDownload && !isSignIn && openId === null) {
       refuse(response, 404, { code: 'NOT_FOUND', message: 'The API is at /graphql.', requestId });
       return;
     }
@@ -315,7 +319,8 @@ export function createApp({
       response.writeHead(200, { ...pageHeaders, 'x-request-id': requestId }).end(page);
       return;
     }
-    if (isForgeable(request)) {
+    // The provider’s page sends browsers back here, and `state` says that it was this one that was sent there.
+    if (isForgeable(request) && openId === null) {
       const message =
         'Send a header that no other page can, like `graphql-require-preflight: 1`, or a JSON body.';
       refuse(response, 403, { code: 'PREFLIGHT_REQUIRED', message, requestId });
@@ -324,6 +329,13 @@ export function createApp({
     const shutOut = rates.shutOut(addressOf(request, proxies));
     if (shutOut !== null) {
       refuseForNow(response, shutOut, requestId);
+      return;
+    }
+    if (openId !== null) {
+      if (request.method !== 'GET')
+        refuse(response, 405, { code: 'BAD_REQUEST', message: 'Ask by GET.', requestId });
+      else if (pathname === startPath) void openId.start(request, response);
+      else void signInByOpenId(request, response, openId);
       return;
     }
     if (isSignIn) {
@@ -338,7 +350,7 @@ export function createApp({
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
-    { signIns, code }: Pages,
+    { signIns, code, openId }: Pages,
   ): void {
     const {
       method,
@@ -346,6 +358,7 @@ export function createApp({
     } = request;
     response.setHeader('cache-control', 'no-store');
     response.setHeader('x-request-id', requestId);
+    if (openId !== null) response.setHeader('x-sign-in', openId.startUrl);
     const tell = (actor: Actor | null) => {
       if (response.destroyed) return;
       response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
@@ -380,6 +393,32 @@ export function createApp({
         return;
       default:
         refuse(response, 405, { code: 'BAD_REQUEST', message: 'Ask by GET, POST or DELETE.', requestId });
+    }
+  }
+
+  /** Whoever comes back from the OpenID provider has their access token as a cookie from now on. */
+  async function signInByOpenId(
+    request: IncomingMessage,
+    response: ServerResponse,
+    openId: OpenIdSignIn,
+  ): Promise<void> {
+    const finished = await openId.finish(request, response);
+    const { returnUrl } = finished;
+    if (!('token' in finished)) {
+      openId.leave(response, returnUrl, finished.problem);
+      return;
+    }
+    try {
+      const authorization = `Bearer ${finished.token}`;
+      const actor = await proofs.authenticate(authorization);
+      if (actor === null) onUnknown(addressOf(request, proxies));
+      const { isSecure } = openId;
+      const refused =
+        actor === null ? null : pages?.signIns.begin(response, { authorization, actor, isSecure });
+      openId.leave(response, returnUrl, actor === null ? 'unknown' : refused == null ? null : 'too-long');
+    } catch (error) {
+      log.warn({ err: error }, 'could not find out who signed in');
+      openId.leave(response, returnUrl, 'unavailable');
     }
   }
 

@@ -19,6 +19,7 @@ import { createRedisBus } from './live/redis-bus.ts';
 import { createLog } from './log.ts';
 import { buildFolder, ensureBuilt } from './site/build.ts';
 import { type Files, readFiles } from './site/files.ts';
+import { createOpenIdSignIn } from './site/openid.ts';
 import { createSignIns } from './site/sign-in.ts';
 import { createSignInCode } from './site/sign-in-code.ts';
 
@@ -79,12 +80,13 @@ async function start(config: Config, log: Logger) {
       : createRedisBus(config.redisUrl, log);
   opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
   const system = within(db, 'ALL');
-  const { openId } = config;
+  const { openId, openIdClient: client } = config;
   const verifyToken = openId === null ? null : createTokens({ openId, db: system, clock, log });
   const access = createAccess({ db: system, clock, log, operatorKey: key, verifyToken });
   opening.defer(() => access.stop());
   const files = await building;
   const code = createSignInCode(`Bearer ${key}`);
+  const openIdSignIn = client === null ? null : createOpenIdSignIn({ client, secret: key, clock, log });
   const app = createApp({
     db,
     proofs: access,
@@ -98,7 +100,7 @@ async function start(config: Config, log: Logger) {
     allowedOrigins: config.allowedOrigins,
     proxies: config.proxies,
     graphiql: config.graphiql,
-    pages: files === null ? null : { files, signIns: createSignIns(key, clock), code },
+    pages: files === null ? null : { files, signIns: createSignIns(key, clock), code, openId: openIdSignIn },
     documents: files === null ? documents : documents.and(files.documents),
     rates: createRates({ limits: config.rateLimits, redisUrl: config.redisUrl, log }),
     secondFactor: config.secondFactor,

@@ -167,7 +167,7 @@ describe('a server that runs', () => {
 
   test('prints a link to the pages that signs in once, without the key', async () => {
     const { url, key, server } = running;
-    const link = /Pages +(\S+)/.exec(server.output.out)?.[1] ?? '';
+    const link = /Pages +(\S+)/.exec(server?.output.out ?? '')?.[1] ?? '';
     expect(link).not.toContain(key);
     const authorization = `Code ${link.split('#code=')[1]}`;
     const open = () => fetch(`${url}/sign-in`, { method: 'POST', headers: { authorization } });

@@ -11,5 +11,6 @@ export async function testPages(clock: Clock = systemClock) {
     files: readFiles(buildFolder),
     signIns: createSignIns('the-secret-of-the-tests', clock),
     code: createSignInCode('Bearer operator-key-of-the-tests'),
+    openId: null,
   };
 }

@@ -3,7 +3,7 @@ import { createRoot } from 'react-dom/client';
 import './shell.css';
 import { App } from './app.tsx';
 import { loadPage } from './pages.ts';
-import { signInByLink, takeFromLink, whoIsSignedIn } from './session.ts';
+import { enter, takeFromLink } from './session.ts';
 
 // A theme in the address is for screens that follow no person's wishes.
 const theme = new URLSearchParams(location.search).get('theme');
@@ -15,9 +15,8 @@ addEventListener('hashchange', () => {
   if (fragment.has('key') || fragment.has('code')) location.reload();
 });
 
-const shown = takeFromLink();
 const [entered, Page] = await Promise.all([
-  shown === null ? whoIsSignedIn() : signInByLink(shown),
+  enter(takeFromLink()),
   // What cannot be loaded fails where it is shown, and says so there.
   loadPage(location.pathname).catch((error: unknown) => () => {
     throw error;
