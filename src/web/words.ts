@@ -288,7 +288,7 @@ export const words = {
         TOTALS_CHANGED: 'Raised by a change of what was bought.',
       },
       levels: 'For how long contingency was in use',
-      level: 'So many or more',
+      level: 'Seats, at least',
       lasted: 'For',
       holders: 'Who held a seat then',
       who: 'Who',
@@ -299,9 +299,8 @@ export const words = {
     refusals: {
       title: 'Refusals by reason',
       none: 'Nobody was refused.',
-      summary: (denials: string, users: string) => `Refusals: ${denials}, of ${users} users.`,
-      unmet: (seats: string, at: string) =>
-        `So many more seats were wanted at one time: ${seats}, first at ${at}.`,
+      summary: (denials: string, users: string) => `Refusals: ${denials}. Users refused: ${users}.`,
+      unmet: (seats: string, at: string) => `Seats wanted in vain at one time: ${seats}, first at ${at}.`,
       noUnmet: 'No seat was wanted in vain.',
       columns: {
         reason: 'Reason',
@@ -350,8 +349,8 @@ export const words = {
     },
     whatIf: {
       title: 'What if',
-      about: (months: string) =>
-        `What the last ${months} months would have cost and refused, had what was wanted been the same.`,
+      about: (from: string, until: string) =>
+        `What the billing periods from ${from} to ${until} would have cost and refused, had what was wanted been the same.`,
       noMonths: 'No billing period is over yet: there is nothing to reckon with.',
       months: 'Months',
       concurrent: 'Concurrent seats',

@@ -21,7 +21,7 @@ export function Alerts({ scope, zone }: { readonly scope: Scope; readonly zone: 
         <ul className="alerts">
           {alerts.map(({ id, at, message }) => (
             <li key={id}>
-              <span className="quiet">{zone.moment(at)}</span> {message}
+              <span className="quiet">{zone.moment(at)}</span> <span>{message}</span>
             </li>
           ))}
         </ul>

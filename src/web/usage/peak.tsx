@@ -53,10 +53,12 @@ function causeOf({ kind, user, session }: NonNullable<Explained['causedBy']>): s
 function Levels({ levels }: { readonly levels: NonNullable<Explained['levels']> }) {
   const { levels: label, level, lasted } = words.usage.peak;
   return (
-    <Lines label={label} columns={[[level], [lasted]]}>
+    <Lines label={label} columns={[[level, 'text'], [lasted]]}>
       {levels.map(({ seats, milliseconds }) => (
         <tr key={seats}>
-          <th scope="row">{count(seats)}</th>
+          <th scope="row" className="text">
+            {count(seats)}
+          </th>
           <td>{duration(milliseconds)}</td>
         </tr>
       ))}

@@ -24,7 +24,7 @@ export function Sections({ scope, zone }: { readonly scope: Scope; readonly zone
       <Heat scope={scope} zone={zone} />
       <div className="pair">
         {mayStatement && <Statement scope={scope} zone={zone} />}
-        {mayWhatIf && <WhatIf scope={scope} />}
+        {mayWhatIf && <WhatIf scope={scope} zone={zone} />}
       </div>
       {mayAlerts && <Alerts scope={scope} zone={zone} />}
     </>

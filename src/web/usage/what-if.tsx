@@ -1,7 +1,7 @@
 import { useEffect, useId, useRef, useState } from 'react';
 import { problemOf } from '../shell/client.ts';
 import { useChoices } from '../shell/address.ts';
-import { count, duration, moneyOfMinor } from '../shell/zone.ts';
+import { count, duration, moneyOfMinor, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { Card, Lines } from './card.tsx';
 import { type CostingFragment, WhatIfDocument, type WhatIfQuery } from './documents.ts';
@@ -20,8 +20,8 @@ const maxSeats = 1_000_000;
 const typingMilliseconds = 400;
 
 /** What other quantities would have cost and refused. */
-export function WhatIf({ scope }: { readonly scope: Scope }) {
-  const { title, about, noMonths, months: monthsLabel, wanted, noPrices } = words.usage.whatIf;
+export function WhatIf({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
+  const { title, noMonths, months: monthsLabel, wanted, noPrices } = words.usage.whatIf;
   const [choices, choose] = useChoices();
   const { organisation, row } = scope;
   const bought = {
@@ -47,7 +47,7 @@ export function WhatIf({ scope }: { readonly scope: Scope }) {
       {sizing !== undefined && sizing.months.length > 0 && (
         <>
           <p className="quiet">
-            {about(count(sizing.months.length))}{' '}
+            {periodsOf(sizing, zone)}{' '}
             {wanted(count(Math.max(...sizing.months.map(({ maxWanted }) => maxWanted))))}{' '}
             {sizing.fees.missing.length > 0 && noPrices}
           </p>
@@ -67,6 +67,12 @@ export function WhatIf({ scope }: { readonly scope: Scope }) {
       )}
     </Card>
   );
+}
+
+function periodsOf({ months }: Sizing, zone: Zone): string {
+  const [first, last] = [months[0], months.at(-1)];
+  if (first === undefined || last === undefined) return '';
+  return words.usage.whatIf.about(zone.day(first.from), zone.lastDay(last.until));
 }
 
 /** `8.3`: so many concurrent seats, and so many contingency seats. */
