@@ -15,8 +15,9 @@ addEventListener('hashchange', () => {
 });
 
 const key = takeKey();
+const enter = () => (key === null ? whoIsSignedIn() : signIn(key));
 const [entered, Page] = await Promise.all([
-  key === null ? whoIsSignedIn() : signIn(key),
+  enter(),
   // What cannot be loaded fails where it is shown, and says so there.
   loadPage(location.pathname).catch((error: unknown) => () => {
     throw error;
@@ -26,7 +27,7 @@ const root = document.querySelector('#root');
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
-      <App Page={Page} entered={entered} />
+      <App Page={Page} entered={entered} enter={enter} />
     </StrictMode>,
   );
 }

@@ -12,6 +12,8 @@ export interface SignedIn {
 /** Why nobody is signed in, in words. */
 export interface NotSignedIn {
   readonly reason: string | null;
+  /** The server could not be asked, or could not say: it may be asked again. */
+  readonly isAway?: true;
 }
 
 /** By which the server knows that no other page had the browser send a request. */
@@ -50,12 +52,14 @@ async function ask(
   try {
     const response = await fetch('/sign-in', { method, headers: { ...ownPage, ...headers } });
     if (response.ok) return ((await response.json()) as SignedIn | null) ?? { reason: null };
+    if (response.status === 429 || response.status >= 500)
+      return { reason: words.link.unreachable, isAway: true };
     if (response.status === 401) return { reason: words.signIn.wrong };
     const { errors } = (await response.json()) as {
       readonly errors: readonly { readonly message: string }[];
     };
     return { reason: errors[0]?.message ?? words.link.unreachable };
   } catch {
-    return { reason: words.link.unreachable };
+    return { reason: words.link.unreachable, isAway: true };
   }
 }
