@@ -157,6 +157,8 @@ const rollUpMilliseconds = 10_000;
 const statementMilliseconds = 1000;
 /** How long a denied attempt waits to be written: so much of the audit log is lost in a crash. */
 const denialMilliseconds = 1000;
+/** How often the history’s months are made, and what is kept no longer is dropped. */
+const hour = 60 * 60 * 1000;
 
 /** The composition root: the only place that sees everything. */
 export function createApp({
@@ -270,26 +272,17 @@ export function createApp({
   const page = graphiql ? graphiqlPage() : null;
   const origins = createOrigins(allowedOrigins);
 
-  const stopSweeping = every(sweepMilliseconds, (signal) => settleDue(services, signal), log);
-  const stopClosing = every(statementMilliseconds, (signal) => closeDueStatements(services, signal), log);
-  const stopPurging = every(
-    60 * 60 * 1000,
-    (signal) => purgeKeys(system, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
-    log,
-  );
-  const stopForgetting = every(60 * 60 * 1000, () => purgeChallenges(system, clock.now()), log);
-  const stopRollingUp = every(rollUpMilliseconds, (signal) => rollUpHistory(services, signal), log);
-  const stopKeeping = every(
-    60 * 60 * 1000,
-    (signal) => keepHistoryMonths(services, historyMonths, signal),
-    log,
-  );
-  const stopDropping = every(
-    60 * 60 * 1000,
-    async (signal) => (historyMonths === null ? 0 : dropAlerts(system, historyMonths, { signal })),
-    log,
-  );
-  const stopWriting = every(denialMilliseconds, () => denials.flush('DUE'), log);
+  const jobs: [milliseconds: number, work: (signal: AbortSignal) => Promise<unknown>][] = [
+    [sweepMilliseconds, (signal) => settleDue(services, signal)],
+    [statementMilliseconds, (signal) => closeDueStatements(services, signal)],
+    [rollUpMilliseconds, (signal) => rollUpHistory(services, signal)],
+    [denialMilliseconds, () => denials.flush('DUE')],
+    [hour, (signal) => keepHistoryMonths(services, historyMonths, signal)],
+    [hour, async (signal) => (historyMonths === null ? 0 : dropAlerts(system, historyMonths, { signal }))],
+    [hour, (signal) => purgeKeys(system, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal })],
+    [hour, () => purgeChallenges(system, clock.now())],
+  ];
+  const running = jobs.map(([milliseconds, work]) => every(milliseconds, work, log));
   let draining = false;
   const migrated = sharedFor(readyMilliseconds, () => isMigrated(db));
 
@@ -625,17 +618,7 @@ export function createApp({
     stop: async () => {
       draining = true;
       eventStreams.close();
-      await Promise.all([
-        stopSweeping(),
-        stopClosing(),
-        stopPurging(),
-        stopForgetting(),
-        stopRollingUp(),
-        stopKeeping(),
-        stopDropping(),
-        stopWriting(),
-        webSockets.close(),
-      ]);
+      await Promise.all([...running.map((end) => end()), webSockets.close()]);
       await denials.flush('ALL');
       live.close();
       rates.close();

@@ -1,42 +1,24 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildSchema, parse, validate } from 'graphql';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { documents } from '../../src/cli/simulate/api.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
+import { createSimulator, type Run, type Simulator } from '../setup/simulate.ts';
 
 const project = join(import.meta.dirname, '..', '..');
-const folder = mkdtempSync(join(tmpdir(), 'seatkeeper-simulate-'));
 let server: TestServer;
+let simulator: Simulator;
 
 beforeAll(async () => {
   server = await startTestServer();
+  simulator = createSimulator(server);
 });
 
 afterAll(async () => {
   await server.stop();
-  rmSync(folder, { recursive: true });
+  simulator.dispose();
 });
-
-interface Run {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** Runs the simulator as `npm run simulate` does, in a process of its own. */
-function simulate(...args: string[]): Promise<Run> {
-  const command = [join(project, 'src/cli/simulate.ts'), '--url', server.url, '--key', server.key, ...args];
-  const child = spawn(process.execPath, command, { cwd: folder });
-  const run = { out: '', err: '' };
-  child.stdout.on('data', (text) => (run.out += String(text)));
-  child.stderr.on('data', (text) => (run.err += String(text)));
-  return new Promise((resolve) => {
-    child.on('close', (code) => resolve({ code, ...run }));
-  });
-}
 
 /** What a run says of grants, denials and peaks: everything but names and times of its own. */
 function figuresOf({ out }: Run): string {
@@ -51,7 +33,14 @@ test('the simulator asks for nothing that the schema does not have', () => {
 });
 
 test('every figure of a small day agrees', { timeout: 60_000 }, async () => {
-  const { code, out, err } = await simulate('--users', '10', '--organisations', '1', '--connections', '8');
+  const { code, out, err } = await simulator.run(
+    '--users',
+    '10',
+    '--organisations',
+    '1',
+    '--connections',
+    '8',
+  );
   expect(err).toBe('');
   expect(out).toMatch(/^equal +Contact centre 1: \d+ figures at \d+ instants until 2027-03-18T00:00Z/m);
   expect(code).toBe(0);
@@ -60,9 +49,9 @@ test('every figure of a small day agrees', { timeout: 60_000 }, async () => {
 test('a crowd gets every seat there is, in the same way each time', { timeout: 60_000 }, async () => {
   const args = [...crowd(), '--seats', 'INBOUND_AGENT=8+2', '--seats', 'AGENT_CALLS=9+9'];
   const [first, again, racing] = [
-    await simulate(...args),
-    await simulate(...args),
-    await simulate(...args, '--race'),
+    await simulator.run(...args),
+    await simulator.run(...args),
+    await simulator.run(...args, '--race'),
   ];
   // Ten agents on two devices each: the ten seats are still taken when the second device asks.
   expect(first.out).toMatch(/^Roster +INBOUND_AGENT +NO_SEAT_AVAILABLE +20$/m);
@@ -85,25 +74,19 @@ function crowd(): string[] {
   });
   return [
     '--roster',
-    write('crowd-roster.csv', ['username,licences', ...users]),
+    simulator.write('crowd-roster.csv', ['username,licences', ...users]),
     '--trace',
-    write('crowd-trace.csv', ['username,device,logon_at,logoff_at', ...stays]),
+    simulator.write('crowd-trace.csv', ['username,device,logon_at,logoff_at', ...stays]),
   ];
 }
 
-function write(name: string, lines: readonly string[]): string {
-  const file = join(folder, name);
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  return file;
-}
-
 test('a figure that somebody else changed is found', { timeout: 60_000 }, async () => {
-  const roster = write('roster.csv', ['organisation,username,licences', 'Tampered,ann,SUPERVISOR']);
-  const trace = write('trace.csv', [
+  const roster = simulator.write('roster.csv', ['organisation,username,licences', 'Tampered,ann,SUPERVISOR']);
+  const trace = simulator.write('trace.csv', [
     'username,logon_at,logoff_at',
     'ann,2027-03-17T09:00:00Z,2027-03-17T11:00:00Z',
   ]);
-  const running = simulate('--roster', roster, '--trace', trace, '--speed', '3000');
+  const running = simulator.run('--roster', roster, '--trace', trace, '--speed', '3000');
 
   await expect.poll(forceTheOneSession, { timeout: 10_000, interval: 20 }).toBe('ForceLogoffPayload');
   const { code, out } = await running;
@@ -122,10 +105,10 @@ async function forceTheOneSession(): Promise<string | null> {
 }
 
 test('a wrong key and an absent server are explained', async () => {
-  const wrongKey = await simulate('--key', 'not the operator key');
+  const wrongKey = await simulator.run('--key', 'not the operator key');
   expect(wrongKey.err).toMatch(/does not take the operator key\. "npm start" prints it/);
   expect(wrongKey.code).toBe(1);
-  const absent = await simulate('--url', 'http://127.0.0.1:1/graphql');
+  const absent = await simulator.run('--url', 'http://127.0.0.1:1/graphql');
   expect(absent.err).toMatch(
     /No server answers at http:\/\/127\.0\.0\.1:1\/graphql\. Start one with "npm start"/,
   );

@@ -17,6 +17,7 @@ import { expectNoSecrets, secret, textOf } from './secrets.ts';
 
 export interface GraphqlError {
   readonly message: string;
+  readonly path?: readonly (string | number)[];
   readonly extensions: {
     readonly code: string;
     readonly requestId: string;
@@ -60,6 +61,8 @@ export interface TestServer {
   readonly mutate: (name: string, input: Record<string, unknown>, selection?: string) => Promise<any>;
   /** A `graphql-ws` client with the key; disposed with the server. */
   readonly wsClient: () => Client;
+  /** As a first start does on a database of its own. */
+  readonly loadDemonstration: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -189,6 +192,7 @@ export async function startTestServer(
       clients.push(client);
       return client;
     },
+    loadDemonstration: app.loadDemonstration,
     stop: async () => {
       for (const client of clients) await client.dispose();
       await app.stop();

@@ -1,7 +1,9 @@
-import { type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react';
 import { useMutation, useQuery } from 'urql';
+import type { Picture } from '../shell/chart.tsx';
 import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
+import { useEvery } from '../shell/every.ts';
 import { useLater } from '../shell/later.ts';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
@@ -9,10 +11,12 @@ import { DetailDocument, type DetailQuery, ForceLogoffDocument } from './documen
 import type { Day, Row } from './figures.ts';
 import { inUse } from './spark.tsx';
 
-const loadCurve = async () => (await import('./curve.tsx')).Curve;
+const loadChart = async () => (await import('../shell/chart.tsx')).Chart;
 
 /** A busy licence changes ten times a second; what stands behind it is read no more often than this. */
 const againMilliseconds = 1000;
+/** In pixels, without the legend. */
+const curveHeight = 190;
 
 type Organisation = NonNullable<DetailQuery['organisation']>;
 export type Mapping = Extract<NonNullable<DetailQuery['node']>, { readonly usageHistory: unknown }>;
@@ -93,25 +97,6 @@ export function Detail({
   );
 }
 
-/** Does something after each change of a value, but not more often than that; after the last one always. */
-function useEvery(milliseconds: number, value: unknown, act: () => void): void {
-  const latest = useRef({ act, value, timer: undefined as ReturnType<typeof setTimeout> | undefined });
-  latest.current.act = act;
-  useEffect(() => {
-    const { current } = latest;
-    if (current.value === value || current.timer !== undefined) return;
-    current.value = value;
-    current.timer = setTimeout(() => {
-      current.timer = undefined;
-      current.act();
-    }, milliseconds);
-  }, [milliseconds, value]);
-  useEffect(() => {
-    const { current } = latest;
-    return () => clearTimeout(current.timer);
-  }, []);
-}
-
 interface List<Node> {
   readonly totalCount: number | null;
   readonly edges: readonly { readonly node: Node }[];
@@ -168,7 +153,8 @@ function Part<Node>({
 
 function Today({ mapping, zone }: { readonly mapping: Mapping; readonly zone: Zone }) {
   const { title, summary, none } = words.detail.today;
-  const Curve = useLater(loadCurve, true);
+  const Chart = useLater(loadChart, true);
+  const picture = useMemo(() => pictureOf(mapping.usageHistory), [mapping.usageHistory]);
   const buckets = mapping.usageHistory;
   const most = Math.max(0, ...buckets.map(inUse));
   const peak = buckets.find((bucket) => inUse(bucket) === most);
@@ -179,10 +165,31 @@ function Today({ mapping, zone }: { readonly mapping: Mapping; readonly zone: Zo
         {most === 0 || peak === undefined ? none : summary(count(most), zone.minute(peak.from))}
       </p>
       {buckets.length > 0 && (
-        <div className="curve">{Curve !== null && <Curve buckets={buckets} zone={zone} />}</div>
+        <div className="curve">
+          {Chart !== null && <Chart picture={picture} zone={zone} height={curveHeight} />}
+        </div>
       )}
     </section>
   );
+}
+
+/** Today's use by five minutes, under the seats that there were. */
+function pictureOf(buckets: Mapping['usageHistory']): Picture {
+  const { inUse: used, concurrent, all } = words.detail.today;
+  const totals = buckets.map((bucket) => [bucket.concurrent.total, bucket.contingency.total] as const);
+  return {
+    times: [...buckets.map(({ from }) => from), ...buckets.slice(-1).map(({ until }) => until)],
+    series: [
+      { label: used, values: buckets.map(inUse), colour: 'accent', look: 'filled' },
+      { label: concurrent, values: totals.map(([shared]) => shared), colour: 'good', look: 'dashed' },
+      {
+        label: all,
+        values: totals.map(([shared, reserve]) => shared + reserve),
+        colour: 'warn',
+        look: 'dashed',
+      },
+    ],
+  };
 }
 
 type Session = NonNullable<Organisation['sessions']>['edges'][number]['node'];

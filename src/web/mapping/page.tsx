@@ -1,17 +1,16 @@
 import { useCallback, useMemo, useState } from 'react';
 import { type SortingState, useTable } from '@tanstack/react-table';
-import { useQuery } from 'urql';
 import { useChoices } from '../shell/address.ts';
-import { useShell } from '../shell/context.ts';
+import { ForOrganisation } from '../shell/chosen.tsx';
 import { Frame } from '../shell/frame.tsx';
 import { useLater } from '../shell/later.ts';
+import { Picker } from '../shell/picker.tsx';
 import { words } from '../words.ts';
 import { columns, features, type Line, statesOf } from './columns.ts';
 import { download, toCsv } from './csv.ts';
-import { type LicenceCategory, OrganisationsDocument } from './documents.ts';
+import type { LicenceCategory } from './documents.ts';
 import { type Figures, type Row, useFigures } from './figures.ts';
 import './mapping.css';
-import { Picker, toTree } from './picker.tsx';
 import { inUse } from './spark.tsx';
 import { Table } from './table.tsx';
 
@@ -19,18 +18,11 @@ const loadDetail = async () => (await import('./detail.tsx')).Detail;
 
 /** Licence Mapping: how many seats of each licence an organisation has, and uses. */
 export function Page() {
-  const { signedIn } = useShell();
-  const [choices] = useChoices();
-  const chosen = choices.get('organisation') ?? signedIn.organisationId;
-  return <Frame>{chosen === null ? <FirstOrganisation /> : <Mapping organisationId={chosen} />}</Frame>;
-}
-
-/** Where nothing says whose figures are wanted, those of the first of the tree. */
-function FirstOrganisation() {
-  const [{ data }] = useQuery({ query: OrganisationsDocument, variables: { search: null } });
-  const [first] = toTree(data?.organisations?.edges.map(({ node }) => node) ?? []);
-  if (first !== undefined) return <Mapping organisationId={first.organisation.id} />;
-  return <p className="notice">{data === undefined ? words.shell.loading : words.organisation.nobody}</p>;
+  return (
+    <Frame>
+      <ForOrganisation>{(organisationId) => <Mapping organisationId={organisationId} />}</ForOrganisation>
+    </Frame>
+  );
 }
 
 const kinds = ['feature', 'product'] as const;
@@ -102,7 +94,6 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
       <div className="head">
         <h1>{words.pages.mapping}</h1>
         <Picker
-          key={organisation?.id ?? ''}
           name={organisation?.name ?? ''}
           onPick={(picked) => choose({ organisation: picked, licence: null }, 'push')}
         />

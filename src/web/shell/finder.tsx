@@ -5,43 +5,44 @@ import {
   ComboboxPopover,
   ComboboxProvider,
 } from '@ariakit/react/combobox';
-import { useDeferredValue, useState } from 'react';
+import { useDeferredValue } from 'react';
 import { useQuery } from 'urql';
 import { words } from '../words.ts';
-import { OrganisationsDocument, type OrganisationsQuery } from './documents.ts';
+import { OrganisationsDocument } from './documents.ts';
+import { toTree } from './tree.ts';
 
-type Organisation = NonNullable<OrganisationsQuery['organisations']>['edges'][number]['node'];
-
-interface Branch {
-  readonly organisation: Organisation;
-  readonly depth: number;
-}
-
-/** Which organisation is shown: of the tree, or found by name. */
-export function Picker({
+/** Finds an organisation, in the tree or by name. */
+export function Finder({
   name,
+  typed,
+  onType,
   onPick,
+  isFocused,
 }: {
   /** Of the one that is shown. */
   readonly name: string;
+  /** What is looked for; null: nothing yet. */
+  readonly typed: string | null;
+  readonly onType: (typed: string | null) => void;
   readonly onPick: (organisationId: string) => void;
+  /** Whether it takes the place of what has the focus, and shows what there is at once. */
+  readonly isFocused: boolean;
 }) {
-  const [typed, setTyped] = useState<string | null>(null);
   const search = useDeferredValue(typed?.trim() === '' ? null : typed);
   const [{ data, fetching }] = useQuery({
     query: OrganisationsDocument,
     variables: { search },
-    requestPolicy: 'cache-first',
   });
   const found = data?.organisations;
   const branches = toTree(found?.edges.map(({ node }) => node) ?? []);
   return (
     <ComboboxProvider
       resetValueOnHide
+      defaultOpen={isFocused}
       value={typed ?? name}
-      setValue={(value) => setTyped(value === name ? null : value)}
+      setValue={(value) => onType(value === name ? null : value)}
       setOpen={(open) => {
-        if (!open) setTyped(null);
+        if (!open) onType(null);
       }}
     >
       <ComboboxLabel className="unseen">{words.organisation.label}</ComboboxLabel>
@@ -50,7 +51,10 @@ export function Picker({
         type="search"
         placeholder={words.organisation.search}
         showOnClick
-        onFocus={({ target }) => target.select()}
+        autoFocus={isFocused}
+        onFocus={({ target }) => {
+          if (typed === null) target.select();
+        }}
       />
       <ComboboxPopover gutter={4} sameWidth={false} portal className="popover">
         {branches.map(({ organisation, depth }) => (
@@ -73,18 +77,4 @@ export function Picker({
       </ComboboxPopover>
     </ComboboxProvider>
   );
-}
-
-/** Each below the one that it is a customer of, where that was found too. */
-export function toTree(organisations: readonly Organisation[]): readonly Branch[] {
-  const ids = new Set(organisations.map(({ id }) => id));
-  const below = Map.groupBy(organisations, ({ parent }) =>
-    parent !== null && ids.has(parent.id) ? parent.id : null,
-  );
-  const walk = (id: string | null, depth: number): Branch[] =>
-    (below.get(id) ?? []).flatMap((organisation) => [
-      { organisation, depth },
-      ...walk(organisation.id, depth + 1),
-    ]);
-  return walk(null, 0);
 }
