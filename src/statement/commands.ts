@@ -11,18 +11,18 @@ import { type Month, nowOf, type Organisation } from '../organisation/domain.ts'
 import { listOrganisations } from '../organisation/store.ts';
 import { defaultContractOptions, evidenceOf } from '../peak/domain.ts';
 import { findContractOptions, readPeak } from '../peak/store.ts';
-import { type BillingTerms, decideKind, defaultTerms, resolvePrices } from '../price/domain.ts';
-import { findTerms, listReachingEntries } from '../price/store.ts';
+import { type BillingTerms, decideKind } from '../price/domain.ts';
+import { getTerms, listReachingEntries } from '../price/store.ts';
 import { listPurchasesIn } from '../purchase/store.ts';
 import { listPools } from '../usage/store.ts';
 import {
   billPeak,
   type Corrected,
+  draftStatement,
   type Facts,
   maxCorrections,
   type Peak,
   reckonCorrection,
-  reckonStatement,
   type StatementNotClosed,
   statementNotClosed,
   type StatementWithLines,
@@ -226,7 +226,7 @@ async function draft(
   now: Instant,
   catalogue: Services['catalogue'],
 ): Promise<StatementWithLines> {
-  const { month, from, until } = period;
+  const { from, until } = period;
   // One that was bought through another server may be newer than what this one knows: its line must not be missing.
   const licences = await catalogue(kept.map(({ licence }) => licence));
   const [purchases, terms, explained] = await Promise.all([
@@ -234,7 +234,7 @@ async function draft(
       trx,
       kept.map(({ licence }) => ({ organisationId, licence, from, until })),
     ),
-    held ?? findTerms(trx, organisationId, month).then((found) => found ?? defaultTerms),
+    held ?? getTerms(trx, organisationId, period.month),
     Promise.all(
       kept
         .filter(({ maxUsed }) => maxUsed > 0)
@@ -248,13 +248,8 @@ async function draft(
   );
   const peaks = kept.map((peak) => billPeak(peak, explanations.get(peak.licence) ?? null, options));
   const entries = await listReachingEntries(trx, organisationId, terms.currency, from, until);
-  const prices = resolvePrices(entries, terms.currency, from);
   const facts = { period, timeZone, activeInBillingPeriod, peaks, options, purchases };
-  return {
-    ...{ month, from, until, correction: 0, number: null, name, timeZone, reason: null, issuedAt: null },
-    ...terms,
-    ...reckonStatement(facts, terms, prices, licences),
-  };
+  return draftStatement(name, facts, terms, entries, licences);
 }
 
 export interface CorrectStatement {

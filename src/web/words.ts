@@ -21,8 +21,21 @@ export const words = {
     key: 'Key or access token',
     hint: 'Open the link that the server printed when it started, or paste a key here. It is exchanged for a cookie that no script can read.',
     submit: 'Sign in',
+    openId: 'Sign in with your organisation’s account',
+    or: 'or with a key',
+    problems: {
+      refused: 'Your organisation’s sign-in service refused. Try again, or ask whoever runs it.',
+      expired: 'This sign-in took too long, or was used already. Sign in again.',
+      unavailable: 'Your organisation’s sign-in service does not answer. Try again in a moment.',
+      unknown:
+        'You are known to your organisation’s sign-in service, but not here. Ask your administrator for access.',
+      'too-long':
+        'Your access token is too long for a cookie: ask whoever runs your sign-in service for a shorter one.',
+    } as Readonly<Record<string, string>>,
     ended: 'Your sign-in has ended. Sign in again.',
     wrong: 'This key is wrong, has expired or was revoked.',
+    usedLink:
+      'This link was used already, or another start of the server printed it. Sign in with the operator key, or start the server again for a new link.',
   },
   link: {
     unreachable: 'The server cannot be reached. Try again in a moment.',

@@ -130,6 +130,14 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     ).toBe('{}');
     expect(loaded.length).toBeGreaterThan(3);
     expect(loaded.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(150_000);
+    // Over plain HTTP, but to their own machine, browsers do not take brotli.
+    const zipped = await Promise.all(
+      loaded.map(({ url }) => fetch(url, { method: 'HEAD', headers: { 'accept-encoding': 'gzip' } })),
+    );
+    expect(new Set(zipped.map(({ headers }) => headers.get('content-encoding')))).toEqual(new Set(['gzip']));
+    expect(zipped.reduce((sum, { headers }) => sum + Number(headers.get('content-length')), 0)).toBeLessThan(
+      150_000,
+    );
     // What is asked for are the documents that a server runs which runs nothing else.
     await status().getByText('Live', { exact: true }).waitFor();
     expect(new Set(asked).size).toBeGreaterThan(3);
@@ -262,6 +270,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await expect.poll(() => picker.inputValue()).toBe('Beta Bank');
+    expect(await picker.evaluate((one) => one === document.activeElement)).toBe(true);
     expect(page.url()).toContain(`organisation=${customer}`);
     await page.getByText('No licences of these kinds.').waitFor();
     await page.goBack();

@@ -30,7 +30,7 @@ function Door({
   readonly children: ReactNode;
 }) {
   const [state, setState] = useState(entered);
-  if ('reason' in state) return <SignIn reason={state.reason} onSignedIn={setState} />;
+  if ('reason' in state) return <SignIn because={state} onSignedIn={setState} />;
   return (
     <Inside signedIn={state} onSignedOut={setState}>
       {children}
@@ -52,7 +52,7 @@ function Inside({
     const opened = createApi(() => {
       // A connection may be refused for another reason: the server has the last word.
       void whoIsSignedIn().then((found) => {
-        if ('reason' in found && found.reason === null) onSignedOut({ reason: words.signIn.ended });
+        if ('reason' in found && found.reason === null) onSignedOut({ ...found, reason: words.signIn.ended });
       });
     });
     setApi(opened);
@@ -61,7 +61,7 @@ function Inside({
   if (api === null) return null;
 
   const leave = () => {
-    void signOut().then(() => onSignedOut({ reason: null }));
+    void signOut().then(onSignedOut);
   };
   return (
     <Provider value={api.client}>
