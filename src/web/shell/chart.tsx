@@ -121,8 +121,15 @@ function optionsFor(
     axes: [
       {
         ...axis,
-        values: (_plot, ticks, _index, _space, step) =>
-          ticks.map((tick) => (step < day ? zone.minute : zone.day)(time(tick))),
+        space: 64,
+        values: ({ scales: { x } }, ticks, _index, _space, step) => {
+          // Of several days midnights tell which.
+          const hasDays = (x?.max ?? 0) - (x?.min ?? 0) > 1.5 * day;
+          return ticks.map((tick) => {
+            const minute = zone.minute(time(tick));
+            return step >= day || (hasDays && minute === '00:00') ? zone.dayOfMonth(time(tick)) : minute;
+          });
+        },
       },
       { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] },
     ],

@@ -190,7 +190,9 @@ function Tools({
           }}
         />
       </span>
-      <h2 role="status">{span === null ? words.shell.loading : titleOf(span, zone)}</h2>
+      <div role="status">
+        <h2>{span === null ? words.shell.loading : titleOf(span, zone)}</h2>
+      </div>
       <span className="spread">
         <span className="as-of quiet">{words.link.asOf(zone.second(now))}</span>
         <button type="button" onClick={onRefresh}>
