@@ -34,33 +34,35 @@ export const Tile = memo(function Tile({
     <li className={`tile ${gravest?.kind ?? 'within'}`} data-licence={licence.code}>
       <div className="inner">
         <h2>{licence.name}</h2>
-        <p className="states">
-          {states.map(({ kind, name, by }) => (
-            <span key={name} className={`state ${kind}`}>
-              {name === 'full' ? mapping.states.full : mapping.states[name](count(by))}
-            </span>
-          ))}
-          {states.length === 0 && (
-            <span className="state within">{concurrent === null ? wallboard.fixed : wallboard.within}</span>
-          )}
-        </p>
-        <p className="seats">
+        <p className={`seats ${sizeOf(count(seats.used) + count(seats.total))}`}>
           <strong>{count(seats.used)}</strong> <span className="of">{wallboard.of(count(seats.total))}</span>
         </p>
+        {concurrent !== null && <Curve buckets={buckets ?? none} from={from} until={until} zone={zone} />}
         <Bar used={seats.used} total={seats.total} reserve={reserve} />
-        <p className="contingency">
-          {reserve !== null && (
+        <p className="reserve-line">
+          {reserve === null ? (
+            <span className="quiet">{concurrent === null ? wallboard.fixed : wallboard.noContingency}</span>
+          ) : (
             <>
               <span>
                 {wallboard.contingency}{' '}
                 <strong>{wallboard.contingencyOf(count(reserve.used), count(reserve.total))}</strong>
               </span>
               <span>{wallboard.most(count(reserve.maxUsed))}</span>
-              {reserve.paidHeadroom > 0 && <span>{wallboard.paid(count(reserve.paidHeadroom))}</span>}
             </>
           )}
         </p>
-        {concurrent !== null && <Curve buckets={buckets ?? none} from={from} until={until} zone={zone} />}
+        <p className="states">
+          {states.map(({ kind, name, by }) => (
+            <span key={name} className={`state ${kind}`}>
+              {name === 'full' ? mapping.states.full : mapping.states[name](count(by))}
+            </span>
+          ))}
+          {states.length === 0 && <span className="quiet">{wallboard.within}</span>}
+          {reserve !== null && reserve.paidHeadroom > 0 && (
+            <span className="paid">{wallboard.paid(count(reserve.paidHeadroom))}</span>
+          )}
+        </p>
         <p className={denials !== null && denials > 0 ? 'denials some' : 'denials'}>
           {denials === null ? wallboard.denialsUnknown : wallboard.denials(denials)}
         </p>
@@ -70,6 +72,11 @@ export const Tile = memo(function Tile({
 });
 
 const none: Buckets = [];
+
+/** By how many characters have to stand beside the curve. */
+function sizeOf(text: string): string {
+  return text.length <= 4 ? 'short' : text.length <= 6 ? 'middle' : 'long';
+}
 
 /** Concurrent seats, and contingency on the right of them, to one scale. The figures beside it say the same. */
 function Bar({
