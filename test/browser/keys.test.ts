@@ -29,7 +29,10 @@ beforeAll(async () => {
   const devtools = await page.context().newCDPSession(page);
   await devtools.send('WebAuthn.enable');
   for (const transport of ['usb', 'nfc'] as const) {
-    const options = { protocol: 'ctap2', transport, automaticPresenceSimulation: true } as const;
+    const options = {
+      ...({ protocol: 'ctap2', transport, automaticPresenceSimulation: true } as const),
+      ...{ hasUserVerification: true, isUserVerified: true },
+    };
     await devtools.send('WebAuthn.addVirtualAuthenticator', { options });
   }
 });
@@ -109,7 +112,9 @@ describe.skipIf(started === null)('Keys', () => {
     const enrol = async (name: string) => {
       await page.getByLabel('Name of a new key').fill(name);
       await page.getByRole('button', { name: 'Enrol a key for margaret' }).click();
-      await status.getByText(`${name} is enrolled for margaret.`).waitFor();
+      await expect
+        .poll(() => status.innerText(), { timeout: 6000 })
+        .toBe(`${name} is enrolled for margaret.`);
     };
     await enrol('Blue');
     await enrol('Green');
