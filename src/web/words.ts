@@ -2,7 +2,7 @@
 export const words = {
   language: 'en-GB',
   product: 'Seatkeeper',
-  pages: { mapping: 'Licence Mapping', usage: 'Usage', wallboard: 'Wallboard' },
+  pages: { mapping: 'Licence Mapping', usage: 'Usage', wallboard: 'Wallboard', keys: 'Keys' },
   /** Of days, hours, minutes and seconds: unit 0 to 3. */
   duration: (amount: number, unit: number) => `${amount} ${['d', 'h', 'min', 's'][unit]}`,
   shell: {
@@ -409,6 +409,85 @@ export const words = {
     alerts: {
       title: 'Alerts standing',
       none: 'No alert of this licence waits to be acknowledged.',
+    },
+  },
+  keys: {
+    failed: (why: string) => `The keys could not be read: ${why}`,
+    mayNot: 'Keys are for administrators, and whoever sells to them.',
+    action: 'Action',
+    keep: 'Keep',
+    roles: {
+      PARTNER: 'Partner',
+      ADMINISTRATOR: 'Administrator',
+      SUPERVISOR: 'Supervisor',
+      WALLBOARD: 'Wallboard',
+      AGENT: 'Agent',
+    },
+    scopes: {
+      READ: 'Read',
+      SESSIONS: 'Sessions',
+      USERS: 'Users',
+      PURCHASES: 'Purchases',
+      ORGANISATIONS: 'Organisations',
+      KEYS: 'Keys',
+    },
+    api: {
+      title: 'API keys',
+      about:
+        'What programs and screens show who they are by. Give each its own, with an end and no more than it needs.',
+      none: 'There are no API keys.',
+      columns: ['Name', 'Role', 'Scopes', 'Created', 'Last used', 'Expires'],
+      never: 'Never',
+      all: 'All of its role',
+      states: {
+        revoked: (day: string) => `Revoked ${day}`,
+        expired: (day: string) => `Expired ${day}`,
+      },
+      revoke: 'Revoke',
+      confirm: 'Revoke for good',
+      revoked: (name: string) => `${name} is revoked: no server takes it any more within 5 seconds.`,
+      form: {
+        name: 'Name',
+        role: 'Role',
+        ends: 'Expires',
+        scopes: 'Narrowed to (none: all of its role)',
+        submit: 'Make a key',
+      },
+      ends: { never: 'Never', '30': 'In 30 days', '90': 'In 90 days', '365': 'In 365 days' },
+      shown: {
+        once: 'This is the key. Keep it now: nobody can see it again.',
+        copy: 'Copy',
+        copied: 'Copied.',
+        done: 'I have it',
+      },
+    },
+    security: {
+      title: 'Security keys',
+      about:
+        'By which administrators show a second factor. Enrolling or removing one asks for a key that you have already, except for your own first.',
+      none: 'Nobody here has the licence Administrator.',
+      columns: ['Key', 'Enrolled', 'Last used'],
+      never: 'Never',
+      noKeys: 'No security key yet.',
+      keysOf: (who: string) => `Security keys of ${who}`,
+      suspect: 'may have been copied and is not accepted: remove it',
+      name: 'Name of a new key',
+      enrol: 'Enrol a key',
+      enrolWhose: (who: string) => `Enrol a key for ${who}`,
+      enrolled: (name: string, who: string) => `${name} is enrolled for ${who}.`,
+      remove: 'Remove',
+      confirm: 'Remove for good',
+      removed: (name: string) => `${name} is removed.`,
+      touchNew: 'Touch the security key that is to be enrolled.',
+      touchOwn: 'A second factor is needed: touch a security key that you have enrolled already.',
+      noFactor:
+        'A second factor is needed, and you have no security key. Enrol one for yourself first, or sign in at your organisation’s service with one.',
+      failures: {
+        NotAllowedError: 'The security key was not used in time, or it was called off. Try again.',
+        InvalidStateError: 'This security key is enrolled already.',
+        SecurityError:
+          'Security keys do not work at this address: open the page by the name that they are enrolled for.',
+      } as Readonly<Record<string, string>>,
     },
   },
 } as const;

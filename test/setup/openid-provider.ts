@@ -31,7 +31,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   ],
   jwks: { keys },
   extraTokenClaims: (context, token) => {
-    const claims = 'accountId' in token ? String(token.accountId) : context.get('x-claims');
+    const claims = 'accountId' in token ? token.accountId : context.get('x-claims');
     return JSON.parse(claims) as Record<string, unknown>;
   },
   findAccount: (_context, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
