@@ -272,9 +272,10 @@ export function createApp({
   const page = graphiql ? graphiqlPage() : null;
   const origins = createOrigins(allowedOrigins);
 
+  const unwritten = new Map<OrganisationId, string>();
   const jobs: [milliseconds: number, work: (signal: AbortSignal) => Promise<unknown>][] = [
     [sweepMilliseconds, (signal) => settleDue(services, signal)],
-    [statementMilliseconds, (signal) => closeDueStatements(services, signal)],
+    [statementMilliseconds, (signal) => closeDueStatements(services, unwritten, signal)],
     [rollUpMilliseconds, (signal) => rollUpHistory(services, signal)],
     [denialMilliseconds, () => denials.flush('DUE')],
     [hour, (signal) => keepHistoryMonths(services, historyMonths, signal)],

@@ -136,9 +136,15 @@ const pageSize = 100;
 /**
  * Writes every statement that is due. An organisation of which that fails does not keep the others waiting, nor does one
  * that has centuries of them: its next months come after everybody's first.
+ * @param failing by organisation, why its last try failed, kept from one time to the next: what fails again each second for
+ *   the same reason is logged once
  * @param signal stops it after the months under way
  */
-export async function closeDueStatements(services: Services, signal?: AbortSignal): Promise<void> {
+export async function closeDueStatements(
+  services: Services,
+  failing: Map<OrganisationId, string>,
+  signal?: AbortSignal,
+): Promise<void> {
   for (let isMore = true; isMore;) {
     isMore = false;
     for (let after: OrganisationId | null = null; ;) {
@@ -147,7 +153,11 @@ export async function closeDueStatements(services: Services, signal?: AbortSigna
         if (signal?.aborted === true) return;
         try {
           if (await closeStatements(services, organisationId)) isMore = true;
+          failing.delete(organisationId);
         } catch (error) {
+          const reason = String(error);
+          if (failing.get(organisationId) === reason) continue;
+          failing.set(organisationId, reason);
           services.log.error({ err: error, organisationId }, 'could not write a statement; trying again');
         }
       }

@@ -2,7 +2,7 @@
 export const words = {
   language: 'en-GB',
   product: 'Seatkeeper',
-  pages: { mapping: 'Licence Mapping', usage: 'Usage' },
+  pages: { mapping: 'Licence Mapping', usage: 'Usage', wallboard: 'Wallboard' },
   /** Of days, hours, minutes and seconds: unit 0 to 3. */
   duration: (amount: number, unit: number) => `${amount} ${['d', 'h', 'min', 's'][unit]}`,
   shell: {
@@ -39,6 +39,7 @@ export const words = {
   },
   link: {
     unreachable: 'The server cannot be reached. Try again in a moment.',
+    away: 'The server cannot be reached. Trying again…',
     live: 'Live',
     reconnecting: (at: string) => `Reconnecting – as of ${at}`,
     asOf: (at: string) => `As of ${at}`,
@@ -50,6 +51,36 @@ export const words = {
     more: 'There are more: search by name.',
     missing: 'There is no such organisation, or it is not yours.',
     nobody: 'There are no organisations yet.',
+  },
+  wallboard: {
+    title: (organisation: string) => `${organisation} – Wallboard`,
+    connecting: 'Connecting…',
+    mayNot: 'Your role sees no figures. A screen needs a key of the role WALLBOARD.',
+    missing: (id: string) => `No figures of ${id}`,
+    missingHint:
+      'There is no such organisation, or this key may not see it. A WALLBOARD key sees its own organisation; several on one screen need a key that may see them all.',
+    failed: (why: string) => `The figures could not be read: ${why} Trying again…`,
+    empty: 'No such licence was ever bought, or assigned.',
+    page: (page: string, pages: string) => `${page} of ${pages}`,
+    of: (total: string) => `of ${total}`,
+    fixed: 'Fixed seats',
+    noContingency: 'No contingency',
+    contingency: 'Contingency',
+    contingencyOf: (used: string, total: string) => `${used} of ${total}`,
+    most: (most: string) => `Month’s max ${most}`,
+    paid: (count: string) => `${count} more paid for`,
+    within: 'Within what was bought',
+    denials: (count: number) =>
+      count === 0 ? 'None refused in the last hour' : `${count} refused in the last hour`,
+    denialsUnknown: 'Refusals of the last hour: not known now',
+    curve: (most: string, at: string) => `Today’s most: ${most}, at ${at}`,
+    curveNone: 'Today: nobody yet',
+    controls: 'Screen',
+    pause: 'Pause rotation',
+    resume: 'Resume rotation',
+    next: 'Next',
+    fullScreen: 'Full screen',
+    endFullScreen: 'End full screen',
   },
   mapping: {
     feature: 'Feature licences',

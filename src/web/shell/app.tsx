@@ -6,30 +6,54 @@ import { ShellContext } from './context.ts';
 import { type NotSignedIn, type SignedIn, signOut, whoIsSignedIn } from './session.ts';
 import { SignIn } from './sign-in.tsx';
 
+/** About how long to wait for a server that cannot be reached, and for a page that failed. */
+const [againMilliseconds, reloadMilliseconds] = [3000, 60_000];
+
 /** A page, for whoever is signed in. */
 export function App({
   Page,
   entered,
+  enter,
 }: {
   /** null: there is none at this address. */
   readonly Page: ComponentType | null;
   readonly entered: SignedIn | NotSignedIn;
+  /** Enters again, where the server could not be asked. */
+  readonly enter: () => Promise<SignedIn | NotSignedIn>;
 }) {
   return (
     <Failsafe>
-      <Door entered={entered}>{Page === null ? <NoSuchPage /> : <Page />}</Door>
+      <Door entered={entered} enter={enter}>
+        {Page === null ? <NoSuchPage /> : <Page />}
+      </Door>
     </Failsafe>
   );
 }
 
 function Door({
   entered,
+  enter,
   children,
 }: {
   readonly entered: SignedIn | NotSignedIn;
+  readonly enter: () => Promise<SignedIn | NotSignedIn>;
   readonly children: ReactNode;
 }) {
   const [state, setState] = useState(entered);
+  const isAway = 'reason' in state && state.isAway === true;
+  useEffect(() => {
+    if (!isAway) return;
+    // A screen has nobody who would try again.
+    const timer = setTimeout(() => void enter().then(setState), againMilliseconds * (0.5 + Math.random()));
+    return () => clearTimeout(timer);
+  }, [isAway, state, enter]);
+  if (isAway) {
+    return (
+      <p role="status" className="notice">
+        {words.link.away}
+      </p>
+    );
+  }
   if ('reason' in state) return <SignIn because={state} onSignedIn={setState} />;
   return (
     <Inside signedIn={state} onSignedOut={setState}>
@@ -65,7 +89,9 @@ function Inside({
   };
   return (
     <Provider value={api.client}>
-      <ShellContext value={{ signedIn, link: api.link, signOut: leave }}>{children}</ShellContext>
+      <ShellContext value={{ signedIn, link: api.link, uncached: api.uncached, signOut: leave }}>
+        {children}
+      </ShellContext>
     </Provider>
   );
 }
@@ -85,6 +111,16 @@ class Failsafe extends Component<{ readonly children: ReactNode }, { readonly ha
 
   static getDerivedStateFromError() {
     return { hasFailed: true };
+  }
+
+  override componentDidCatch() {
+    // A screen has nobody who would press the button; where there is no server, an empty page would stay.
+    setInterval(() => {
+      void fetch(location.pathname, { method: 'HEAD' }).then(
+        ({ ok }) => ok && location.reload(),
+        () => {},
+      );
+    }, reloadMilliseconds);
   }
 
   override render() {

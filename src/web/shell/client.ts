@@ -1,6 +1,14 @@
 import { cacheExchange } from '@urql/exchange-graphcache';
 import { createClient as createLink } from 'graphql-ws';
-import { Client, type CombinedError, fetchExchange, mapExchange, subscriptionExchange } from 'urql';
+import {
+  Client,
+  type CombinedError,
+  fetchExchange,
+  formatDocument,
+  makeOperation,
+  mapExchange,
+  subscriptionExchange,
+} from 'urql';
 import { words } from '../words.ts';
 import { ownPage } from './session.ts';
 
@@ -15,10 +23,14 @@ export interface LinkState {
 export interface Link {
   readonly subscribe: (onChange: () => void) => () => void;
   readonly state: () => LinkState;
+  /** Connects anew, and has nothing for live until then: for who cannot trust the connection that there is. */
+  readonly restart: () => void;
 }
 
 export interface Api {
   readonly client: Client;
+  /** For what is asked again and again with other instants: it keeps no answer, where the cache would keep each. */
+  readonly uncached: Client;
   readonly link: Link;
   readonly close: () => void;
 }
@@ -91,21 +103,22 @@ export function createApi(onSignedOut: () => void): Api {
     },
   });
 
-  const client = new Client({
+  const options = {
     url: '/graphql',
     preferGetMethod: false,
-    requestPolicy: 'cache-and-network',
     fetchOptions: {
       credentials: 'same-origin',
       headers: { ...ownPage, accept: 'application/graphql-response+json, application/json' },
     },
+  } as const;
+  const onError = (error: CombinedError) => {
+    if (error.graphQLErrors.some(({ extensions }) => extensions['code'] === 'UNAUTHENTICATED')) onSignedOut();
+  };
+  const client = new Client({
+    ...options,
+    requestPolicy: 'cache-and-network',
     exchanges: [
-      mapExchange({
-        onError: (error) => {
-          if (error.graphQLErrors.some(({ extensions }) => extensions['code'] === 'UNAUTHENTICATED'))
-            onSignedOut();
-        },
-      }),
+      mapExchange({ onError }),
       cacheExchange({ keys: Object.fromEntries(parts.map((name) => [name, () => null])) }),
       fetchExchange,
       subscriptionExchange({
@@ -120,14 +133,32 @@ export function createApi(onSignedOut: () => void): Api {
       }),
     ],
   });
+  const uncached = new Client({
+    ...options,
+    exchanges: [
+      mapExchange({
+        onError,
+        // As the cache would have it, and the server that runs nothing but trusted documents.
+        onOperation: (operation) =>
+          makeOperation(
+            operation.kind,
+            { ...operation, query: formatDocument(operation.query) },
+            operation.context,
+          ),
+      }),
+      fetchExchange,
+    ],
+  });
   return {
     client,
+    uncached,
     link: {
       subscribe: (onChange) => {
         listeners.add(onChange);
         return () => listeners.delete(onChange);
       },
       state: () => state,
+      restart: () => ws.terminate(),
     },
     close: () => void ws.dispose(),
   };

@@ -15,8 +15,10 @@ addEventListener('hashchange', () => {
   if (fragment.has('key') || fragment.has('code')) location.reload();
 });
 
+const link = takeFromLink();
+const enterByLink = () => enter(link);
 const [entered, Page] = await Promise.all([
-  enter(takeFromLink()),
+  enterByLink(),
   // What cannot be loaded fails where it is shown, and says so there.
   loadPage(location.pathname).catch((error: unknown) => () => {
     throw error;
@@ -26,7 +28,7 @@ const root = document.querySelector('#root');
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
-      <App Page={Page} entered={entered} />
+      <App Page={Page} entered={entered} enter={enterByLink} />
     </StrictMode>,
   );
 }

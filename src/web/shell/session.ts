@@ -14,6 +14,8 @@ export interface NotSignedIn {
   readonly reason: string | null;
   /** Where people sign in at their organisation’s provider; null: they cannot. */
   readonly openIdUrl: string | null;
+  /** The server could not be asked, or could not say: it may be asked again. */
+  readonly isAway?: true;
 }
 
 /** By which the server knows that no other page had the browser send a request. */
@@ -71,6 +73,8 @@ export async function signOut(): Promise<NotSignedIn> {
   return 'reason' in answer ? answer : { reason: null, openIdUrl: null };
 }
 
+const away: NotSignedIn = { reason: words.link.unreachable, openIdUrl: null, isAway: true };
+
 async function ask(
   method: 'GET' | 'POST' | 'DELETE',
   headers: Readonly<Record<string, string>>,
@@ -83,11 +87,12 @@ async function ask(
       const isCode = headers['authorization']?.startsWith('Code ') === true;
       return { reason: isCode ? words.signIn.usedLink : words.signIn.wrong, openIdUrl };
     }
+    if (response.status === 429 || response.status >= 500) return away;
     const { errors } = (await response.json()) as {
       readonly errors: readonly { readonly message: string }[];
     };
     return { reason: errors[0]?.message ?? words.link.unreachable, openIdUrl };
   } catch {
-    return { reason: words.link.unreachable, openIdUrl: null };
+    return away;
   }
 }

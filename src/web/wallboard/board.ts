@@ -1,0 +1,121 @@
+import { useEffect, useState } from 'react';
+import { useSubscription } from 'urql';
+import { problemOf } from '../shell/client.ts';
+import { useLink, useShell } from '../shell/context.ts';
+import { type Zone, zoneOf } from '../shell/zone.ts';
+import {
+  BoardDocument,
+  type BoardSubscription,
+  type LicenceCategory,
+  type TileFragment,
+} from './documents.ts';
+import { type Latest, useLastHour, useToday } from './past.ts';
+
+export type Row = TileFragment;
+export type Organisation = BoardSubscription['usageChanged']['organisation'];
+
+/** What a screen shows of one organisation, and how far it is to be believed. */
+export interface Board {
+  /** null: not known yet. */
+  readonly organisation: Organisation | null;
+  readonly rows: readonly Row[];
+  readonly zone: Zone;
+  /** The latest instant, by the organisation's clock, at which the figures are known to have been so. */
+  readonly asOf: string | null;
+  /** LOST: the connection is away, and comes back by itself. OFF: the server refuses figures; `problem` says why. */
+  readonly live: 'LIVE' | 'LOST' | 'OFF';
+  readonly problem: string | null;
+  readonly isMissing: boolean;
+  /** Refusals of the last hour, by the licences' ids; null: not known now. */
+  readonly denials: ReadonlyMap<string, number> | null;
+  /** Today's use, by the rows' ids. */
+  readonly today: Latest;
+}
+
+interface Seen {
+  readonly organisation: Organisation;
+  readonly rows: readonly Row[];
+  readonly at: string;
+  readonly connection: number;
+}
+
+/** What was refused may be allowed later, and a screen has nobody who would ask again. */
+const againMilliseconds = 15_000;
+/** Licence types: what people know an organisation by. */
+const types: readonly LicenceCategory[] = ['USER', 'PRODUCT'];
+
+/** @param licences codes; null: the licence types */
+export function useBoard(organisationId: string, licences: readonly string[] | null): Board {
+  const { link } = useShell();
+  const { isConnected, connection } = useLink();
+  const [variables] = useState({ organisationId, licences, categories: licences === null ? types : null });
+  const [{ data: seen, error, fetching: isFetching }, subscribe] = useSubscription(
+    { query: BoardDocument, variables },
+    (before: Seen | undefined, { usageChanged }: BoardSubscription): Seen => ({
+      ...usageChanged,
+      connection: link.state().connection,
+      rows: usageChanged.snapshot ? usageChanged.rows : merged(before?.rows ?? [], usageChanged.rows),
+    }),
+  );
+  useEffect(() => {
+    if (isFetching && error === undefined) return;
+    const timer = setTimeout(() => subscribe(), againMilliseconds);
+    return () => clearTimeout(timer);
+  }, [isFetching, error, subscribe]);
+
+  const isCurrent = isConnected && seen?.connection === connection;
+  const zone = zoneOf(seen?.organisation.timeZone ?? 'UTC');
+  const hour = useLastHour(variables, seen?.at ?? null, isCurrent ? connection : null);
+  const today = useToday(variables, zone, later(seen?.at ?? null, hour.now));
+  return {
+    organisation: seen?.organisation ?? null,
+    rows: seen?.rows ?? [],
+    zone,
+    asOf: later(seen?.at ?? null, hour.confirmedAt),
+    live: error !== undefined ? 'OFF' : isCurrent ? 'LIVE' : 'LOST',
+    problem: problemOf(error),
+    isMissing: error?.graphQLErrors.some(({ extensions }) => extensions['code'] === 'NOT_FOUND') === true,
+    denials: hour.denials,
+    today,
+  };
+}
+
+/** Rows come in catalogue order, and keep their places; one that is new is told whole by the next snapshot's order. */
+function merged(before: readonly Row[], changed: readonly Row[]): readonly Row[] {
+  const rows = new Map(before.map((row) => [row.id, row]));
+  for (const row of changed) rows.set(row.id, row);
+  return [...rows.values()];
+}
+
+/** Both are of one clock, and spelled alike. */
+function later(one: string | null, other: string | null): string | null {
+  return one === null || (other !== null && other > one) ? other : one;
+}
+
+/** What is to be noticed of a licence. */
+export interface State {
+  readonly kind: 'over' | 'full' | 'contingency';
+  readonly name: 'overBase' | 'overSeats' | 'full' | 'contingency';
+  readonly by: number;
+}
+
+/** The gravest first. */
+export function statesOf({ base, concurrent, contingency }: Row): readonly State[] {
+  const states: State[] = [];
+  if (base !== null && base.overAllocated > 0) {
+    states.push({ kind: 'over', name: 'overBase', by: base.overAllocated });
+  }
+  if (concurrent !== null && concurrent.overAllocated > 0) {
+    states.push({ kind: 'over', name: 'overSeats', by: concurrent.overAllocated });
+  } else if (
+    concurrent !== null &&
+    concurrent.used > 0 &&
+    concurrent.available + (contingency?.available ?? 0) === 0
+  ) {
+    states.push({ kind: 'full', name: 'full', by: concurrent.used });
+  }
+  if (contingency !== null && contingency.used > 0) {
+    states.push({ kind: 'contingency', name: 'contingency', by: contingency.used });
+  }
+  return states;
+}

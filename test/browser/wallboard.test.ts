@@ -1,0 +1,162 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBrowser } from '../setup/browser.ts';
+import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
+import { testPages } from '../setup/pages.ts';
+import { startProxy } from '../setup/proxy.ts';
+import { startTestServer, type TestServer } from '../setup/server.ts';
+
+const started = await startBrowser();
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const screenshots = join(import.meta.dirname, '../../dist.screenshots');
+const sizes = [
+  ['720p', 1280, 720],
+  ['1080p', 1920, 1080],
+  ['4k', 3840, 2160],
+] as const;
+const twelve = [
+  ...['INBOUND_AGENT', 'OUTBOUND_AGENT', 'SUPERVISOR', 'UC_USER', 'AGENT_CALLS', 'AGENT_SMS'],
+  ...['AGENT_EMAIL', 'AGENT_WEB_CHAT', 'AGENT_SOCIAL_MEDIA', 'RECORDING', 'CONFERENCING', 'REPORTING'],
+];
+const choices = [
+  [1, 'INBOUND_AGENT'],
+  [4, 'INBOUND_AGENT,OUTBOUND_AGENT,SUPERVISOR,UC_USER'],
+  [12, twelve.join(',')],
+] as const;
+
+const pages = await testPages();
+let server: TestServer;
+let organisation: string;
+let other: string;
+const users = new Map<string, string>();
+let page: Page;
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  mkdirSync(screenshots, { recursive: true });
+  if (started !== null) {
+    const context = await started.browser.newContext({
+      ...{ viewport: { width: 1280, height: 720 }, locale: 'en-GB', reducedMotion: 'reduce' },
+    });
+    page = await context.newPage();
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+  }
+  server = await startTestServer({ pages });
+  organisation = await createOrganisation(server, { name: 'Acme Contact Centre', timeZone: 'Europe/London' });
+  other = await createOrganisation(server, { name: 'Beta Bank', timeZone: 'Asia/Tokyo' });
+  await buy(server, organisation, 'INBOUND_AGENT', { base: 10, concurrent: 3, contingency: 3 });
+  await buy(server, organisation, 'OUTBOUND_AGENT', { base: 300, concurrent: 250, contingency: 50 });
+  await buy(server, organisation, 'SUPERVISOR', { base: 4, concurrent: 3 });
+  await buy(server, organisation, 'UC_USER', { base: 1250 });
+  for (const feature of twelve.slice(4)) {
+    await buy(server, organisation, feature, { concurrent: 6, contingency: 2 });
+  }
+  await buy(server, other, 'SUPERVISOR', { base: 7, concurrent: 7 });
+  const features = twelve.slice(4, 8);
+  for (const name of ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy', 'joan']) {
+    users.set(name, await createUser(server, organisation, name, ['INBOUND_AGENT', ...features]));
+  }
+});
+afterAll(async () => {
+  await started?.close();
+  await server.stop();
+});
+
+const origin = () => new URL(server.url).origin;
+const screenKey = () =>
+  server.as({ role: 'WALLBOARD', organisationId: uuidOf(organisation), userId: null }).key;
+const tile = (licence: string) => page.locator(`.tile[data-licence="${licence}"]`);
+const status = () => page.locator('.board .as-of');
+const live = () => status().getByText('Live', { exact: true }).waitFor();
+const seats = async (licence: string) => (await tile(licence).locator('.seats').innerText()).trim();
+const show = async (search: string) => {
+  await page.goto(`${origin()}/wallboard${search}`);
+  await live();
+};
+const logOn = async (name: string) => {
+  const { session } = await logon(server, users.get(name) ?? '');
+  if (session === undefined) throw new Error(`${name} was refused`);
+  return session.id;
+};
+const logOff = (sessionId: string) => server.mutate('logoff', { sessionId });
+
+async function violations(): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+    .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`);
+}
+
+describe.skipIf(started === null)('The wallboard', () => {
+  test('is signed in by its link, which keeps no key, and shows the licence types of the key’s organisation', async () => {
+    await page.goto(`${origin()}/wallboard?theme=dark#key=${screenKey()}`);
+    await live();
+    expect(page.url()).toBe(`${origin()}/wallboard?theme=dark`);
+    expect(await page.evaluate('history.length')).toBe(2); // about:blank, and the page
+    expect(
+      await page.evaluate('document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage })'),
+    ).toBe('{}');
+    expect(await page.title()).toBe('Acme Contact Centre – Wallboard');
+    expect(
+      await page
+        .locator('.tile')
+        .evaluateAll((tiles) => tiles.map((one) => one.getAttribute('data-licence'))),
+    ).toEqual(['INBOUND_AGENT', 'OUTBOUND_AGENT', 'SUPERVISOR', 'UC_USER']);
+    expect(await seats('UC_USER')).toBe('0 of 1,250');
+    // The link is not needed again.
+    await page.reload();
+    await live();
+  });
+
+  test('moves within a second of a logon, and says in words what it colours', async () => {
+    await show('');
+    const sessions = [await logOn('ada')];
+    await expect.poll(() => seats('INBOUND_AGENT'), { timeout: 1000, interval: 20 }).toBe('1 of 3');
+    for (const name of ['alan', 'barbara', 'edsger', 'grace']) sessions.push(await logOn(name));
+    await tile('INBOUND_AGENT').getByText('2 on contingency').waitFor({ timeout: 1000 });
+    await tile('INBOUND_AGENT').getByText('Contingency 2 of 3').waitFor();
+    await logOff(sessions.pop() ?? '');
+    await tile('INBOUND_AGENT').getByText('Month’s max 2').waitFor({ timeout: 1000 });
+    await tile('INBOUND_AGENT').getByText('1 more paid for').waitFor({ timeout: 1000 });
+    for (const session of sessions) await logOff(session);
+    await expect.poll(() => seats('INBOUND_AGENT'), { timeout: 1000, interval: 20 }).toBe('0 of 3');
+  });
+
+  test('fits every screen without scrolling, with 1, 4 and 12 licences', async () => {
+    for (const name of ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy']) await logOn(name);
+    await expect(logOn('joan')).rejects.toThrow('refused');
+    for (const [tiles, licences] of choices) {
+      await show(`?licences=${licences}&theme=${tiles === 4 ? 'light' : 'dark'}`);
+      await tile('INBOUND_AGENT').getByText('1 refused in the last hour').waitFor();
+      await tile('INBOUND_AGENT').getByText('Today’s most: 6').waitFor();
+      await tile('INBOUND_AGENT').getByText('Full').waitFor();
+      expect(await page.locator('.tile').count()).toBe(tiles);
+      for (const [name, width, height] of sizes) {
+        await page.setViewportSize({ width, height });
+        expect
+          .soft(
+            await page.evaluate(() => {
+              const beyond = ({ scrollWidth, clientWidth, scrollHeight, clientHeight }: Element) =>
+                scrollWidth > clientWidth + 1 || scrollHeight > clientHeight + 1;
+              const found = [
+                document.documentElement,
+                ...document.querySelectorAll(
+                  '.board, .tile, .inner, .inner > :is(h2, p:not(.seats)), figcaption',
+                ),
+              ];
+              return found.filter(beyond).map(({ className, textContent }) => `${className}: ${textContent}`);
+            }),
+            `${tiles} at ${name}`,
+          )
+          .toEqual([]);
+        await page.screenshot({ path: join(screenshots, `wallboard-${tiles}-${name}.png`) });
+      }
+    }
+    await page.setViewportSize({ width: 1280, height: 720 });
+  });
+});
