@@ -19,7 +19,7 @@ import './usage.css';
 const loadSections = async () => (await import('./sections.tsx')).Sections;
 
 /** However often seats change, what is running is read again no more often than this. */
-const againMilliseconds = 5000;
+const againMilliseconds = 3000;
 
 /** Usage: how many seats of a licence were in use over time, who was refused, what that costs and what would. */
 export function Page() {
