@@ -62,6 +62,7 @@ export const words = {
     denialsUnknown: 'Refusals of the last hour: not known now',
     curve: (most: string, at: string) => `Today’s most: ${most}, at ${at}`,
     curveNone: 'Today: nobody yet',
+    curveUnknown: 'Today: not known now',
     controls: 'Screen',
     pause: 'Pause rotation',
     resume: 'Resume rotation',
