@@ -143,7 +143,7 @@ describe.skipIf(started === null)('The wallboard', () => {
     for (const [tiles, licences] of choices) {
       await show(`?licences=${licences}&theme=${tiles === 4 ? 'light' : 'dark'}`);
       await tile('INBOUND_AGENT').getByText('1 refused in the last hour').waitFor();
-      await tile('INBOUND_AGENT').getByText('Today’s most: 6').waitFor();
+      await tile('INBOUND_AGENT').getByText('Most 6 at').waitFor();
       await tile('INBOUND_AGENT').getByText('Full').waitFor();
       expect(await page.locator('.tile').count()).toBe(tiles);
       for (const [name, width, height] of sizes) {
@@ -277,7 +277,7 @@ describe.skipIf(started === null)('The wallboard', () => {
     await logOn('joan');
     for (const theme of ['light', 'dark']) {
       await show(`?theme=${theme}&licences=${twelve.join(',')}`);
-      await tile('INBOUND_AGENT').getByText('Today’s most: 6').waitFor();
+      await tile('INBOUND_AGENT').getByText('Most 6 at').waitFor();
       expect(await violations(), theme).toEqual([]);
     }
     await page.setViewportSize({ width: 320, height: 180 });
