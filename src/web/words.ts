@@ -73,8 +73,9 @@ export const words = {
     denials: (count: number) =>
       count === 0 ? 'None refused in the last hour' : `${count} refused in the last hour`,
     denialsUnknown: 'Refusals of the last hour: not known now',
-    curve: (most: string, at: string) => `Today’s most: ${most}, at ${at}`,
+    curve: (most: string, at: string) => `Most ${most} at ${at}`,
     curveNone: 'Today: nobody yet',
+    curveUnknown: 'Today: not known now',
     controls: 'Screen',
     pause: 'Pause rotation',
     resume: 'Resume rotation',

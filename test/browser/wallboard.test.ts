@@ -71,6 +71,14 @@ afterAll(async () => {
 const origin = () => new URL(server.url).origin;
 const screenKey = () =>
   server.as({ role: 'WALLBOARD', organisationId: uuidOf(organisation), userId: null }).key;
+const makeKey = async (): Promise<string> =>
+  (
+    await server.mutate(
+      'createApiKey',
+      { organisationId: organisation, name: 'A screen', role: 'WALLBOARD' },
+      '... on CreateApiKeyPayload { key }',
+    )
+  ).key;
 const tile = (licence: string) => page.locator(`.tile[data-licence="${licence}"]`);
 const status = () => page.locator('.board .as-of');
 const live = () => status().getByText('Live', { exact: true }).waitFor();
@@ -128,12 +136,14 @@ describe.skipIf(started === null)('The wallboard', () => {
   });
 
   test('fits every screen without scrolling, with 1, 4 and 12 licences', async () => {
-    for (const name of ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy']) await logOn(name);
+    const sessions: string[] = [];
+    for (const name of ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy'])
+      sessions.push(await logOn(name));
     await expect(logOn('joan')).rejects.toThrow('refused');
     for (const [tiles, licences] of choices) {
       await show(`?licences=${licences}&theme=${tiles === 4 ? 'light' : 'dark'}`);
       await tile('INBOUND_AGENT').getByText('1 refused in the last hour').waitFor();
-      await tile('INBOUND_AGENT').getByText('Today’s most: 6').waitFor();
+      await tile('INBOUND_AGENT').getByText('Most 6 at').waitFor();
       await tile('INBOUND_AGENT').getByText('Full').waitFor();
       expect(await page.locator('.tile').count()).toBe(tiles);
       for (const [name, width, height] of sizes) {
@@ -158,5 +168,126 @@ describe.skipIf(started === null)('The wallboard', () => {
       }
     }
     await page.setViewportSize({ width: 1280, height: 720 });
+    for (const session of sessions) await logOff(session);
+  });
+
+  test('outlives a server, a frozen connection and a sleep, and calls nothing live meanwhile', async () => {
+    const first = await startTestServer({ pages, beside: server });
+    const network = { host: '127.0.0.1', port: Number(new URL(first.url).port) };
+    const proxy = await startProxy(network);
+    const reconnecting = () =>
+      status()
+        .getByText(/^Reconnecting – as of \d\d:\d\d:\d\d$/)
+        .waitFor();
+    await page.goto(`http://127.0.0.1:${proxy.port}/wallboard#key=${await makeKey()}`);
+    await live();
+    await page.evaluate('window.isTheSame = true');
+
+    await first.stop();
+    await reconnecting();
+    expect(await page.locator('.board.stale .tile').count()).toBeGreaterThan(0);
+    expect(await violations()).toEqual([]);
+    await page.screenshot({ path: join(screenshots, 'wallboard-lost.png') });
+    const second = await startTestServer({ pages, beside: server });
+    network.port = Number(new URL(second.url).port);
+    await live();
+    expect(await page.evaluate('window.isTheSame')).toBe(true);
+
+    // Nothing is closed, and nothing comes any more: the page asks, and gets no answer.
+    proxy.freeze();
+    await reconnecting();
+    const session = await logOn('joan');
+    proxy.thaw();
+    await live();
+    expect(await seats('INBOUND_AGENT')).toBe('1 of 3');
+    await logOff(session);
+
+    await page.evaluate('(() => { const now = Date.now; Date.now = () => now() + 3_600_000; })()');
+    await reconnecting();
+    await live();
+
+    // An older build: loaded again once, by the first connection after the one that was lost.
+    await page.evaluate(
+      `document.querySelector('script[type=module]').setAttribute('src', '/assets/of-an-older-build.js')`,
+    );
+    proxy.cut();
+    await expect.poll(() => page.evaluate('window.isTheSame === undefined').catch(() => false)).toBe(true);
+    await live();
+    await page.evaluate('window.isTheSame = true');
+    proxy.cut();
+    await reconnecting();
+    await live();
+    expect(await page.evaluate('window.isTheSame')).toBe(true);
+    await second.stop();
+    await proxy.close();
+  });
+
+  test('asks again for a server that is away when it is loaded', async () => {
+    await page.route('**/sign-in', (route) => route.abort());
+    await page.goto(`${origin()}/wallboard#key=${screenKey()}`);
+    await page.getByRole('status').getByText('The server cannot be reached. Trying again…').waitFor();
+    await page.unroute('**/sign-in');
+    await live();
+    expect(page.url()).toBe(`${origin()}/wallboard`);
+  });
+
+  test('says when its access ends', async () => {
+    const { key, apiKey } = await server.mutate(
+      'createApiKey',
+      { organisationId: organisation, name: 'A screen', role: 'WALLBOARD' },
+      '... on CreateApiKeyPayload { key apiKey { id } }',
+    );
+    await page.goto(`${origin()}/wallboard#key=${key}`);
+    await live();
+    await server.mutate('revokeApiKey', { keyId: apiKey.id });
+    await page.getByRole('alert').getByText('Your sign-in has ended.').waitFor();
+    expect(await page.locator('.tile').count()).toBe(0);
+  });
+
+  test('takes turns between organisations, and pages of licences, until it is paused', async () => {
+    await page.goto(`${origin()}/wallboard#key=${server.key}`);
+    await buy(server, organisation, 'VOICEMAIL', { concurrent: 1 });
+    const licences = [...twelve, 'VOICEMAIL'].join(',');
+    await show(`?organisation=${organisation},${other}&licences=${licences}&rotate=5`);
+    const name = page.getByRole('heading', { level: 1 });
+    await page.getByText('1 of 2', { exact: true }).waitFor();
+    await page.getByText('2 of 2', { exact: true }).waitFor();
+    expect(await page.locator('.tile').count()).toBe(6);
+    expect(await page.evaluate(`getComputedStyle(document.querySelector('.wallboard')).cursor`)).toBe('none');
+    await page.mouse.move(200, 200);
+    await page.getByRole('button', { name: 'Pause rotation' }).click();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await expect.poll(() => name.innerText()).toBe('Beta Bank');
+    expect(await page.title()).toBe('Beta Bank – Wallboard');
+    expect(await seats('SUPERVISOR')).toBe('0 of 7');
+    await page.getByText('(Asia/Tokyo)').waitFor();
+    await page.getByRole('button', { name: 'Next' }).click();
+    await expect.poll(() => name.innerText()).toBe('Acme Contact Centre');
+    await page.getByRole('button', { name: 'Resume rotation' }).waitFor();
+  });
+
+  test('says that its key may not see an organisation', async () => {
+    await page.goto(`${origin()}/wallboard?organisation=${other}#key=${screenKey()}`);
+    await page.getByRole('alert').getByText('this key may not see it').waitFor();
+    expect(await violations()).toEqual([]);
+  });
+
+  test('is accessible in both themes, and loses nothing at 400 %', async () => {
+    await page.goto(`${origin()}/wallboard#key=${screenKey()}`);
+    await logOn('joan');
+    for (const theme of ['light', 'dark']) {
+      await show(`?theme=${theme}&licences=${twelve.join(',')}`);
+      await tile('INBOUND_AGENT').getByText('Most 6 at').waitFor();
+      expect(await violations(), theme).toEqual([]);
+    }
+    await page.setViewportSize({ width: 320, height: 180 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320);
+    expect(await page.evaluate('document.documentElement.scrollHeight')).toBeGreaterThan(1000);
+    await page.screenshot({ path: join(screenshots, 'wallboard-narrow.png'), fullPage: true });
+  });
+
+  test('gave the browser nothing to complain of, but the connections that were cut', () => {
+    const known = /ERR_CONNECTION_|ERR_FAILED|ERR_EMPTY_RESPONSE|WebSocket connection to/;
+    expect(complaints.filter((complaint) => !known.test(complaint))).toEqual([]);
   });
 });

@@ -7,24 +7,28 @@ const [width, height] = [1000, 100];
 
 /** Today, from midnight to midnight: plain paths, which are laid out anew with the screen and keep nothing. */
 export const Curve = memo(function Curve({
-  buckets,
+  buckets: known,
   from,
   until,
   zone,
 }: {
-  readonly buckets: Buckets;
+  /** undefined: not read yet. */
+  readonly buckets: Buckets | undefined;
   readonly from: string;
   readonly until: string;
   readonly zone: Zone;
 }) {
+  const buckets = known ?? [];
   const inUse = buckets.map(({ concurrent, contingency }) => concurrent.maximum + contingency.maximum);
   const totals = buckets.map(({ concurrent }) => concurrent.total);
   const most = Math.max(0, ...inUse);
   const peak = buckets[inUse.indexOf(most)];
   const label =
-    peak === undefined || most === 0
-      ? words.wallboard.curveNone
-      : words.wallboard.curve(count(most), zone.minute(peak.from));
+    known === undefined
+      ? words.wallboard.curveUnknown
+      : peak === undefined || most === 0
+        ? words.wallboard.curveNone
+        : words.wallboard.curve(count(most), zone.minute(peak.from));
   const [start, span] = [Date.parse(from), Date.parse(until) - Date.parse(from)];
   const top = Math.max(1, most, ...totals);
   const x = (at: string) => (width * (Date.parse(at) - start)) / span;

@@ -37,7 +37,7 @@ export const Tile = memo(function Tile({
         <p className={`seats ${sizeOf(count(seats.used) + count(seats.total))}`}>
           <strong>{count(seats.used)}</strong> <span className="of">{wallboard.of(count(seats.total))}</span>
         </p>
-        {concurrent !== null && <Curve buckets={buckets ?? none} from={from} until={until} zone={zone} />}
+        {concurrent !== null && <Curve buckets={buckets} from={from} until={until} zone={zone} />}
         <Bar used={seats.used} total={seats.total} reserve={reserve} />
         <p className="reserve-line">
           {reserve === null ? (
@@ -58,7 +58,9 @@ export const Tile = memo(function Tile({
               {name === 'full' ? mapping.states.full : mapping.states[name](count(by))}
             </span>
           ))}
-          {states.length === 0 && <span className="quiet">{wallboard.within}</span>}
+          {states.length === 0 && (reserve?.paidHeadroom ?? 0) === 0 && (
+            <span className="quiet">{wallboard.within}</span>
+          )}
           {reserve !== null && reserve.paidHeadroom > 0 && (
             <span className="paid">{wallboard.paid(count(reserve.paidHeadroom))}</span>
           )}
@@ -70,8 +72,6 @@ export const Tile = memo(function Tile({
     </li>
   );
 });
-
-const none: Buckets = [];
 
 /** By how many characters have to stand beside the curve. */
 function sizeOf(text: string): string {
