@@ -16,6 +16,10 @@ let organisation: string;
 let margaret: string;
 let page: Page;
 let complaints: readonly string[] = [];
+/** Whether the person touches the key when it is asked. */
+type Touch = (isTouched: boolean) => Promise<unknown>;
+let touchBlue: Touch;
+let touchGreen: Touch;
 
 beforeAll(async () => {
   server = await startTestServer({ pages, secondFactor: { rpId: 'localhost', origins, maxAgeSeconds: 900 } });
@@ -28,13 +32,14 @@ beforeAll(async () => {
   ({ page, complaints } = await openPage(started.browser));
   const devtools = await page.context().newCDPSession(page);
   await devtools.send('WebAuthn.enable');
-  for (const transport of ['usb', 'nfc'] as const) {
-    const options = {
-      ...({ protocol: 'ctap2', transport, automaticPresenceSimulation: true } as const),
-      ...{ hasUserVerification: true, isUserVerified: true },
-    };
-    await devtools.send('WebAuthn.addVirtualAuthenticator', { options });
-  }
+  const plugIn = async (transport: 'usb' | 'nfc') => {
+    const { authenticatorId } = await devtools.send('WebAuthn.addVirtualAuthenticator', {
+      options: { protocol: 'ctap2', transport, automaticPresenceSimulation: true },
+    });
+    return (enabled: boolean) =>
+      devtools.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
+  };
+  [touchBlue, touchGreen] = [await plugIn('usb'), await plugIn('nfc')];
 });
 afterAll(async () => {
   await started?.close();
@@ -112,12 +117,25 @@ describe.skipIf(started === null)('Keys', () => {
     const enrol = async (name: string) => {
       await page.getByLabel('Name of a new key').fill(name);
       await page.getByRole('button', { name: 'Enrol a key for margaret' }).click();
-      await expect
-        .poll(() => status.innerText(), { timeout: 6000 })
-        .toBe(`${name} is enrolled for margaret.`);
     };
+    await touchGreen(false);
     await enrol('Blue');
+    await expect.poll(() => status.innerText(), { timeout: 5000 }).toBe('Blue is enrolled for margaret.');
+    await touchBlue(false);
+    await touchGreen(true);
+    // The old key would say at once that it is enrolled already: it is touched after the new one.
+    let asked = 0;
+    await page.route('**/graphql', async (route) => {
+      if (route.request().postData()?.includes('mutation Enrol(') === true) {
+        asked += 1;
+        await touchBlue(true);
+      }
+      await route.continue();
+    });
     await enrol('Green');
+    await expect.poll(() => status.innerText(), { timeout: 5000 }).toBe('Green is enrolled for margaret.');
+    await page.unroute('**/graphql');
+    expect(asked).toBe(2);
     const part = 'Security keys of margaret';
     await expect
       .poll(() => linesOf(part))
