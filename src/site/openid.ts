@@ -134,16 +134,13 @@ export function createOpenIdSignIn({
     finish: async (request, response) => {
       const kept = cookieOf(request, [cookie.name]);
       const flow = readFlow(kept === null ? null : seal.open(kept));
-      // What comes back is taken once, whatever it is.
-      response.appendHeader('set-cookie', headerOf({ ...cookie, value: '', seconds: 0 }));
       const current = new URL(client.redirectUrl);
       current.search = new URL(request.url ?? '', origin).search;
       const returnUrl = flow?.returnUrl ?? `${origin}/`;
-      if (
-        flow === null ||
-        flow.until <= clock.now().getTime() ||
-        flow.state !== current.searchParams.get('state')
-      ) {
+      const isOther = flow !== null && flow.state !== current.searchParams.get('state');
+      // What comes back is taken once, whatever it is; but another tab may wait for its own still.
+      if (!isOther) response.appendHeader('set-cookie', headerOf({ ...cookie, value: '', seconds: 0 }));
+      if (flow === null || isOther || flow.until <= clock.now().getTime()) {
         log.info({}, 'somebody came back from the OpenID provider who was not sent there, or too late');
         return { returnUrl, problem: 'expired' };
       }

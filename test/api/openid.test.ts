@@ -96,7 +96,11 @@ test('who signs in at the provider has a cookie that ends with the token, and is
 
 test('one browser’s answer signs no other in', async () => {
   const [one, other] = [await cameBack(operator), await cameBack(operator)];
-  expect((await visit(one.path, other.cookie)).location).toBe(`${origin}/#sign-in=expired`);
+  const { location, setCookies } = await visit(one.path, other.cookie);
+  expect(location).toBe(`${origin}/#sign-in=expired`);
+  // Nor does it take from the other what it waits with: one person may have begun in two tabs.
+  expect(setCookies).toEqual([]);
+  expect((await visit(other.path, other.cookie)).location).toBe(`${origin}/`);
 });
 
 test('who is refused, or is nobody here, is told so', async () => {
