@@ -52,6 +52,8 @@ export const finishPath = '/sign-in/openid/callback';
 /** Somebody may have to find their telephone. */
 const flowSeconds = 600;
 const answerSeconds = 5;
+/** Browsers keep no cookie of more than 4096 bytes: sealed, with the rest of what is kept, this is below. */
+const maxReturnLength = 2500;
 
 /** What a browser keeps while its person is at the provider. */
 const flowSchema = z.object({
@@ -192,7 +194,9 @@ function readFlow(text: string | null) {
 /** A page of this origin: nobody is sent elsewhere by a link that begins here. */
 function localUrl(path: string | null, origin: string): string {
   const url = path?.startsWith('/') === true && URL.canParse(path, origin) ? new URL(path, origin) : null;
-  return url?.origin === origin ? `${origin}${url.pathname}${url.search}` : `${origin}/`;
+  if (url?.origin !== origin) return `${origin}/`;
+  const pages = [`${origin}${url.pathname}${url.search}`, `${origin}${url.pathname}`];
+  return pages.find(({ length }) => length <= maxReturnLength) ?? `${origin}/`;
 }
 
 function send(response: ServerResponse, location: string): void {

@@ -103,6 +103,14 @@ test('one browser’s answer signs no other in', async () => {
   expect((await visit(other.path, other.cookie)).location).toBe(`${origin}/`);
 });
 
+test('who wanted a page with choices that fit into no cookie is signed in, and has the page without', async () => {
+  const long = encodeURIComponent(`/wallboard?licences=${'x'.repeat(4000)}`);
+  const { path, cookie } = await cameBack(operator, `/sign-in/openid?return=${long}`);
+  // Browsers keep no larger one.
+  expect(cookie.length).toBeLessThanOrEqual(4096);
+  expect((await visit(path, cookie)).location).toBe(`${origin}/wallboard`);
+});
+
 test('who is refused, or is nobody here, is told so', async () => {
   const denied = await cameBack('deny');
   expect((await visit(denied.path, denied.cookie)).location).toBe(`${origin}/#sign-in=refused`);
