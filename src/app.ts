@@ -406,6 +406,9 @@ export function createApp({
     const finished = await openId.finish(request, response);
     const { returnUrl } = finished;
     if (!('token' in finished)) {
+      const { wrongCode: shown } = finished;
+      // Each costs the provider a request of ours: whoever makes codes up is shut out as with keys.
+      if (shown !== null) rates.failed(addressOf(request, proxies), shown);
       openId.leave(response, returnUrl, finished.problem);
       return;
     }

@@ -40,7 +40,14 @@ export interface OpenIdSignIn {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<
-    { readonly returnUrl: string } & ({ readonly token: string } | { readonly problem: OpenIdProblem })
+    { readonly returnUrl: string } & (
+      | { readonly token: string }
+      | {
+          readonly problem: OpenIdProblem;
+          /** What the provider was asked about in vain; null: it was not asked, or did not say. */
+          readonly wrongCode: string | null;
+        }
+    )
   >;
   /** Sends the browser to a page, which says what the problem was, where there was one. */
   leave(response: ServerResponse, returnUrl: string, problem: OpenIdProblem | null): void;
@@ -144,7 +151,7 @@ export function createOpenIdSignIn({
       if (!isOther) response.appendHeader('set-cookie', headerOf({ ...cookie, value: '', seconds: 0 }));
       if (flow === null || isOther || flow.until <= clock.now().getTime()) {
         log.info({}, 'somebody came back from the OpenID provider who was not sent there, or too late');
-        return { returnUrl, problem: 'expired' };
+        return { returnUrl, problem: 'expired', wrongCode: null };
       }
       const openid = await import('openid-client');
       try {
@@ -157,15 +164,15 @@ export function createOpenIdSignIn({
         const answer = await openid.authorizationCodeGrant(await find(), current, checks, audienceOf(client));
         return { returnUrl, token: answer.access_token };
       } catch (error) {
-        const problem =
-          error instanceof openid.AuthorizationResponseError
-            ? 'refused'
-            : // A code that was used, or waited for too long.
-              error instanceof openid.ResponseBodyError && error.error === 'invalid_grant'
-              ? 'expired'
-              : 'unavailable';
+        // A code that was used, waited for too long, or was made up.
+        const isWrong = error instanceof openid.ResponseBodyError && error.error === 'invalid_grant';
+        const isRefused = error instanceof openid.AuthorizationResponseError;
         log.warn({ err: error }, 'the OpenID provider signed nobody in');
-        return { returnUrl, problem };
+        return {
+          returnUrl,
+          problem: isRefused ? 'refused' : isWrong ? 'expired' : 'unavailable',
+          wrongCode: isWrong ? current.searchParams.get('code') : null,
+        };
       }
     },
   };
