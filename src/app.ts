@@ -46,7 +46,7 @@ import { createWebSockets, refuseUpgrade } from './graphql/transports/websocket.
 import { keptHours } from './idempotency/domain.ts';
 import { purgeKeys } from './idempotency/store.ts';
 import type { Actor } from './kernel/actor.ts';
-import { type Clock, elapsedMilliseconds, plusSeconds } from './kernel/clock.ts';
+import { type Clock, earliest, elapsedMilliseconds, plusSeconds } from './kernel/clock.ts';
 import { every } from './kernel/every.ts';
 import { nowhere, type OrganisationId, type SessionId } from './kernel/ids.ts';
 import { createLines } from './kernel/lines.ts';
@@ -406,6 +406,9 @@ export function createApp({
     const finished = await openId.finish(request, response);
     const { returnUrl } = finished;
     if (!('token' in finished)) {
+      const { wrongCode: shown } = finished;
+      // Each costs the provider a request of ours: whoever makes codes up is shut out as with keys.
+      if (shown !== null) rates.failed(addressOf(request, proxies), shown);
       openId.leave(response, returnUrl, finished.problem);
       return;
     }
@@ -464,8 +467,12 @@ export function createApp({
   }
 
   /** What takes long does not outlive what its client showed. */
-  function endWithProof(response: ServerResponse, actor: Actor): void {
-    const unwatch = proofs.watch(actor, () => response.destroy());
+  function endWithProof(request: IncomingMessage, response: ServerResponse, actor: Actor): void {
+    // Whoever shows nothing came by cookie, which ends before the credential in it does.
+    const isByCookie = request.headers.authorization === undefined;
+    const cookieEnd = isByCookie ? (pages?.signIns.open(request)?.expiresAt ?? clock.now()) : null;
+    const expiresAt = earliest(actor.expiresAt, cookieEnd);
+    const unwatch = proofs.watch({ ...actor, expiresAt }, () => response.destroy());
     response.once('close', unwatch);
   }
 
@@ -537,7 +544,7 @@ export function createApp({
       // The client left while its request was read.
       if (response.destroyed) return;
       // Whatever else it is may be a stream.
-      endWithProof(response, arrival.actor);
+      endWithProof(request, response, arrival.actor);
       if (await eventStreams.answer(request, body, response, arrival)) return;
       await graphql(Object.assign(request, { body: Readable.from([body]) }), response, arrival);
     } catch (error) {
@@ -561,7 +568,7 @@ export function createApp({
       return;
     }
     response.once('close', leave);
-    endWithProof(response, actor);
+    endWithProof(request, response, actor);
     // A socket’s own watch looks at how much the system holds still; a database that is slow is not the client’s fault.
     response.setTimeout(limits.stalledMilliseconds, () => {
       if (response.writableLength > 0) response.destroy();

@@ -40,7 +40,14 @@ export interface OpenIdSignIn {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<
-    { readonly returnUrl: string } & ({ readonly token: string } | { readonly problem: OpenIdProblem })
+    { readonly returnUrl: string } & (
+      | { readonly token: string }
+      | {
+          readonly problem: OpenIdProblem;
+          /** What the provider was asked about in vain; null: it was not asked, or did not say. */
+          readonly wrongCode: string | null;
+        }
+    )
   >;
   /** Sends the browser to a page, which says what the problem was, where there was one. */
   leave(response: ServerResponse, returnUrl: string, problem: OpenIdProblem | null): void;
@@ -52,6 +59,8 @@ export const finishPath = '/sign-in/openid/callback';
 /** Somebody may have to find their telephone. */
 const flowSeconds = 600;
 const answerSeconds = 5;
+/** Browsers keep no cookie of more than 4096 bytes: sealed, with the rest of what is kept, this is below. */
+const maxReturnLength = 2500;
 
 /** What a browser keeps while its person is at the provider. */
 const flowSchema = z.object({
@@ -134,18 +143,15 @@ export function createOpenIdSignIn({
     finish: async (request, response) => {
       const kept = cookieOf(request, [cookie.name]);
       const flow = readFlow(kept === null ? null : seal.open(kept));
-      // What comes back is taken once, whatever it is.
-      response.appendHeader('set-cookie', headerOf({ ...cookie, value: '', seconds: 0 }));
       const current = new URL(client.redirectUrl);
       current.search = new URL(request.url ?? '', origin).search;
       const returnUrl = flow?.returnUrl ?? `${origin}/`;
-      if (
-        flow === null ||
-        flow.until <= clock.now().getTime() ||
-        flow.state !== current.searchParams.get('state')
-      ) {
+      const isOther = flow !== null && flow.state !== current.searchParams.get('state');
+      // What comes back is taken once, whatever it is; but another tab may wait for its own still.
+      if (!isOther) response.appendHeader('set-cookie', headerOf({ ...cookie, value: '', seconds: 0 }));
+      if (flow === null || isOther || flow.until <= clock.now().getTime()) {
         log.info({}, 'somebody came back from the OpenID provider who was not sent there, or too late');
-        return { returnUrl, problem: 'expired' };
+        return { returnUrl, problem: 'expired', wrongCode: null };
       }
       const openid = await import('openid-client');
       try {
@@ -158,15 +164,15 @@ export function createOpenIdSignIn({
         const answer = await openid.authorizationCodeGrant(await find(), current, checks, audienceOf(client));
         return { returnUrl, token: answer.access_token };
       } catch (error) {
-        const problem =
-          error instanceof openid.AuthorizationResponseError
-            ? 'refused'
-            : // A code that was used, or waited for too long.
-              error instanceof openid.ResponseBodyError && error.error === 'invalid_grant'
-              ? 'expired'
-              : 'unavailable';
+        // A code that was used, waited for too long, or was made up.
+        const isWrong = error instanceof openid.ResponseBodyError && error.error === 'invalid_grant';
+        const isRefused = error instanceof openid.AuthorizationResponseError;
         log.warn({ err: error }, 'the OpenID provider signed nobody in');
-        return { returnUrl, problem };
+        return {
+          returnUrl,
+          problem: isRefused ? 'refused' : isWrong ? 'expired' : 'unavailable',
+          wrongCode: isWrong ? current.searchParams.get('code') : null,
+        };
       }
     },
   };
@@ -195,7 +201,9 @@ function readFlow(text: string | null) {
 /** A page of this origin: nobody is sent elsewhere by a link that begins here. */
 function localUrl(path: string | null, origin: string): string {
   const url = path?.startsWith('/') === true && URL.canParse(path, origin) ? new URL(path, origin) : null;
-  return url?.origin === origin ? `${origin}${url.pathname}${url.search}` : `${origin}/`;
+  if (url?.origin !== origin) return `${origin}/`;
+  const pages = [`${origin}${url.pathname}${url.search}`, `${origin}${url.pathname}`];
+  return pages.find(({ length }) => length <= maxReturnLength) ?? `${origin}/`;
 }
 
 function send(response: ServerResponse, location: string): void {

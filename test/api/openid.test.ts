@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createRates, defaultRateLimits } from '../../src/graphql/transports/rates.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createOpenIdSignIn } from '../../src/site/openid.ts';
 import { bareRequest } from '../setup/bare-request.ts';
@@ -25,6 +26,8 @@ beforeAll(async () => {
   const openId = createOpenIdSignIn({ client, secret: 'the-secret-of-the-tests', clock: systemClock, log });
   server = await startTestServer({
     pages: { ...(await testPages()), openId },
+    proxies: 1,
+    rates: createRates({ limits: { ...defaultRateLimits, failuresPerMinute: 3 }, redisUrl: null, log }),
     openId: { openId: { ...provider.openId, operatorRole: 'chief' } },
   });
 });
@@ -36,10 +39,11 @@ afterAll(async () => {
 const cookiesOf = (headers: Headers) => headers.getSetCookie().map((cookie) => cookie.split(';', 1)[0] ?? '');
 
 /** The server, as a browser that keeps cookies asks it. */
-async function visit(path: string, cookie = '') {
+async function visit(path: string, cookie = '', from = '192.0.2.1') {
   const { status, headers } = await bareRequest(new URL(server.url), path, 'GET', {
     cookie,
     'sec-fetch-site': 'cross-site',
+    'x-forwarded-for': from,
   });
   const setCookies = [headers['set-cookie'] ?? []].flat();
   return { status, location: String(headers.location), setCookies };
@@ -96,7 +100,19 @@ test('who signs in at the provider has a cookie that ends with the token, and is
 
 test('one browser’s answer signs no other in', async () => {
   const [one, other] = [await cameBack(operator), await cameBack(operator)];
-  expect((await visit(one.path, other.cookie)).location).toBe(`${origin}/#sign-in=expired`);
+  const { location, setCookies } = await visit(one.path, other.cookie);
+  expect(location).toBe(`${origin}/#sign-in=expired`);
+  // Nor does it take from the other what it waits with: one person may have begun in two tabs.
+  expect(setCookies).toEqual([]);
+  expect((await visit(other.path, other.cookie)).location).toBe(`${origin}/`);
+});
+
+test('who wanted a page with choices that fit into no cookie is signed in, and has the page without', async () => {
+  const long = encodeURIComponent(`/wallboard?licences=${'x'.repeat(4000)}`);
+  const { path, cookie } = await cameBack(operator, `/sign-in/openid?return=${long}`);
+  // Browsers keep no larger one.
+  expect(cookie.length).toBeLessThanOrEqual(4096);
+  expect((await visit(path, cookie)).location).toBe(`${origin}/wallboard`);
 });
 
 test('who is refused, or is nobody here, is told so', async () => {
@@ -121,6 +137,16 @@ test.each([
 ])('nobody is sent to %j', async (elsewhere) => {
   const { path, cookie } = await cameBack('deny', `/sign-in/openid?return=${encodeURIComponent(elsewhere)}`);
   expect(new URL((await visit(path, cookie)).location).origin).toBe(origin);
+});
+
+test('who tries codes of the provider is shut out', async () => {
+  const { path, cookie } = await cameBack(operator);
+  const locations: string[] = [];
+  for (let guess = 0; guess < 4; guess += 1) {
+    const { status, location } = await visit(path.replace(/code=[^&]+/, `code=guess-${guess}`), cookie, '192.0.2.2');
+    locations.push(status === 302 ? location : String(status));
+  }
+  expect(locations).toEqual([...Array(3).fill(`${origin}/#sign-in=expired`), '429']);
 });
 
 test('a provider that is down is a sentence on the page', async () => {

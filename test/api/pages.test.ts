@@ -163,6 +163,23 @@ describe('a cookie', () => {
     const { headers } = await ask('/sign-in', { ...own(), cookie, method: 'DELETE' });
     expect(String(headers['set-cookie'])).toMatch(/,seatkeeper=; Max-Age=0; Path=\/; HttpOnly/);
   });
+
+  it('ends what it opened: an event stream as well', async () => {
+    clock.set('2026-01-01T08:00:00Z');
+    const { cookie } = await signIn();
+    const organisationId = await createOrganisation(server, {});
+    clock.set('2026-01-01T19:59:59.5Z');
+    const response = await fetch(server.url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...own(), cookie },
+      body: JSON.stringify({
+        query: `subscription { usageChanged(organisationId: "${organisationId}") { revision } }`,
+      }),
+      signal: AbortSignal.timeout(5000),
+    });
+    expect(response.status).toBe(200);
+    await expect(response.text()).rejects.toThrow('terminated');
+  });
 });
 
 describe('the pages', () => {
