@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from 'react';
+import { useEffect, useMemo, useRef } from 'react';
 import { useQuery, useSubscription } from 'urql';
 import { problemOf } from '../shell/client.ts';
 import { useLink, useShell } from '../shell/context.ts';
@@ -70,9 +70,13 @@ export function useFigures(
   const isMissing =
     !isFetching && seen?.rows.some(({ id }) => !organisation?.licenceMapping.some((row) => row.id === id));
   const readAgain = () => read({ requestPolicy: 'network-only' });
+  const answered = useRef<LiveEvent>(undefined);
   useEffect(() => {
-    if (isMissing === true) read({ requestPolicy: 'network-only' });
-  }, [isMissing, read]);
+    // Once for each event: one of before the check boxes changed has rows that no answer will have.
+    if (isMissing !== true || answered.current === seen) return;
+    answered.current = seen;
+    read({ requestPolicy: 'network-only' });
+  }, [isMissing, seen, read]);
 
   const isLive = link.isConnected && seen?.connection === link.connection && lost === undefined;
   const zone = zoneOf(organisation?.timeZone ?? 'UTC');

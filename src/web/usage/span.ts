@@ -42,7 +42,7 @@ export function useSpan(
   // Of time to come there is nothing to be shown.
   const at = asked === null || asked > now ? now : asked;
   const isPast = by === 'month' && at < billingPeriod.from;
-  const [{ data }] = useQuery({
+  const [{ data, error }] = useQuery({
     query: MonthDocument,
     variables: { organisationId, licence, from: at, until: plus(at, 1) },
     pause: !isPast,
@@ -53,8 +53,9 @@ export function useSpan(
     return spanOf(by, monday, zone.nextDay(daysAfter(monday, 6, zone)), now, zone);
   }
   if (!isPast) return spanOf(by, billingPeriod.from, billingPeriod.until, now, zone);
-  if (data === undefined) return null;
-  const [month] = data.organisation?.usageHistory ?? [];
+  // What cannot be looked up is shown as its day, whose own reading says why there is nothing.
+  if (data === undefined && error === undefined) return null;
+  const [month] = data?.organisation?.usageHistory ?? [];
   // Before the first billing period there is none: its day is shown, which is empty.
   return spanOf(by, month?.from ?? zone.startOfDay(at), month?.until ?? zone.nextDay(at), now, zone);
 }
