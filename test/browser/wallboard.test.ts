@@ -288,7 +288,8 @@ describe.skipIf(started === null)('The wallboard', () => {
   });
 
   test('gave the browser nothing to complain of, but the connections that were cut', () => {
-    const known = /ERR_CONNECTION_|ERR_FAILED|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED|WebSocket connection to/;
+    const known =
+      /ERR_CONNECTION_|ERR_FAILED|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED|WebSocket connection to/;
     expect(complaints.filter((complaint) => !known.test(complaint))).toEqual([]);
   });
 });
