@@ -70,7 +70,9 @@ import { purgeChallenges } from './security-key/store.ts';
 import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
 import type { Files } from './site/files.ts';
+import { finishPath, type OpenIdSignIn, startPath } from './site/openid.ts';
 import { describe, type SignIns } from './site/sign-in.ts';
+import type { SignInCode } from './site/sign-in-code.ts';
 import { closeDueStatements } from './statement/commands.ts';
 import { downloadStatement, isStatementPath } from './statement/download.ts';
 import { closeDueStatementsOf } from './statement/graphql.ts';
@@ -106,13 +108,23 @@ export interface AppOptions {
   /** Whether browsers are shown GraphiQL. */
   readonly graphiql?: boolean;
   /** What browsers are shown, and sign in to; without it there are no pages. */
-  readonly pages?: { readonly files: Files; readonly signIns: SignIns } | null;
+  readonly pages?: Pages | null;
   /** How many proxies stand before the server, whose `x-forwarded-for` is believed. */
   readonly proxies?: number;
   /** What counts as a second factor (L1). */
   readonly secondFactor?: SecondFactorTerms;
   /** The first wall between tenants; only a test that is about the second has another. */
   readonly mayReach?: Context['mayReach'];
+}
+
+/** What browsers are shown, and how they sign in. */
+export interface Pages {
+  readonly files: Files;
+  readonly signIns: SignIns;
+  /** In the link that the process printed. */
+  readonly code: SignInCode;
+  /** null: no provider is configured for that. */
+  readonly openId: OpenIdSignIn | null;
 }
 
 export interface App {
@@ -145,6 +157,8 @@ const rollUpMilliseconds = 10_000;
 const statementMilliseconds = 1000;
 /** How long a denied attempt waits to be written: so much of the audit log is lost in a crash. */
 const denialMilliseconds = 1000;
+/** How often the history’s months are made, and what is kept no longer is dropped. */
+const hour = 60 * 60 * 1000;
 
 /** The composition root: the only place that sees everything. */
 export function createApp({
@@ -258,26 +272,18 @@ export function createApp({
   const page = graphiql ? graphiqlPage() : null;
   const origins = createOrigins(allowedOrigins);
 
-  const stopSweeping = every(sweepMilliseconds, (signal) => settleDue(services, signal), log);
-  const stopClosing = every(statementMilliseconds, (signal) => closeDueStatements(services, signal), log);
-  const stopPurging = every(
-    60 * 60 * 1000,
-    (signal) => purgeKeys(system, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal }),
-    log,
-  );
-  const stopForgetting = every(60 * 60 * 1000, () => purgeChallenges(system, clock.now()), log);
-  const stopRollingUp = every(rollUpMilliseconds, (signal) => rollUpHistory(services, signal), log);
-  const stopKeeping = every(
-    60 * 60 * 1000,
-    (signal) => keepHistoryMonths(services, historyMonths, signal),
-    log,
-  );
-  const stopDropping = every(
-    60 * 60 * 1000,
-    async (signal) => (historyMonths === null ? 0 : dropAlerts(system, historyMonths, { signal })),
-    log,
-  );
-  const stopWriting = every(denialMilliseconds, () => denials.flush('DUE'), log);
+  const unwritten = new Map<OrganisationId, string>();
+  const jobs: [milliseconds: number, work: (signal: AbortSignal) => Promise<unknown>][] = [
+    [sweepMilliseconds, (signal) => settleDue(services, signal)],
+    [statementMilliseconds, (signal) => closeDueStatements(services, unwritten, signal)],
+    [rollUpMilliseconds, (signal) => rollUpHistory(services, signal)],
+    [denialMilliseconds, () => denials.flush('DUE')],
+    [hour, (signal) => keepHistoryMonths(services, historyMonths, signal)],
+    [hour, async (signal) => (historyMonths === null ? 0 : dropAlerts(system, historyMonths, { signal }))],
+    [hour, (signal) => purgeKeys(system, plusSeconds(clock.now(), -2 * keptHours * 3600), { signal })],
+    [hour, () => purgeChallenges(system, clock.now())],
+  ];
+  const running = jobs.map(([milliseconds, work]) => every(milliseconds, work, log));
   let draining = false;
   const migrated = sharedFor(readyMilliseconds, () => isMigrated(db));
 
@@ -304,7 +310,8 @@ export function createApp({
     if (pages !== null && pages.files.answer(request, response, pathname)) return;
     const isDownload = isAuditPath(pathname) || isStatementPath(pathname);
     const isSignIn = pages !== null && pathname === '/sign-in';
-    if (pathname !== '/graphql' && !isDownload && !isSignIn) {
+    const openId = pathname === startPath || pathname === finishPath ? (pages?.openId ?? null) : null;
+    if (pathname !== '/graphql' && !isDownload && !isSignIn && openId === null) {
       refuse(response, 404, { code: 'NOT_FOUND', message: 'The API is at /graphql.', requestId });
       return;
     }
@@ -313,7 +320,8 @@ export function createApp({
       response.writeHead(200, { ...pageHeaders, 'x-request-id': requestId }).end(page);
       return;
     }
-    if (isForgeable(request)) {
+    // The provider’s page sends browsers back here, and `state` says that it was this one that was sent there.
+    if (isForgeable(request) && openId === null) {
       const message =
         'Send a header that no other page can, like `graphql-require-preflight: 1`, or a JSON body.';
       refuse(response, 403, { code: 'PREFLIGHT_REQUIRED', message, requestId });
@@ -324,8 +332,15 @@ export function createApp({
       refuseForNow(response, shutOut, requestId);
       return;
     }
+    if (openId !== null) {
+      if (request.method !== 'GET')
+        refuse(response, 405, { code: 'BAD_REQUEST', message: 'Ask by GET.', requestId });
+      else if (pathname === startPath) void openId.start(request, response);
+      else void signInByOpenId(request, response, openId);
+      return;
+    }
     if (isSignIn) {
-      signIn(request, response, requestId, pages.signIns);
+      signIn(request, response, requestId, pages);
       return;
     }
     identify(request, response, requestId, (actor) => void serve(request, response, requestId, actor));
@@ -336,14 +351,15 @@ export function createApp({
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
-    signIns: SignIns,
+    { signIns, code, openId }: Pages,
   ): void {
     const {
       method,
-      headers: { authorization },
+      headers: { authorization, origin },
     } = request;
     response.setHeader('cache-control', 'no-store');
     response.setHeader('x-request-id', requestId);
+    if (openId !== null) response.setHeader('x-sign-in', openId.startUrl);
     const tell = (actor: Actor | null) => {
       if (response.destroyed) return;
       response.writeHead(200, { 'content-type': 'application/json; charset=utf-8' });
@@ -356,21 +372,54 @@ export function createApp({
         else findWhoShows(opened.authorization, response, requestId, tell);
         return;
       }
-      case 'POST':
-        identify(request, response, requestId, (actor) => {
+      case 'POST': {
+        const shown = authorization === undefined ? null : code.exchange(authorization);
+        const goOn = (actor: Actor) => {
+          // The proxy that ends TLS is not to be believed without more ado; the browser is, about itself.
+          const isSecure = origin?.startsWith('https://') === true;
           // Whoever is signed in by cookie has it for as long as it was given for.
           const refused =
-            authorization === undefined ? null : signIns.begin(request, response, authorization, actor);
+            shown === null ? null : signIns.begin(response, { authorization: shown, actor, isSecure });
           if (refused === null) tell(actor);
           else refuse(response, 400, { code: refused.code, message: refused.message, requestId });
-        });
+        };
+        if (authorization === undefined) identify(request, response, requestId, goOn);
+        else if (shown === null) refuseUnknown(request, response, requestId, wrongCode);
+        else identify(request, response, requestId, goOn, shown);
         return;
+      }
       case 'DELETE':
         signIns.end(response);
         tell(null);
         return;
       default:
         refuse(response, 405, { code: 'BAD_REQUEST', message: 'Ask by GET, POST or DELETE.', requestId });
+    }
+  }
+
+  /** Whoever comes back from the OpenID provider has their access token as a cookie from now on. */
+  async function signInByOpenId(
+    request: IncomingMessage,
+    response: ServerResponse,
+    openId: OpenIdSignIn,
+  ): Promise<void> {
+    const finished = await openId.finish(request, response);
+    const { returnUrl } = finished;
+    if (!('token' in finished)) {
+      openId.leave(response, returnUrl, finished.problem);
+      return;
+    }
+    try {
+      const authorization = `Bearer ${finished.token}`;
+      const actor = await proofs.authenticate(authorization);
+      if (actor === null) onUnknown(addressOf(request, proxies));
+      const { isSecure } = openId;
+      const refused =
+        actor === null ? null : pages?.signIns.begin(response, { authorization, actor, isSecure });
+      openId.leave(response, returnUrl, actor === null ? 'unknown' : refused == null ? null : 'too-long');
+    } catch (error) {
+      log.warn({ err: error }, 'could not find out who signed in');
+      openId.leave(response, returnUrl, 'unavailable');
     }
   }
 
@@ -392,21 +441,26 @@ export function createApp({
     response: ServerResponse,
     requestId: string,
     goOn: (actor: Actor) => void,
+    shown = request.headers.authorization ?? pages?.signIns.open(request)?.authorization ?? null,
   ): void {
-    const { authorization } = request.headers;
-    const shown = authorization ?? pages?.signIns.open(request)?.authorization ?? null;
     findWhoShows(shown, response, requestId, (actor) => {
-      if (actor === null) {
-        const address = addressOf(request, proxies);
-        if (authorization !== undefined) rates.failed(address, authorization);
-        onUnknown(address);
-        const message =
-          'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.';
-        refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });
-      } else {
-        goOn(actor);
-      }
+      if (actor === null) refuseUnknown(request, response, requestId, wrongKey);
+      else goOn(actor);
     });
+  }
+
+  /** To nobody who is known: whoever tries one thing after the other is shut out for a while. */
+  function refuseUnknown(
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    message: string,
+  ): void {
+    const address = addressOf(request, proxies);
+    const { authorization } = request.headers;
+    if (authorization !== undefined) rates.failed(address, authorization);
+    onUnknown(address);
+    refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });
   }
 
   /** What takes long does not outlive what its client showed. */
@@ -565,17 +619,7 @@ export function createApp({
     stop: async () => {
       draining = true;
       eventStreams.close();
-      await Promise.all([
-        stopSweeping(),
-        stopClosing(),
-        stopPurging(),
-        stopForgetting(),
-        stopRollingUp(),
-        stopKeeping(),
-        stopDropping(),
-        stopWriting(),
-        webSockets.close(),
-      ]);
+      await Promise.all([...running.map((end) => end()), webSockets.close()]);
       await denials.flush('ALL');
       live.close();
       rates.close();
@@ -588,6 +632,11 @@ function refuseForNow(response: ServerResponse, limited: RateLimited, requestId:
   response.setHeader('retry-after', String(limited.retryAfterSeconds));
   refuse(response, 429, { ...limited, requestId });
 }
+
+const wrongKey =
+  'Send a key or an access token as `Authorization: Bearer KEY`. One that was sent is wrong, has expired or was revoked.';
+const wrongCode =
+  'This link was used already, or another start of the server printed it. Sign in with the operator key, or start the server again for a new link.';
 
 const tooManyBodies: RateLimited = {
   code: 'RATE_LIMITED',

@@ -11,6 +11,7 @@ import { defaultLimits, type LiveLimits } from './graphql/transports/limits.ts';
 import { defaultRateLimits, type RateLimits } from './graphql/transports/rates.ts';
 import { createTrustedDocuments, type Trust, type TrustedDocuments } from './graphql/transports/trusted.ts';
 import { ManifestError, readManifest } from './kernel/manifest.ts';
+import { finishPath, type OpenIdClient } from './site/openid.ts';
 import { defaultMaxAgeSeconds, localTerms, type SecondFactorTerms } from './security-key/domain.ts';
 
 export interface Config {
@@ -46,6 +47,8 @@ export interface Config {
   readonly trustedDocumentsFile: string | null;
   /** null: no access tokens are taken. */
   readonly openId: OpenId | null;
+  /** By which people sign in to the pages; null: by keys and tokens alone. */
+  readonly openIdClient: OpenIdClient | null;
   /** Pages, and how fresh a sign-in must be. */
   readonly secondFactor: SecondFactorTerms;
 }
@@ -187,6 +190,20 @@ const variables = z.object({
     .refine((value) => !keyRoles.some((role) => role === value))
     .optional(),
   OIDC_MULTI_FACTOR_VALUES: list.default(['mfa', 'hwk']),
+  OIDC_CLIENT_ID: z
+    .string()
+    .regex(/^[\x20-\x7e]{1,200}$/)
+    .optional(),
+  OIDC_CLIENT_SECRET: z.string().optional(),
+  OIDC_SCOPE: z
+    .string()
+    .refine((text) => text.split(' ').includes('openid'))
+    .default('openid'),
+  OIDC_REDIRECT_URL: z
+    .string()
+    .refine((text) => isSafeUrl(text) && text === `${new URL(text).origin}${finishPath}`)
+    .optional(),
+  OIDC_AUDIENCE_PARAMETER: z.enum(['resource', 'audience', 'none']).default('resource'),
   WEBAUTHN_RP_ID: z.string().refine(isDomain).default('localhost'),
   WEBAUTHN_ORIGINS: z
     .string()
@@ -246,6 +263,11 @@ const wanted: Record<keyof z.infer<typeof variables>, string> = {
   OIDC_SCOPES_CLAIM: 'the name of a claim',
   OIDC_OPERATOR_ROLE: 'a value of the role’s claim that is none of the other roles',
   OIDC_MULTI_FACTOR_VALUES: 'values of amr and acr, with commas between',
+  OIDC_CLIENT_ID: 'a client of the OpenID provider, set beside OIDC_ISSUER',
+  OIDC_CLIENT_SECRET: 'the secret of OIDC_CLIENT_ID',
+  OIDC_SCOPE: 'scopes with spaces between, openid among them',
+  OIDC_REDIRECT_URL: `set beside OIDC_CLIENT_ID: the pages’ origin, https:// unless it is on this machine, and ${finishPath}`,
+  OIDC_AUDIENCE_PARAMETER: 'resource, audience or none',
   WEBAUTHN_RP_ID:
     'a domain name like licences.example.com, or localhost, and no IP address (browsers use keys on none)',
   WEBAUTHN_ORIGINS:
@@ -259,6 +281,7 @@ const secrets: readonly string[] = [
   'DATABASE_OWNER_URL',
   'REDIS_URL',
   'SEATKEEPER_OPERATOR_KEY',
+  'OIDC_CLIENT_SECRET',
 ];
 
 /**
@@ -271,11 +294,17 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     Object.keys(wanted).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
   );
   const parsed = variables.safeParse(given);
-  const isHalf = given['OIDC_ISSUER'] !== undefined && given['OIDC_AUDIENCE'] === undefined;
-  if (!parsed.success || isHalf) {
+  // Tokens for whatever service would be taken; nobody would come back.
+  const halves = (
+    [
+      ['OIDC_ISSUER', 'OIDC_AUDIENCE'],
+      ['OIDC_CLIENT_ID', 'OIDC_ISSUER'],
+      ['OIDC_CLIENT_ID', 'OIDC_REDIRECT_URL'],
+    ] as const
+  ).filter(([name, beside]) => given[name] !== undefined && given[beside] === undefined);
+  if (!parsed.success || halves.length > 0) {
     const mistaken = new Set((parsed.error?.issues ?? []).map(({ path }) => path[0] as keyof typeof wanted));
-    // Tokens for whatever service would be taken.
-    if (isHalf) mistaken.add('OIDC_AUDIENCE');
+    for (const [, beside] of halves) mistaken.add(beside);
     const lines = [...mistaken].map((name) => {
       const is =
         secrets.includes(name) || given[name] === undefined ? '' : `, not ${JSON.stringify(given[name])}`;
@@ -337,6 +366,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
         ? null
         : resolve(values.SEATKEEPER_TRUSTED_DOCUMENTS_FILE),
     openId: openIdOf(values),
+    openIdClient: openIdClientOf(values),
     secondFactor,
   };
 }
@@ -356,6 +386,27 @@ function openIdOf(values: z.infer<typeof variables>): OpenId | null {
     scopesClaim: values.OIDC_SCOPES_CLAIM ?? null,
     operatorRole: values.OIDC_OPERATOR_ROLE ?? null,
     multiFactorValues: values.OIDC_MULTI_FACTOR_VALUES,
+  };
+}
+
+function openIdClientOf(values: z.infer<typeof variables>): OpenIdClient | null {
+  const {
+    OIDC_ISSUER: issuer,
+    OIDC_AUDIENCE: audience,
+    OIDC_CLIENT_ID: clientId,
+    OIDC_REDIRECT_URL: redirectUrl,
+    OIDC_AUDIENCE_PARAMETER: parameter,
+  } = values;
+  if (issuer === undefined || audience === undefined) return null;
+  if (clientId === undefined || redirectUrl === undefined) return null;
+  return {
+    issuer,
+    clientId,
+    clientSecret: values.OIDC_CLIENT_SECRET ?? null,
+    scope: values.OIDC_SCOPE,
+    redirectUrl,
+    audience,
+    audienceParameter: parameter === 'none' ? null : parameter,
   };
 }
 

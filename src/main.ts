@@ -19,7 +19,9 @@ import { createRedisBus } from './live/redis-bus.ts';
 import { createLog } from './log.ts';
 import { buildFolder, ensureBuilt } from './site/build.ts';
 import { type Files, readFiles } from './site/files.ts';
+import { createOpenIdSignIn } from './site/openid.ts';
 import { createSignIns } from './site/sign-in.ts';
+import { createSignInCode } from './site/sign-in-code.ts';
 
 /** A failure to start that a person can act on: its message says all. */
 class StartError extends Error {}
@@ -78,11 +80,13 @@ async function start(config: Config, log: Logger) {
       : createRedisBus(config.redisUrl, log);
   opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
   const system = within(db, 'ALL');
-  const { openId } = config;
+  const { openId, openIdClient: client } = config;
   const verifyToken = openId === null ? null : createTokens({ openId, db: system, clock, log });
   const access = createAccess({ db: system, clock, log, operatorKey: key, verifyToken });
   opening.defer(() => access.stop());
   const files = await building;
+  const code = createSignInCode(`Bearer ${key}`);
+  const openIdSignIn = client === null ? null : createOpenIdSignIn({ client, secret: key, clock, log });
   const app = createApp({
     db,
     proofs: access,
@@ -96,7 +100,7 @@ async function start(config: Config, log: Logger) {
     allowedOrigins: config.allowedOrigins,
     proxies: config.proxies,
     graphiql: config.graphiql,
-    pages: files === null ? null : { files, signIns: createSignIns(key, clock) },
+    pages: files === null ? null : { files, signIns: createSignIns(key, clock), code, openId: openIdSignIn },
     documents: files === null ? documents : documents.and(files.documents),
     rates: createRates({ limits: config.rateLimits, redisUrl: config.redisUrl, log }),
     secondFactor: config.secondFactor,
@@ -121,7 +125,7 @@ async function start(config: Config, log: Logger) {
       embeddedIn: database.embeddedIn,
       bus: bus.name,
       graphiql: config.graphiql,
-      pages: files !== null,
+      code: files === null ? null : code.code,
     }),
     close: () => open.disposeAsync(),
   };
@@ -175,22 +179,22 @@ function greeting(facts: {
   embeddedIn: string | null;
   bus: string;
   graphiql: boolean;
-  pages: boolean;
+  /** Of the pages, once; null: there are none. */
+  code: string | null;
 }): string[] {
   const { address, port, family } = facts.address;
   const anywhere = address === '0.0.0.0' || address === '::';
   const host = anywhere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
-  const fragment = `#key=${encodeURIComponent(facts.key)}`;
   return [
     'Seatkeeper is ready.',
-    ...(facts.pages ? [`  Pages         http://${host}:${port}/${fragment}`] : []),
+    ...(facts.code === null ? [] : [`  Pages         http://${host}:${port}/#code=${facts.code} (once)`]),
     facts.graphiql
-      ? `  GraphiQL      http://${host}:${port}/graphql${fragment}`
+      ? `  GraphiQL      http://${host}:${port}/graphql#key=${encodeURIComponent(facts.key)}`
       : `  API           http://${host}:${port}/graphql`,
     `  Operator key  ${facts.key}`,
     `  Data          ${facts.embeddedIn ?? 'the database that DATABASE_URL names'}`,
     `  Live          changes are announced to other servers through ${facts.bus}`,
-    `  Try next      ${facts.pages ? 'open the pages, and ' : ''}drive a day of a contact centre in another terminal: npm run simulate`,
+    `  Try next      ${facts.code !== null ? 'open the pages, and ' : ''}drive a day of a contact centre in another terminal: npm run simulate`,
     ...(facts.graphiql ? ['                or open GraphiQL, and press ▶ in one tab after the other'] : []),
   ];
 }

@@ -9,8 +9,8 @@ import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import type { Licence } from '../licence/domain.ts';
 import { nowOf } from '../organisation/domain.ts';
 import { listClosedBillingPeriods } from '../organisation/store.ts';
-import { defaultTerms, resolvePrices } from '../price/domain.ts';
-import { findTerms, listReachingEntries } from '../price/store.ts';
+import { resolvePrices } from '../price/domain.ts';
+import { getTerms, listReachingEntries } from '../price/store.ts';
 import type { DroppedHistory } from '../usage-history/domain.ts';
 import { listDropped } from '../usage-history/store.ts';
 import { emptyPool } from '../usage/domain.ts';
@@ -297,7 +297,7 @@ builder.objectField('Organisation', 'rightSizing', (t) =>
       }
       const [last] = periods;
       if (last === undefined) return [];
-      const terms = (await findTerms(db, organisation.id, last.month + 1)) ?? defaultTerms;
+      const terms = await getTerms(db, organisation.id, last.month + 1);
       const entries = await listReachingEntries(db, organisation.id, terms.currency, last.until, last.until);
       const prices = resolvePrices(
         [...entries, ...entriesOf(priced, last.until)],

@@ -13,7 +13,7 @@ import { findLicence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
 import { changePool } from '../usage/domain.ts';
 import { decideThresholds, type ThresholdChange, type Thresholds, usualThresholds } from './domain.ts';
-import { acknowledge, listAlerts, listAlertsOfMany, type RecordedAlert } from './store.ts';
+import { acknowledge, listAlerts, type RecordedAlert } from './store.ts';
 
 export interface SetAlertThresholds {
   readonly organisationId: OrganisationId;
@@ -58,13 +58,13 @@ export async function acknowledgeAlerts(
   named: readonly Of<{ readonly id: AlertId }>[],
 ): Promise<{ readonly alerts: readonly Of<RecordedAlert>[] } | NotFound> {
   // No alert is ever removed: what exists now is there when its organisation's turn comes.
-  if ((await listAlertsOfMany(services.db, named)).length < named.length) return notFound('alert');
+  if ((await listAlerts(services.db, named)).length < named.length) return notFound('alert');
   const seen = new Map<AlertId, Of<RecordedAlert>>();
   for (const [organisationId, ofOne] of byOrganisation(named)) {
     const ids = ofOne.map(({ id }) => id);
     const acknowledged = await acknowledgeThose(services, organisationId, ids);
     if (isRefusal(acknowledged)) return acknowledged;
-    for (const alert of acknowledged.alerts) seen.set(alert.id, { ...alert, organisationId });
+    for (const alert of acknowledged.alerts) seen.set(alert.id, alert);
   }
   return { alerts: named.flatMap(({ id }) => seen.get(id) ?? []) };
 }
@@ -73,9 +73,10 @@ async function acknowledgeThose(
   services: Services,
   organisationId: OrganisationId,
   ids: readonly AlertId[],
-): Promise<{ readonly alerts: readonly RecordedAlert[] } | NotFound> {
+): Promise<{ readonly alerts: readonly Of<RecordedAlert>[] } | NotFound> {
   return inLedger(services, 'acknowledgeAlerts', organisationId, async ({ trx, ledger, note }) => {
-    const known = new Map((await listAlerts(trx, organisationId, ids)).map((alert) => [alert.id, alert]));
+    const asked = ids.map((id) => ({ organisationId, id }));
+    const known = new Map((await listAlerts(trx, asked)).map((alert) => [alert.id, alert]));
     if (ids.some((id) => !known.has(id))) return notFound('alert');
     const actor = services.by?.actor ?? null;
     const by = actor !== null && actor.organisationId === organisationId ? actor.userId : null;

@@ -4,7 +4,7 @@ import type { Context } from '../graphql/context.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
 import { text } from '../graphql/input.ts';
-import { byOrganisation, createLoader, sharedScope } from '../graphql/loader.ts';
+import { createLoader, sharedScope } from '../graphql/loader.ts';
 import { mutation } from '../graphql/mutation.ts';
 import { readId, readOrganisationId, registerNode } from '../graphql/node.ts';
 import { type AlertId, encodeOwnedId, type OrganisationId } from '../kernel/ids.ts';
@@ -25,6 +25,8 @@ import {
 interface AlertRow extends RecordedAlert {
   readonly organisationId: OrganisationId;
 }
+
+type Owned = Pick<AlertRow, 'organisationId' | 'id'>;
 
 interface UsageAlerts {
   readonly organisationId: OrganisationId;
@@ -47,11 +49,12 @@ declare module '../graphql/builder.ts' {
 /** So many are acknowledged at once, and so many an event has at most. */
 const maxAlerts = 100;
 
-const findAlert = createLoader<{ readonly organisationId: OrganisationId; readonly id: AlertId }, AlertRow>(
-  ({ organisationId, id }) => `${organisationId}/${id}`,
-  ({ services }, keys) =>
-    byOrganisation(keys, (organisationId, ids) => listAlerts(services.db, organisationId, ids)),
-);
+const keyOf = ({ organisationId, id }: Owned) => `${organisationId}/${id}`;
+
+const findAlert = createLoader<Owned, AlertRow>(keyOf, async ({ services }, keys) => {
+  const found = new Map((await listAlerts(services.db, keys)).map((alert) => [keyOf(alert), alert]));
+  return keys.map((key) => found.get(keyOf(key)) ?? null);
+});
 
 registerNode('Alert', async (context, { organisationId, id }) => {
   if ((await context.findOrganisation(context, organisationId)) === null) return null;
@@ -148,20 +151,15 @@ builder.objectField('Organisation', 'alerts', (t) =>
         description: 'true: only acknowledged ones; false: only the others; both if nothing is said.',
       }),
     },
-    resolve: ({ id: organisationId }, { acknowledged, ...page }, { services }) =>
+    resolve: ({ id }, { acknowledged, ...page }, { services }) =>
       connect(
         newestFirst,
         page,
-        async (request) =>
-          owned(organisationId, await pageAlerts(services.db, organisationId, acknowledged ?? null, request)),
-        () => countAlerts(services.db, organisationId, acknowledged ?? null),
+        (request) => pageAlerts(services.db, [id], acknowledged ?? null, request),
+        () => countAlerts(services.db, [id], acknowledged ?? null),
       ),
   }),
 );
-
-function owned(organisationId: OrganisationId, alerts: readonly RecordedAlert[]): AlertRow[] {
-  return alerts.map((alert) => ({ ...alert, organisationId }));
-}
 
 builder.objectType('AlertThresholds', {
   description: 'When an organisation is told of a licence.',
@@ -297,7 +295,7 @@ mutation({
     const references = await Promise.all(
       [...new Set(alertIds)].map((id) => readId(context, 'Alert', id, 'alert')),
     );
-    const named: { readonly organisationId: OrganisationId; readonly id: AlertId }[] = [];
+    const named: Owned[] = [];
     for (const reference of references) {
       if (isRefusal(reference)) return reference;
       named.push(reference);
@@ -334,14 +332,11 @@ const findNews = createLoader<
   ({ organisationId, since }) => `${organisationId}/${since ?? ''}`,
   ({ services: { db } }, keys) =>
     Promise.all(
-      keys.map(async ({ organisationId, since }) => {
-        const open = { limit: maxAlerts, backward: false, beyond: null };
-        const alerts =
-          since === null
-            ? await pageAlerts(db, organisationId, false, open)
-            : await listAlertsSince(db, organisationId, since, maxAlerts);
-        return owned(organisationId, alerts);
-      }),
+      keys.map(({ organisationId, since }) =>
+        since === null
+          ? pageAlerts(db, [organisationId], false, { limit: maxAlerts, backward: false, beyond: null })
+          : listAlertsSince(db, organisationId, since, maxAlerts),
+      ),
     ),
 );
 

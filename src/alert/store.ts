@@ -1,8 +1,7 @@
-import { type Selectable, sql } from 'kysely';
+import { sql } from 'kysely';
 import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
-import type { Alert as Row } from '../database/tables.ts';
 import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import type { AlertId, LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
@@ -10,10 +9,6 @@ import type { Alert, Thresholds } from './domain.ts';
 
 /** An alert, with the organisation's revision at which it was raised. */
 export type RecordedAlert = Alert & { readonly revision: number };
-
-function toAlert({ organisationId: _, ...alert }: Selectable<Row>): RecordedAlert {
-  return alert;
-}
 
 const insert = insertInto('alert')({
   organisationId: 'uuid',
@@ -33,57 +28,11 @@ export async function insertAlerts(trx: Transaction, alerts: readonly Of<Recorde
   await insert(trx, alerts);
 }
 
-export async function listAlerts(
-  db: Database,
-  organisationId: OrganisationId,
-  ids: readonly AlertId[],
-): Promise<RecordedAlert[]> {
-  const rows = await db
-    .selectFrom('alert')
-    .selectAll()
-    .where('organisationId', '=', organisationId)
-    .where('id', '=', sql<AlertId>`any(${ids}::uuid[])`)
-    .execute();
-  return rows.map(toAlert);
-}
-
-/** Newest first. @param acknowledged null: whether or not */
+/**
+ * Of one organisation or of many together, newest first: as many statements for a thousand as for one.
+ * @param acknowledged null: whether or not
+ */
 export async function pageAlerts(
-  db: Database,
-  organisationId: OrganisationId,
-  acknowledged: boolean | null,
-  page: PageRequest,
-): Promise<RecordedAlert[]> {
-  const { where, orderBy } = keyset(page, 'desc', ['at', 'id']);
-  const rows = await alertsOf(db, organisationId, acknowledged)
-    .selectAll()
-    .where(where)
-    .orderBy(orderBy)
-    .limit(page.limit)
-    .execute();
-  return rows.map(toAlert);
-}
-
-export async function countAlerts(
-  db: Database,
-  organisationId: OrganisationId,
-  acknowledged: boolean | null,
-): Promise<number> {
-  const { count } = await alertsOf(db, organisationId, acknowledged)
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow();
-  return count;
-}
-
-function alertsOf(db: Database, organisationId: OrganisationId, acknowledged: boolean | null) {
-  const alerts = db.selectFrom('alert').where('organisationId', '=', organisationId);
-  return acknowledged === null
-    ? alerts
-    : alerts.where('acknowledgedAt', acknowledged ? 'is not' : 'is', null);
-}
-
-/** Of many organisations together, newest first: as many statements for a thousand as for one. */
-export async function pageAlertsOfMany(
   db: Database,
   organisationIds: readonly OrganisationId[],
   acknowledged: boolean | null,
@@ -100,7 +49,7 @@ export async function pageAlertsOfMany(
   return rows;
 }
 
-export async function countAlertsOfMany(
+export async function countAlerts(
   db: Database,
   organisationIds: readonly OrganisationId[],
   acknowledged: boolean | null,
@@ -121,7 +70,7 @@ function wanted(acknowledged: boolean | null) {
 }
 
 /** Alerts by organisation and id, those that exist. */
-export const listAlertsOfMany = forRows<Of<RecordedAlert>>(`
+export const listAlerts = forRows<Of<RecordedAlert>>(`
   select found.* from $given cross join lateral (
     select * from alert where organisation_id = given.organisation_id and id = given.id offset 0) found`)({
   organisationId: 'uuid',
@@ -134,8 +83,8 @@ export async function listAlertsSince(
   organisationId: OrganisationId,
   revision: number,
   limit: number,
-): Promise<RecordedAlert[]> {
-  const rows = await db
+): Promise<Of<RecordedAlert>[]> {
+  return db
     .selectFrom('alert')
     .selectAll()
     .where('organisationId', '=', organisationId)
@@ -144,7 +93,6 @@ export async function listAlertsSince(
     .orderBy('id', 'desc')
     .limit(limit)
     .execute();
-  return rows.map(toAlert);
 }
 
 /** The first acknowledgement stands: of one that has it already nothing changes. */

@@ -78,7 +78,7 @@ export async function removeDepartment(
     const allotted: string[] = [];
     inStep(ledger, (tally) => {
       for (const { licence, allotments } of ledger.pools.values()) {
-        const [own] = allotments.filter((allotment) => allotment.departmentId === departmentId);
+        const own = allotments.find((allotment) => allotment.departmentId === departmentId);
         if (own === undefined) continue;
         allotted.push(`${licence}: ${own.reserved} reserved, at most ${own.maximum ?? 'all'}`);
         changePool(tally, licence, { allotments: allotments.filter((allotment) => allotment !== own) });

@@ -26,6 +26,10 @@ export const returnMilliseconds = 24 * 60 * minute;
 
 /** At most so many refusals are reckoned for one report. */
 export const maxRefusals = 1_000_000;
+export const tooManyRefusals = invalidInput(
+  'until',
+  `A report is over ${maxRefusals} refusals at most; ask for a shorter time, or for fewer licences.`,
+);
 /** A month of a licence is sized by so many changes of its use at most: five thousand users who come and go ten times a day. */
 export const maxChanges = 4_000_000;
 

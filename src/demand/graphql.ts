@@ -4,7 +4,6 @@ import { codedError } from '../graphql/errors.ts';
 import { codes } from '../graphql/input.ts';
 import type { LicenceCode } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
-import { invalidInput } from '../kernel/refusal.ts';
 import { nowOf } from '../organisation/domain.ts';
 import { listDropped } from '../usage-history/store.ts';
 import {
@@ -12,8 +11,8 @@ import {
   decideReport,
   hoursOfWeek,
   type LicenceDenials,
-  maxRefusals,
   type ReasonDenials,
+  tooManyRefusals,
 } from './domain.ts';
 import { readReports } from './store.ts';
 
@@ -147,8 +146,7 @@ builder.objectField('Organisation', 'denialReport', (t) =>
       ]);
       const report = reports?.[0];
       if (report === undefined) {
-        const message = `A report is over ${maxRefusals} refusals at most; ask for a shorter time, or for fewer licences.`;
-        throw codedError(invalidInput('until', message));
+        throw codedError(tooManyRefusals);
       }
       // Asked last: what is dropped while the report is read is known by then.
       const found = closeReport(report, nowOf(organisation, clock.now()), await listDropped(db, id));

@@ -5,11 +5,11 @@ import type { Context } from './context.ts';
 /**
  * A batched, cached read: what an operation's resolvers ask for one by one is read together, and once.
  * @param keyOf the text by which two keys are the same
- * @param load answers in the order of its keys; null where there is nothing
+ * @param load answers in the order of its keys; null where there is nothing, an error where only that key's read failed
  */
 export function createLoader<Key, Value>(
   keyOf: (key: Key) => string,
-  load: (context: Context, keys: readonly Key[]) => Promise<readonly (Value | null)[]>,
+  load: (context: Context, keys: readonly Key[]) => Promise<readonly (Value | Error | null)[]>,
 ): (context: Context, key: Key) => Promise<Value | null> {
   const scopes = new WeakMap<object, DataLoader<Key, Value | null, string>>();
   return (context, key) => {

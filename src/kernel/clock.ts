@@ -83,6 +83,8 @@ export function plusDays(at: Instant, days: number): Instant {
 }
 
 /** The earliest of the instants given, or null when there is none; null entries mean "never". */
+export function earliest(one: Instant, ...others: readonly (Instant | null)[]): Instant;
+export function earliest(...instants: readonly (Instant | null)[]): Instant | null;
 export function earliest(...instants: readonly (Instant | null)[]): Instant | null {
   let first: Instant | null = null;
   for (const at of instants) if (at !== null && (first === null || at < first)) first = at;

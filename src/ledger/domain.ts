@@ -75,7 +75,7 @@ export function settle(
 
   for (let next = 0; ;) {
     const at = earliest(period.until, dateAt(instants, next));
-    if (at === null || at > now) break;
+    if (at > now) break;
     const key = at.getTime();
     while (instants[next] === key) next += 1;
 

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
-import type { Instant } from '../kernel/clock.ts';
+import { earliest, type Instant } from '../kernel/clock.ts';
 import type { LicenceCode, OrganisationId, UserId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
 import type { SeatFigures } from '../usage/domain.ts';
@@ -20,56 +20,6 @@ import {
   type SeatChange,
   type ToldPeak,
 } from './domain.ts';
-
-/** A licence's changes, by the index `history_time`. */
-function changesOf(db: Database, organisationId: OrganisationId, licence: LicenceCode) {
-  return db
-    .selectFrom('history')
-    .select(['id', 'at', 'kind', 'inUse', 'concurrentTotal', 'contingencyTotal', 'due'])
-    .where('organisationId', '=', organisationId)
-    .where('licence', '=', licence);
-}
-
-/** The figures after the last change before an instant; the rows before it may be dropped. */
-async function findFigures(
-  db: Database,
-  organisationId: OrganisationId,
-  licence: LicenceCode,
-  before: Instant,
-): Promise<SeatFigures> {
-  const row = await changesOf(db, organisationId, licence)
-    .where('at', '<', before)
-    .orderBy('at', 'desc')
-    .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return row ?? (await findLastDropped(db, organisationId, licence)) ?? noSeats;
-}
-
-/** The last row of the licence's history that was dropped (HISTORY_MONTHS). */
-async function findLastDropped(db: Database, organisationId: OrganisationId, licence: LicenceCode) {
-  const row = await db
-    .selectFrom('historyOpening')
-    .select(['at', 'inUse', 'concurrentTotal', 'contingencyTotal'])
-    .where('organisationId', '=', organisationId)
-    .where('licence', '=', licence)
-    .executeTakeFirst();
-  return row ?? null;
-}
-
-async function findFirstChange(
-  db: Database,
-  organisationId: OrganisationId,
-  licence: LicenceCode,
-  at: Instant,
-): Promise<SeatChange | null> {
-  const row = await changesOf(db, organisationId, licence)
-    .where('at', '=', at)
-    .orderBy('id')
-    .limit(1)
-    .executeTakeFirst();
-  return row ?? null;
-}
 
 /** What a pass over some of a period's changes comes to. */
 interface Course {
@@ -114,10 +64,11 @@ export async function readPeak(
   now: Instant,
   readAtOnce = maxRead,
 ): Promise<Peak | null> {
-  const explained = { from, until: now < closes ? now : closes };
-  const [before, first] = await Promise.all([
-    findFigures(db, organisationId, licence, from),
-    findFirstChange(db, organisationId, licence, from),
+  const explained = { from, until: earliest(now, closes) };
+  const asked = [{ number: 0, organisationId, licence, from, reaching: null }];
+  const [[before = noSeats], [first = null]] = await Promise.all([
+    selectLastChanges(db, asked),
+    selectFirstChanges(db, asked),
   ]);
   const opening = openPeriod(before, first, from);
   const { maxUsed, lasted, ...course } = await readCourses(
@@ -128,8 +79,7 @@ export async function readPeak(
     readAtOnce,
   );
   // Asked last: what is dropped while this is read is known by then.
-  const dropped = await findLastDropped(db, organisationId, licence);
-  if (dropped !== null && dropped.at >= from) return null;
+  if ((await selectDropped(db, asked)).length > 0) return null;
 
   const isOpening = opening.used === maxUsed;
   const starts = isOpening ? [from, ...course.reachedAt] : course.reachedAt;
@@ -306,7 +256,10 @@ export async function listLevels(
   db: Database,
   asked: readonly AskedLevels[],
 ): Promise<(readonly Level[] | null)[]> {
-  const numbered = asked.map((each, number) => ({ ...each, number, until: earliest(each.now, each.until) }));
+  const numbered = asked.map((each, number) => ({
+    ...each,
+    ...{ number, reaching: null, until: earliest(each.now, each.until) },
+  }));
   const [befores, firsts] = await Promise.all([
     selectLastChanges(db, numbered),
     selectFirstChanges(db, numbered),
@@ -351,14 +304,17 @@ const selectLastChanges = forRows<SeatFigures & { readonly number: number }>(`
           and history_opening.at < given."from")) found
     order by at desc, id desc limit 1) last`)(whose);
 
+/** The first change at an instant; where a number is given, the first that left so many contingency seats in use. */
 const selectFirstChanges = forRows<SeatChange & { readonly number: number }>(`
   select given.number, h.id, h.at, h.kind, h.in_use, h.concurrent_total, h.contingency_total, h.due
   from $given cross join lateral (
     select * from history
     where history.organisation_id = given.organisation_id and history.licence = given.licence
-      and history.at = given."from"
-    order by history.id limit 1) h`)(whose);
+      and history.at = given."from" and (given.reaching is null
+        or least(greatest(history.in_use - history.concurrent_total, 0), history.contingency_total) = given.reaching)
+    order by history.id limit 1) h`)({ ...whose, reaching: 'integer' });
 
+/** Those of which changes of an instant or after it were dropped (HISTORY_MONTHS). */
 const selectDropped = forRows<{ readonly number: number }>(`
   select given.number from $given cross join lateral (
     select from history_opening
@@ -390,8 +346,6 @@ const selectLasted = forRows<{
   used: 'integer',
   edgeId: 'bigint',
 });
-
-const earliest = (one: Instant, other: Instant) => (one < other ? one : other);
 
 /** The change with an id, and the first after it at its instant that left other figures behind: there its step ends. */
 async function getChange(
@@ -437,33 +391,16 @@ export async function findMoment(
 ): Promise<Moment | null> {
   if (maxUsedAt === null) return null;
   const isCarried = cause === 'CARRIED_OVER';
-  const first = isCarried
-    ? await findFirstChange(db, organisationId, licence, from)
-    : await findFirstAt(db, organisationId, licence, maxUsedAt, maxUsed);
+  const asked = { number: 0, organisationId, licence, from, reaching: null };
+  const [first = null] = await selectFirstChanges(db, [
+    isCarried ? asked : { ...asked, from: maxUsedAt, reaching: maxUsed },
+  ]);
   const opensIt = isCarried && first?.due !== true;
   const change =
     first === null || opensIt ? null : await getChange(db, organisationId, licence, maxUsedAt, first.id);
-  const dropped = await findLastDropped(db, organisationId, licence);
-  if (dropped !== null && dropped.at >= from) return null;
+  if ((await selectDropped(db, [asked])).length > 0) return null;
   if (opensIt) return { at: from, beforeId: 0 };
   return change === null ? null : { at: maxUsedAt, beforeId: change.beforeId };
-}
-
-/** The first change at an instant that left so many contingency seats in use. */
-async function findFirstAt(
-  db: Database,
-  organisationId: OrganisationId,
-  licence: LicenceCode,
-  at: Instant,
-  used: number,
-): Promise<SeatChange | null> {
-  const row = await changesOf(db, organisationId, licence)
-    .where('at', '=', at)
-    .where(sql<boolean>`least(greatest(in_use - concurrent_total, 0), contingency_total) = ${used}`)
-    .orderBy('id')
-    .limit(1)
-    .executeTakeFirst();
-  return row ?? null;
 }
 
 /** A user who held a seat at a moment. */

@@ -11,12 +11,11 @@ import {
   type BillingTerms,
   decideCurrency,
   decidePrice,
-  defaultTerms,
   type PartialMonths,
   type PriceEntry,
   type PriceKind,
 } from './domain.ts';
-import { findTerms, insertPrice, saveTerms } from './store.ts';
+import { getTerms, insertPrice, saveTerms } from './store.ts';
 
 export interface SetPrice {
   /** null: of the operator's own book. */
@@ -91,7 +90,7 @@ export async function setBillingTerms(
   if (wanted !== null && typeof wanted === 'object') return wanted;
   return inLedger(services, 'setBillingTerms', organisationId, async ({ trx, ledger, note }) => {
     const { month } = ledger.organisation.period;
-    const former = (await findTerms(trx, organisationId, month)) ?? defaultTerms;
+    const former = await getTerms(trx, organisationId, month);
     const terms = {
       currency: wanted ?? former.currency,
       partialMonths: input.partialMonths ?? former.partialMonths,

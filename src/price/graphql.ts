@@ -10,14 +10,13 @@ import { setBillingTerms, setPrice } from './commands.ts';
 import {
   type BillingTerms,
   decideSeller,
-  defaultTerms,
   type PartialMonths,
   type Price,
   type PriceEntry,
   type PriceKind,
   resolvePrices,
 } from './domain.ts';
-import { type BookEntry, countBook, findTerms, listReachingEntries, pageBook } from './store.ts';
+import { type BookEntry, countBook, getTerms, listReachingEntries, pageBook } from './store.ts';
 
 declare module '../graphql/builder.ts' {
   interface Objects {
@@ -146,8 +145,7 @@ builder.objectField('Organisation', 'billingTerms', (t) =>
     nullable: true,
     description: 'By which its running month is billed: its own terms, or those of the nearest above it.',
     extensions: costs({ weight: 10 }),
-    resolve: async ({ id, period }, _args, { services }) =>
-      (await findTerms(services.db, id, period.month)) ?? defaultTerms,
+    resolve: ({ id, period }, _args, { services }) => getTerms(services.db, id, period.month),
   }),
 );
 
@@ -163,7 +161,7 @@ builder.objectField('Organisation', 'prices', (t) =>
       const { id, timeZone, period } = organisation;
       const at = asked ?? nowOf(organisation, services.clock.now());
       const month = asked == null ? period.month : billingPeriodAt(at, timeZone).month;
-      const { currency } = (await findTerms(services.db, id, month)) ?? defaultTerms;
+      const { currency } = await getTerms(services.db, id, month);
       // Those that hold at the instant, and none that come after it.
       const entries = await listReachingEntries(services.db, id, currency, at, at);
       return resolvePrices(entries, currency, at);

@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { forRows, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import { keyset, type PageRequest } from '../database/page.ts';
@@ -6,7 +5,7 @@ import type { Transaction } from '../database/transaction.ts';
 import type { Instant } from '../kernel/clock.ts';
 import { nowhere, type OrganisationId } from '../kernel/ids.ts';
 import type { Currency } from '../kernel/money.ts';
-import type { BillingTerms, PriceEntry, ReachingEntry } from './domain.ts';
+import { type BillingTerms, defaultTerms, type PriceEntry, type ReachingEntry } from './domain.ts';
 
 /** Of an organisation's book, or of the operator's, which is `nowhere`'s. */
 export async function insertPrice(
@@ -30,12 +29,8 @@ export async function listReachingEntries(
   currency: Currency,
   from: Instant,
   until: Instant,
-): Promise<ReachingEntry[]> {
-  const { rows } = await sql<ReachingEntry>`
-    select height, kind, licence, amount, "from"
-    from prices_over(${organisationId}, ${currency}, ${from}, ${until})
-    order by "from", id`.execute(db);
-  return rows;
+): Promise<readonly ReachingEntry[]> {
+  return listReachingEntriesOfMany(db, [{ organisationId, currency, from, until }]);
 }
 
 /** As `listReachingEntries`, of many organisations at once, each in a currency and over a period of its own. */
@@ -78,18 +73,17 @@ export async function countBook(db: Database): Promise<number> {
   return count;
 }
 
-/** The terms of an organisation's month, its own or those of the nearest above it; null: nobody has any. */
-export async function findTerms(
+/** The terms of an organisation's month: its own, those of the nearest above it, or the default. */
+export async function getTerms(
   db: Database,
   organisationId: OrganisationId,
   month: number,
-): Promise<BillingTerms | null> {
-  const { rows } = await sql<BillingTerms>`
-    select currency, partial_months from terms_over(${organisationId}, ${month})`.execute(db);
-  return rows[0] ?? null;
+): Promise<BillingTerms> {
+  const [{ currency, partialMonths } = defaultTerms] = await listTermsOfMany(db, [{ organisationId, month }]);
+  return { currency, partialMonths };
 }
 
-/** As `findTerms`, of many organisations at once; those for which nobody has any are missing. */
+/** Of many organisations at once, their own terms or those of the nearest above; those that get the default are missing. */
 export const listTermsOfMany = forRows<Of<BillingTerms>>(`
   select given.organisation_id, terms.* from $given cross join lateral (
     select currency, partial_months from terms_over(given.organisation_id, given.month) offset 0) terms`)({

@@ -44,7 +44,8 @@ const pageHeaders = {
   'cache-control': 'no-cache',
   'content-security-policy': policy,
   'cross-origin-opener-policy': 'same-origin',
-  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
+  'permissions-policy':
+    'camera=(), geolocation=(), microphone=(), payment=(), usb=(), publickey-credentials-create=(self), publickey-credentials-get=(self)',
   'referrer-policy': 'no-referrer',
 } as const;
 /** Its name changes with its content. */

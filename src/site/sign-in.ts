@@ -1,4 +1,3 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { access, grantOf, isPlace } from '../kernel/access.ts';
 import type { Actor } from '../kernel/actor.ts';
@@ -6,6 +5,8 @@ import { type Clock, plusSeconds } from '../kernel/clock.ts';
 import { encodeOrganisationId, encodeOwnedId } from '../kernel/ids.ts';
 import type { SignIn } from '../kernel/proof.ts';
 import { invalidInput, type Refusal } from '../kernel/refusal.ts';
+import { cookieOf, headerOf } from './cookies.ts';
+import { createSeal } from './seal.ts';
 
 /**
  * Signs browsers in: what somebody showed once comes back as a cookie that no script can read. The cookie holds the
@@ -13,12 +14,13 @@ import { invalidInput, type Refusal } from '../kernel/refusal.ts';
  * whatever ends the credential ends the cookie within the same seconds.
  */
 export interface SignIns {
-  /** Gives the browser its cookie. Refuses what fits into none. */
+  /**
+   * Gives the browser its cookie, which ends with what was shown at the latest. Refuses what fits into none.
+   * @param isSecure whether the browser came over TLS
+   */
   begin(
-    request: IncomingMessage,
     response: ServerResponse,
-    authorization: string,
-    actor: Actor,
+    shown: { readonly authorization: string; readonly actor: Actor; readonly isSecure: boolean },
   ): Refusal | null;
   /** Takes the cookie back from the browser. */
   end(response: ServerResponse): void;
@@ -51,75 +53,43 @@ const screenSeconds = 400 * 86_400;
 /** Browsers keep no larger one. */
 const maxLength = 4000;
 const names = ['__Host-seatkeeper', 'seatkeeper'] as const;
-const attributes = 'Path=/; HttpOnly; SameSite=Strict';
-const [algorithm, ivBytes, tagBytes] = ['aes-256-gcm', 12, 16] as const;
+const terms = { sameSite: 'Strict' } as const;
 
 /** @param secret whoever knows it can make cookies; the same on every server of a database */
 export function createSignIns(secret: string, clock: Clock): SignIns {
-  const key = Buffer.from(hkdfSync('sha256', secret, '', 'seatkeeper sign-in 1', 32));
-
-  function seal(text: string): string {
-    const iv = randomBytes(ivBytes);
-    const cipher = createCipheriv(algorithm, key, iv);
-    const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-    return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url');
-  }
-
-  function unseal(value: string): string | null {
-    const bytes = Buffer.from(value, 'base64url');
-    if (bytes.length <= ivBytes + tagBytes) return null;
-    const decipher = createDecipheriv(algorithm, key, bytes.subarray(0, ivBytes), {
-      authTagLength: tagBytes,
-    });
-    decipher.setAuthTag(bytes.subarray(ivBytes, ivBytes + tagBytes));
-    try {
-      const opened = [decipher.update(bytes.subarray(ivBytes + tagBytes)), decipher.final()];
-      return Buffer.concat(opened).toString('utf8');
-    } catch {
-      return null;
-    }
-  }
+  const seal = createSeal(secret, 'seatkeeper sign-in 1');
 
   return {
-    begin: ({ headers: { origin } }, response, authorization, { role }) => {
-      const seconds = role === 'WALLBOARD' ? screenSeconds : personSeconds;
-      const value = seal(`${plusSeconds(clock.now(), seconds).getTime()} ${authorization}`);
+    begin: (response, { authorization, actor, isSecure }) => {
+      const now = clock.now();
+      const left = Math.floor(((actor.expiresAt?.getTime() ?? Infinity) - now.getTime()) / 1000);
+      const seconds = Math.min(actor.role === 'WALLBOARD' ? screenSeconds : personSeconds, left);
+      const value = seal.close(`${plusSeconds(now, seconds).getTime()} ${authorization}`);
       if (value.length > maxLength) {
         return invalidInput(
           'authorization',
           'This access token is too long for a cookie; sign in with a key.',
         );
       }
-      // The proxy that ends TLS is not to be believed without more ado; the browser is, about itself.
-      const [name, secure] =
-        origin?.startsWith('https://') === true ? [names[0], '; Secure'] : [names[1], ''];
-      response.appendHeader('set-cookie', `${name}=${value}; Max-Age=${seconds}; ${attributes}${secure}`);
+      response.appendHeader(
+        'set-cookie',
+        headerOf({ name: names[isSecure ? 0 : 1], value, seconds, ...terms }),
+      );
       return null;
     },
     end: (response) => {
-      response.appendHeader('set-cookie', `${names[0]}=; Max-Age=0; ${attributes}; Secure`);
-      response.appendHeader('set-cookie', `${names[1]}=; Max-Age=0; ${attributes}`);
+      for (const name of names)
+        response.appendHeader('set-cookie', headerOf({ name, value: '', seconds: 0, ...terms }));
     },
     open: (request) => {
-      const value = cookieOf(request);
+      const value = cookieOf(request, names);
       if (value === null || !isOfOwnPage(request)) return null;
-      const [, milliseconds, authorization] = /^(\d+) (.+)$/.exec(unseal(value) ?? '') ?? [];
+      const [, milliseconds, authorization] = /^(\d+) (.+)$/.exec(seal.open(value) ?? '') ?? [];
       if (authorization === undefined) return null;
       const expiresAt = new Date(Number(milliseconds));
       return expiresAt > clock.now() ? { authorization, expiresAt } : null;
     },
   };
-}
-
-function cookieOf({ headers: { cookie } }: IncomingMessage): string | null {
-  if (cookie === undefined) return null;
-  const given = new Map(
-    cookie.split(';').map((pair) => {
-      const [name = '', value = ''] = pair.split('=', 2);
-      return [name.trim(), value.trim()] as const;
-    }),
-  );
-  return given.get(names[0]) ?? given.get(names[1]) ?? null;
 }
 
 /**

@@ -11,18 +11,18 @@ import { type Month, nowOf, type Organisation } from '../organisation/domain.ts'
 import { listOrganisations } from '../organisation/store.ts';
 import { defaultContractOptions, evidenceOf } from '../peak/domain.ts';
 import { findContractOptions, readPeak } from '../peak/store.ts';
-import { type BillingTerms, decideKind, defaultTerms, resolvePrices } from '../price/domain.ts';
-import { findTerms, listReachingEntries } from '../price/store.ts';
+import { type BillingTerms, decideKind } from '../price/domain.ts';
+import { getTerms, listReachingEntries } from '../price/store.ts';
 import { listPurchasesIn } from '../purchase/store.ts';
 import { listPools } from '../usage/store.ts';
 import {
   billPeak,
   type Corrected,
+  draftStatement,
   type Facts,
   maxCorrections,
   type Peak,
   reckonCorrection,
-  reckonStatement,
   type StatementNotClosed,
   statementNotClosed,
   type StatementWithLines,
@@ -136,9 +136,15 @@ const pageSize = 100;
 /**
  * Writes every statement that is due. An organisation of which that fails does not keep the others waiting, nor does one
  * that has centuries of them: its next months come after everybody's first.
+ * @param failing by organisation, why its last try failed, kept from one time to the next: what fails again each second for
+ *   the same reason is logged once
  * @param signal stops it after the months under way
  */
-export async function closeDueStatements(services: Services, signal?: AbortSignal): Promise<void> {
+export async function closeDueStatements(
+  services: Services,
+  failing: Map<OrganisationId, string>,
+  signal?: AbortSignal,
+): Promise<void> {
   for (let isMore = true; isMore;) {
     isMore = false;
     for (let after: OrganisationId | null = null; ;) {
@@ -147,7 +153,11 @@ export async function closeDueStatements(services: Services, signal?: AbortSigna
         if (signal?.aborted === true) return;
         try {
           if (await closeStatements(services, organisationId)) isMore = true;
+          failing.delete(organisationId);
         } catch (error) {
+          const reason = String(error);
+          if (failing.get(organisationId) === reason) continue;
+          failing.set(organisationId, reason);
           services.log.error({ err: error, organisationId }, 'could not write a statement; trying again');
         }
       }
@@ -226,7 +236,7 @@ async function draft(
   now: Instant,
   catalogue: Services['catalogue'],
 ): Promise<StatementWithLines> {
-  const { month, from, until } = period;
+  const { from, until } = period;
   // One that was bought through another server may be newer than what this one knows: its line must not be missing.
   const licences = await catalogue(kept.map(({ licence }) => licence));
   const [purchases, terms, explained] = await Promise.all([
@@ -234,7 +244,7 @@ async function draft(
       trx,
       kept.map(({ licence }) => ({ organisationId, licence, from, until })),
     ),
-    held ?? findTerms(trx, organisationId, month).then((found) => found ?? defaultTerms),
+    held ?? getTerms(trx, organisationId, period.month),
     Promise.all(
       kept
         .filter(({ maxUsed }) => maxUsed > 0)
@@ -248,13 +258,8 @@ async function draft(
   );
   const peaks = kept.map((peak) => billPeak(peak, explanations.get(peak.licence) ?? null, options));
   const entries = await listReachingEntries(trx, organisationId, terms.currency, from, until);
-  const prices = resolvePrices(entries, terms.currency, from);
   const facts = { period, timeZone, activeInBillingPeriod, peaks, options, purchases };
-  return {
-    ...{ month, from, until, correction: 0, number: null, name, timeZone, reason: null, issuedAt: null },
-    ...terms,
-    ...reckonStatement(facts, terms, prices, licences),
-  };
+  return draftStatement(name, facts, terms, entries, licences);
 }
 
 export interface CorrectStatement {

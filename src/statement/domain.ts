@@ -7,7 +7,14 @@ import { type InvalidInput, invalidInput, type Refusal } from '../kernel/refusal
 import { type Catalogue, inCatalogueOrder } from '../licence/domain.ts';
 import type { BillingPeriod, Month } from '../organisation/domain.ts';
 import { billedPeak, type ContractOptions, type PeakEvidence } from '../peak/domain.ts';
-import { type BillingTerms, keyOf, type Price, type PriceKind } from '../price/domain.ts';
+import {
+  type BillingTerms,
+  keyOf,
+  type Price,
+  type PriceKind,
+  type ReachingEntry,
+  resolvePrices,
+} from '../price/domain.ts';
 import type { Purchase, Quantities } from '../purchase/domain.ts';
 import type { Pool } from '../usage/domain.ts';
 
@@ -23,16 +30,16 @@ export interface BilledPeak extends Peak {
 }
 
 /**
- * What is billed of a kept peak by its explanation. Where the history tells of another peak, because it was dropped or put
- * right, the kept one is billed whole: it is what was shown all month.
+ * What is billed of a kept peak by what is told of it. Where the history tells of another peak, because it was dropped or
+ * put right, the kept one is billed whole, without an explanation: it is what was shown all month.
  */
-export function billPeak(
+export function billPeak<Told extends Pick<PeakEvidence, 'maxUsed' | 'levels'> | null>(
   kept: Peak,
-  explanation: PeakEvidence | null,
+  told: Told,
   { minimumPeakMinutes }: ContractOptions,
-): BilledPeak {
-  return explanation?.maxUsed === kept.maxUsed
-    ? { ...kept, billed: billedPeak(explanation.levels, minimumPeakMinutes), explanation }
+): Peak & { readonly billed: number; readonly explanation: Told | null } {
+  return told?.maxUsed === kept.maxUsed
+    ? { ...kept, billed: billedPeak(told.levels, minimumPeakMinutes), explanation: told }
     : { ...kept, billed: kept.maxUsed, explanation: null };
 }
 
@@ -122,6 +129,27 @@ export interface Statement extends Period, BillingTerms {
 
 export interface StatementWithLines extends Statement {
   readonly lines: readonly StatementLine[];
+}
+
+/**
+ * A month's own document before it is issued: no number, and no correction.
+ * @param name the organisation's
+ * @param entries of price books, those that reach the organisation
+ */
+export function draftStatement(
+  name: string,
+  facts: Facts,
+  { currency, partialMonths }: BillingTerms,
+  entries: readonly ReachingEntry[],
+  licences: Catalogue,
+): StatementWithLines {
+  const { month, from, until } = facts.period;
+  const prices = resolvePrices(entries, currency, from);
+  return {
+    ...{ month, from, until, correction: 0, number: null, name, timeZone: facts.timeZone },
+    ...{ currency, partialMonths, reason: null, issuedAt: null },
+    ...reckonStatement(facts, { currency, partialMonths }, prices, licences),
+  };
 }
 
 /** So many purchases stand in a line's evidence. */
@@ -286,7 +314,7 @@ export function daysOf({ from, until }: Period, timeZone: string): Period[] {
   for (let start = from; start < until;) {
     date = date.add({ days: 1 });
     const next = new Date(date.toZonedDateTime(timeZone).epochMilliseconds);
-    const end = earliest(next, until) ?? until;
+    const end = earliest(next, until);
     // A day that the zone leaves out, as where the date line was moved, has no instant; one may begin twice.
     if (end <= start) continue;
     days.push({ from: start, until: end });
@@ -360,6 +388,10 @@ export function reckonCorrection(
     const seatDays = isByDay ? (asked.seatDays ?? quantity * days) : null;
     if (seatDays !== null && seatDays > quantity * days) {
       return wrong(`${what} has at most ${quantity * days} seat-days, ${days} for each of ${quantity}.`);
+    }
+    // A quantity is what was in force on some day of the month.
+    if (seatDays !== null && seatDays < quantity) {
+      return wrong(`${what} has at least ${quantity} seat-days: all of them on one day.`);
     }
     const money = { amount: unitPrice, currency };
     const line = charge({ licence, kind, quantity, seatDays, unitPrice: money }, days);

@@ -382,7 +382,7 @@ const CorrectedLineInput = builder.inputType('CorrectedLineInput', {
     seatDays: t.field({
       type: 'SafeInt',
       description:
-        'Where it is billed by the day: the right seat-days. All days of the month if nothing is said.',
+        'Where it is billed by the day: the right seat-days, at least the quantity, which some day had. All days of the month if nothing is said.',
     }),
     unitPrice: t.field({
       type: 'SafeInt',

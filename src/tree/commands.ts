@@ -7,12 +7,12 @@ import { settleOrganisations } from '../ledger/commands.ts';
 import type { Services } from '../live/services.ts';
 import { type Month, nowOf, type Organisation } from '../organisation/domain.ts';
 import { listOrganisations, listTree } from '../organisation/store.ts';
-import { billedPeak, defaultContractOptions } from '../peak/domain.ts';
+import { defaultContractOptions } from '../peak/domain.ts';
 import { findContractOptions, listLevels } from '../peak/store.ts';
-import { defaultTerms, resolvePrices } from '../price/domain.ts';
+import { defaultTerms } from '../price/domain.ts';
 import { listReachingEntriesOfMany, listTermsOfMany } from '../price/store.ts';
 import { listPurchasesIn } from '../purchase/store.ts';
-import { reckonStatement, type Statement } from '../statement/domain.ts';
+import { billPeak, draftStatement } from '../statement/domain.ts';
 import { countLines, listBilledPeaks, listStatements, sumCorrections } from '../statement/store.ts';
 import { listPools } from '../usage/store.ts';
 import {
@@ -154,7 +154,7 @@ async function estimateThose(
     options: contracts.get(organisation.id) ?? defaultContractOptions,
     pools: [...(pools.get(organisation.id)?.values() ?? [])].filter(({ purchases }) => purchases > 0),
   }));
-  const bought = drafts.flatMap(({ organisation, pools: own }) =>
+  const sold = drafts.flatMap(({ organisation, pools: own }) =>
     own.map(({ licence }) => ({ organisationId: organisation.id, licence, ...organisation.period })),
   );
   // Where every peak is billed, however short it was, the history has nothing to add.
@@ -169,8 +169,8 @@ async function estimateThose(
           })),
   );
   const [licences, purchases, entries, levels] = await Promise.all([
-    catalogue([...new Set(bought.map(({ licence }) => licence))]),
-    listPurchasesIn(trx, bought),
+    catalogue([...new Set(sold.map(({ licence }) => licence))]),
+    listPurchasesIn(trx, sold),
     listReachingEntriesOfMany(
       trx,
       drafts.map(({ organisation: { id: organisationId, period }, terms: { currency } }) => ({
@@ -191,28 +191,13 @@ async function estimateThose(
     if (index % reckonedAtOnce === 0) await setImmediate();
     const { id, name, timeZone, period, activeInBillingPeriod } = organisation;
     const peaks = kept.map(({ licence, maxUsed, maxUsedAt }) => {
-      const lasted = levelsOf.get(`${id}/${licence}`) ?? [];
-      // Where the history tells of another peak the kept one is billed whole, as `billPeak` has it.
-      const isTold = lasted.at(-1)?.level === maxUsed;
-      const billed = isTold ? billedPeak(lasted, options.minimumPeakMinutes) : maxUsed;
-      return { licence, maxUsed, maxUsedAt, billed, explanation: null };
+      const levels = levelsOf.get(`${id}/${licence}`) ?? [];
+      const told = { levels: [...levels], maxUsed: levels.at(-1)?.level ?? 0 };
+      return { ...billPeak({ licence, maxUsed, maxUsedAt }, told, options), explanation: null };
     });
-    const facts = {
-      period,
-      timeZone,
-      activeInBillingPeriod,
-      peaks,
-      options,
-      purchases: purchasesOf.get(id) ?? [],
-    };
-    const prices = resolvePrices(entriesOf.get(id) ?? [], own.currency, period.from);
-    const { lines, ...reckoned } = reckonStatement(facts, own, prices, licences);
-    const statement: Statement = {
-      ...{ month: period.month, from: period.from, until: period.until, name, timeZone },
-      ...{ correction: 0, number: null, reason: null, issuedAt: null },
-      ...own,
-      ...reckoned,
-    };
+    const bought = purchasesOf.get(id) ?? [];
+    const facts = { period, timeZone, activeInBillingPeriod, peaks, options, purchases: bought };
+    const { lines, ...statement } = draftStatement(name, facts, own, entriesOf.get(id) ?? [], licences);
     statements.push({
       ...{ organisation, statement, lines: lines.length, corrections: 0 },
       priced: lines.filter(({ amount }) => amount !== null).length,

@@ -1,4 +1,4 @@
-import { countAlertsOfMany, pageAlertsOfMany } from '../alert/store.ts';
+import { countAlerts, pageAlerts } from '../alert/store.ts';
 import {
   closeReports,
   decideReport,
@@ -6,6 +6,7 @@ import {
   type LicenceDenials,
   maxRefusals,
   type SummedDenials,
+  tooManyRefusals,
 } from '../demand/domain.ts';
 import { readReports } from '../demand/store.ts';
 import { builder, type Objects } from '../graphql/builder.ts';
@@ -567,12 +568,12 @@ builder.objectType('Tree', {
         if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
         const { root, organisations, at } = await getMembers(context, asked);
         const now = nowOf(root, at);
-        const known = { from, until: earliest(until, now) ?? now };
+        const known = { from, until: earliest(until, now) };
         const most = Math.min(maxBuckets, Math.floor(maxBucketsOfAll / organisations.length));
         if (countBuckets(bucket, from, known.until) > most) throw codedError(tooManyBuckets(most));
         const periods =
           bucket === 'MONTH' && from < now ? await listBillingPeriods(services.db, root.id, known) : [];
-        const edges = edgesOf(bucket, known, root.timeZone, periods).map((edge) => (edge > now ? now : edge));
+        const edges = edgesOf(bucket, known, root.timeZone, periods).map((edge) => earliest(edge, now));
         if (edges.length > most + 1) throw codedError(tooManyBuckets(most));
         return readUsage(services, organisations, found.code, edges);
       },
@@ -646,8 +647,8 @@ builder.objectType('Tree', {
         return connect(
           newestAlertFirst,
           page,
-          (request) => pageAlertsOfMany(db, ids, acknowledged ?? null, request),
-          () => countAlertsOfMany(db, ids, acknowledged ?? null),
+          (request) => pageAlerts(db, ids, acknowledged ?? null, request),
+          () => countAlerts(db, ids, acknowledged ?? null),
         );
       },
     }),
@@ -668,7 +669,13 @@ async function readUsage(
   edges: readonly Instant[],
 ): Promise<BucketRow[]> {
   const ids = organisations.map(({ id }) => id);
-  const buckets = sumBuckets(await listBucketsOfMany(db, ids, licence, edges));
+  const buckets = sumBuckets(
+    await listBucketsOfMany(
+      db,
+      ids.map((organisationId) => ({ organisationId, licence })),
+      edges,
+    ),
+  );
   const [first, last] = [buckets[0], buckets.at(-1)];
   if (first === undefined || last === undefined) return [];
   // Once for all buckets, and only if one of them is asked for it.
@@ -702,8 +709,7 @@ async function reportOf(
   if (dropped !== null) throw codedError(dropped);
   const [reports, known] = await Promise.all([readReports(db, reported, licences, period), catalogue()]);
   if (reports === null) {
-    const message = `A report is over ${maxRefusals} refusals at most; ask for a shorter time, or for fewer licences.`;
-    throw codedError(invalidInput('until', message));
+    throw codedError(tooManyRefusals);
   }
   const presents = organisations.map((organisation) => nowOf(organisation, at));
   const found = closeReports(reports.map((report, index) => ({ report, now: presents[index] ?? at })));

@@ -92,7 +92,7 @@ async function rollUpOrganisations(
         organisationId,
         historyId: rows.at(-1)?.id ?? historyId,
         from: denialsUntil,
-        denialsUntil: earliest(settledAt, last?.at ?? null) ?? settledAt,
+        denialsUntil: earliest(settledAt, last?.at ?? null),
       };
     });
     const denied = byOrganisation(

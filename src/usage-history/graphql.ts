@@ -3,8 +3,9 @@ import { builder, type BuilderTypes } from '../graphql/builder.ts';
 import { costs } from '../graphql/cost.ts';
 import { codedError } from '../graphql/errors.ts';
 import { text } from '../graphql/input.ts';
+import { createLoader } from '../graphql/loader.ts';
 import { earliest, type Instant } from '../kernel/clock.ts';
-import type { LicenceCode } from '../kernel/ids.ts';
+import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import { invalidInput, isRefusal } from '../kernel/refusal.ts';
 import { findLicence } from '../licence/domain.ts';
 import type { Services } from '../live/services.ts';
@@ -21,7 +22,7 @@ import {
   maxBuckets,
   type Seats,
 } from './domain.ts';
-import { listBuckets } from './store.ts';
+import { listBucketsOfMany } from './store.ts';
 
 /** The seats of one pool over a bucket. */
 interface PoolUsage extends Seats {
@@ -115,24 +116,60 @@ function timeArguments(arg: ArgBuilder<BuilderTypes>) {
   };
 }
 
-async function readHistory(
+/** @returns the buckets of each of the licences */
+async function readHistories(
   services: Services,
   organisation: Organisation,
-  licence: LicenceCode,
+  licences: readonly LicenceCode[],
   { from, until, bucket }: Asked,
-): Promise<Bucket[]> {
+): Promise<(readonly Bucket[])[]> {
   if (until <= from) throw codedError(invalidInput('until', '`until` is after `from`.'));
   const { id, timeZone, nextDueAt } = organisation;
   const now = nowOf(organisation, services.clock.now());
   // What has fallen due since the organisation was read has not taken effect yet.
-  const known = earliest(until, now, nextDueAt) ?? now;
-  if (from >= known) return [];
+  const known = earliest(until, now, nextDueAt);
+  if (from >= known) return licences.map(() => []);
   if (countBuckets(bucket, from, known) > maxBuckets) throw codedError(tooMany());
   const asked = { from, until: known };
   const periods = bucket === 'MONTH' ? await listBillingPeriods(services.db, id, asked) : [];
-  const edges = endingBy(earliest(now, nextDueAt) ?? now, edgesOf(bucket, asked, timeZone, periods));
+  // The last bucket is not over yet, perhaps.
+  const edges = edgesOf(bucket, asked, timeZone, periods).map((edge) => earliest(edge, now, nextDueAt));
   if (edges.length > maxBuckets + 1) throw codedError(tooMany());
-  return listBuckets(services.db, id, licence, edges);
+  const pools = licences.map((licence) => ({ organisationId: id, licence }));
+  return [...(await listBucketsOfMany(services.db, pools, edges))];
+}
+
+interface AskedOfRow {
+  readonly organisationId: OrganisationId;
+  readonly licence: LicenceCode;
+  readonly asked: Asked;
+}
+
+/** What the rows of a Licence Mapping ask for one by one is read together. */
+const findHistory = createLoader<AskedOfRow, readonly Bucket[]>(
+  ({ organisationId, licence, asked }) => `${organisationId} ${licence} ${periodOf(asked)}`,
+  async (context, keys) => {
+    const found = new Map<AskedOfRow, readonly Bucket[] | Error>();
+    const together = Map.groupBy(keys, ({ organisationId, asked }) => `${organisationId} ${periodOf(asked)}`);
+    for (const rows of together.values()) {
+      const [first] = rows;
+      if (first === undefined) continue;
+      const { organisationId, asked } = first;
+      try {
+        const organisation = await context.getOrganisation(context, organisationId);
+        const licences = rows.map(({ licence }) => licence);
+        const histories = await readHistories(context.services, organisation, licences, asked);
+        for (const [index, row] of rows.entries()) found.set(row, histories[index] ?? []);
+      } catch (error) {
+        for (const row of rows) found.set(row, error as Error);
+      }
+    }
+    return keys.map((key) => found.get(key) ?? null);
+  },
+);
+
+function periodOf({ from, until, bucket }: Asked): string {
+  return `${from.getTime()} ${until.getTime()} ${bucket}`;
 }
 
 const inBuckets = `in the buckets that \`from\` and \`until\` touch: whole ones, by the organisation’s time zone, but none goes on after now. At most ${maxBuckets}.`;
@@ -154,7 +191,8 @@ builder.objectField('Organisation', 'usageHistory', (t) =>
     resolve: async (organisation, { licence, ...asked }, { services }) => {
       const found = findLicence(await services.catalogue([licence as LicenceCode]), licence);
       if (isRefusal(found)) throw codedError(found);
-      return readHistory(services, organisation, found.code, asked);
+      const [buckets = []] = await readHistories(services, organisation, [found.code], asked);
+      return buckets;
     },
   }),
 );
@@ -166,15 +204,10 @@ builder.objectField('LicenceMapping', 'usageHistory', (t) =>
     extensions: costs({ weight: 10, sizedBy: countAskedBuckets }),
     args: timeArguments(t.arg),
     resolve: async ({ organisationId, licence: { code } }, asked, context) =>
-      readHistory(context.services, await context.getOrganisation(context, organisationId), code, asked),
+      (await findHistory(context, { organisationId, licence: code, asked })) ?? [],
   }),
 );
 
 function tooMany() {
   return invalidInput('until', `At most ${maxBuckets} buckets: ask for less time, or for longer ones.`);
-}
-
-/** The last bucket is not over yet, perhaps. */
-function endingBy(now: Instant, edges: readonly Instant[]): readonly Instant[] {
-  return edges.map((edge) => (edge > now ? now : edge));
 }

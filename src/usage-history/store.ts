@@ -3,7 +3,7 @@ import { forRows, insertInto, type Of } from '../database/bulk.ts';
 import type { Database } from '../database/database.ts';
 import type { UsageRollup } from '../database/tables.ts';
 import { inTransaction, takeSnapshot, type Transaction } from '../database/transaction.ts';
-import { type Instant, latest, plusSeconds } from '../kernel/clock.ts';
+import { earliest, type Instant, latest, plusSeconds } from '../kernel/clock.ts';
 import { Unavailable } from '../kernel/failure.ts';
 import type { LicenceCode, OrganisationId } from '../kernel/ids.ts';
 import type { Period } from '../kernel/interval.ts';
@@ -264,43 +264,111 @@ export async function listBuckets(
   organisationId: OrganisationId,
   licence: LicenceCode,
   edges: readonly Instant[],
-): Promise<Bucket[]> {
+): Promise<readonly Bucket[]> {
+  const [buckets = []] = await listBucketsOfMany(db, [{ organisationId, licence }], edges);
+  return buckets;
+}
+
+/** A licence of an organisation. */
+interface Pool {
+  readonly organisationId: OrganisationId;
+  readonly licence: LicenceCode;
+}
+
+/**
+ * As `listBuckets`, of many licences or organisations at once: all of one moment, and as many statements for a thousand as
+ * for one. Where one has rows that are dropped, an edge among them is moved for all.
+ *
+ * @returns the buckets of each, in the order in which they are given; put together only when it is their turn
+ * @throws Unavailable where too much of their histories is not summed up yet
+ */
+export async function listBucketsOfMany(
+  db: Database,
+  pools: readonly Pool[],
+  edges: readonly Instant[],
+): Promise<Iterable<readonly Bucket[]>> {
   if (edges.length < 2) return [];
-  return inTransaction(db, 'usageHistory', async (trx) => {
+  return inTransaction(db, 'usageHistories', async (trx) => {
     await takeSnapshot(trx);
-    const of = { organisationId, licence };
-    const [progress, goneUntil] = await Promise.all([
-      findProgress(trx, organisationId),
-      findGoneUntil(trx, of),
-    ]);
-    const moved = moveEdges(edges, goneUntil);
+    const many = pools.map((pool, number) => ({ ...pool, number }));
+    const [progresses, [gone]] = await Promise.all([selectProgresses(trx, many), selectGone(trx, many)]);
+    const progress = new Map(progresses.map(({ number, ...rest }) => [number, rest]));
+    const moved = moveEdges(edges, gone?.at ?? null);
     const [first, last] = [moved[0] ?? new Date(0), moved.at(-1) ?? new Date(0)];
+    const count = moved.length - 1;
     const pieces = moved.slice(1).map((until, index) => coverWith(moved[index] ?? until, until));
-    // Where the first edge lies within a kept span, the history says what there was just before it.
     const start = startOfSpan(first);
-    const read = (period: Period) => ({ ...of, ...period, historyId: progress.historyId });
-    const asked = { ...of, historyId: progress.historyId, until: last };
-    const [opening, before, spans, changes, tail, denials] = await Promise.all([
-      findClosing(trx, of, start),
-      listChanges(trx, [read({ from: start, until: first })]),
-      listMerged(trx, of, pieces),
-      listChanges(trx, pieces.flat().filter(isRaw).map(read)),
-      listTail(trx, asked),
-      countDenials(trx, of, pieces.flat().filter(isRaw), progress.denialsUntil, moved),
+
+    const summed = many.map((each) => ({ ...each, historyId: progress.get(each.number)?.historyId ?? 0 }));
+    const isNotEmpty = ({ from, until }: Period) => from < until;
+    const raw = [{ from: start, until: first }, ...pieces.flat().filter(isRaw)].filter(isNotEmpty);
+    const since = ({ number }: { readonly number: number }) =>
+      progress.get(number)?.denialsUntil ?? new Date(0);
+    const [closings, changes, spans, tail, denials] = await Promise.all([
+      selectClosings(
+        trx,
+        many.map((each) => ({ ...each, start })),
+      ),
+      selectChanges(
+        trx,
+        summed.flatMap((each) => raw.map((period) => ({ ...each, ...period }))),
+      ),
+      // A bucket's number among those of all organisations.
+      listMerged(
+        trx,
+        many.flatMap((each) =>
+          pieces.flatMap((cover, index) =>
+            cover
+              .filter((piece) => !isRaw(piece))
+              .map((piece) => ({ ...each, ...piece, bucket: each.number * count + index })),
+          ),
+        ),
+      ),
+      listTails(
+        trx,
+        summed.map((each) => ({ ...each, until: last })),
+      ),
+      selectDenials(
+        trx,
+        many.flatMap((each) =>
+          pieces.flatMap((cover, index) => {
+            const [from, until] = [moved[index] ?? last, moved[index + 1] ?? last];
+            return [
+              ...cover.filter(isRaw).map((part) => ({ ...part, until: earliest(part.until, since(each)) })),
+              { from: latest(from, since(each)), until },
+            ]
+              .filter(isNotEmpty)
+              .map((period) => ({ ...each, ...period, bucket: each.number * count + index }));
+          }),
+        ),
+      ),
     ]);
-    const inBuckets = (rows: readonly Change[]) => distribute(rows, moved);
-    const [raw, late] = [inBuckets(changes), inBuckets(tail)];
-    const partsOf = (index: number): Part[] => {
-      const span = spans.get(index);
-      const rows = raw[index] ?? [];
-      const rolled: Part[] =
-        span === undefined
-          ? [...rows]
-          : [...rows.filter(({ at }) => at < span.from), span, ...rows.filter(({ at }) => at >= span.from)];
-      return [...rolled, ...(late[index] ?? [])];
-    };
-    const known = [...before, ...tail.filter(({ at }) => at < first)].at(-1) ?? opening;
-    return toBuckets(moved, known, partsOf, (index) => denials.get(index) ?? 0);
+    const opening = new Map(closings.map(({ number, ...state }) => [number, state]));
+    const changesOf = Map.groupBy(changes, ({ number }) => number);
+    const tailOf = Map.groupBy(tail, ({ number }) => number);
+    const denied = new Map(denials.map(({ bucket, denials: counted }) => [bucket, counted]));
+    return (function* () {
+      for (const { number } of many) {
+        const [early, late] = [changesOf.get(number) ?? [], tailOf.get(number) ?? []];
+        const [raws, lates] = [distribute(early, moved), distribute(late, moved)];
+        const partsOf = (index: number): Part[] => {
+          const span = spans.get(number * count + index);
+          const rows = raws[index] ?? [];
+          const rolled: Part[] =
+            span === undefined
+              ? rows
+              : [
+                  ...rows.filter(({ at }) => at < span.from),
+                  span,
+                  ...rows.filter(({ at }) => at >= span.from),
+                ];
+          return [...rolled, ...(lates[index] ?? [])];
+        };
+        const before = [...early, ...late].findLast(({ at }) => at < first);
+        const known = before ?? opening.get(number) ?? nothing;
+        yield toBuckets(moved, known, partsOf, (index) => denied.get(number * count + index) ?? 0);
+      }
+    })();
   });
 }
 
@@ -320,15 +388,6 @@ function distribute(changes: readonly Change[], edges: readonly Instant[]): Chan
   return buckets;
 }
 
-async function findProgress(trx: Transaction, organisationId: OrganisationId): Promise<Progress> {
-  const row = await trx
-    .selectFrom('usageProgress')
-    .selectAll()
-    .where('organisationId', '=', organisationId)
-    .executeTakeFirst();
-  return row ?? { organisationId, historyId: 0, denialsUntil: new Date(0) };
-}
-
 /** Up to when rows of the history were dropped, of any of the organisations; null: none was. */
 export async function findGoneUntilOfMany(
   db: Database,
@@ -336,7 +395,7 @@ export async function findGoneUntilOfMany(
 ): Promise<Instant | null> {
   const [gone] = await selectGone(
     db,
-    organisationIds.map((organisationId) => ({ organisationId })),
+    organisationIds.map((organisationId) => ({ organisationId, licence: null })),
   );
   return gone?.at ?? null;
 }
@@ -345,17 +404,6 @@ export async function findGoneUntilOfMany(
 interface Whose {
   readonly organisationId: OrganisationId;
   readonly licence: LicenceCode;
-}
-
-/** Up to when rows of the licence's history were dropped; null: none was. */
-async function findGoneUntil(trx: Transaction, { organisationId, licence }: Whose): Promise<Instant | null> {
-  const row = await trx
-    .selectFrom('historyOpening')
-    .select('at')
-    .where('organisationId', '=', organisationId)
-    .where('licence', '=', licence)
-    .executeTakeFirst();
-  return row?.at ?? null;
 }
 
 /** Of an organisation's licences those of whose history rows were dropped, and since when all are there. */
@@ -370,61 +418,6 @@ export async function listDropped(
     .execute();
   // Of the instant of the last dropped row others may be there still.
   return new Map(rows.map(({ licence, at }) => [licence, { keptSince: plusSeconds(at, 0.001) }]));
-}
-
-/** What the last kept span of before an instant at which one begins left. */
-async function findClosing(
-  trx: Transaction,
-  { organisationId, licence }: Whose,
-  start: Instant,
-): Promise<State> {
-  const row = await trx
-    .selectFrom('usageRollup')
-    .select(['inUse', 'concurrentTotal', 'contingencyTotal'])
-    .where('organisationId', '=', organisationId)
-    .where('licence', '=', licence)
-    .where('width', '=', 5)
-    .where('at', '<', start)
-    .orderBy('at', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return row ?? nothing;
-}
-
-/** Rows that are summed up already, of parts of kept spans. */
-const listChanges = forRows<Change>(`
-  select h.at, h.due, h.in_use, h.concurrent_total, h.contingency_total from $given cross join lateral (
-    select * from history
-    where history.organisation_id = given.organisation_id and history.licence = given.licence
-      and history.at >= given."from" and history.at < given.until and history.id <= given.history_id
-    order by at, id offset 0) h
-  order by h.at, h.id`)({
-  organisationId: 'uuid',
-  licence: 'text',
-  from: 'timestamptz',
-  until: 'timestamptz',
-  historyId: 'bigint',
-});
-
-/** Of all licences so many, then of one: an index of time would be read from its beginning. */
-const selectTail = forRows<Change & { readonly nth: number }>(`
-  select h.at, h.due, h.in_use, h.concurrent_total, h.contingency_total, h.nth from $given cross join lateral (
-    select *, row_number() over (order by id) as nth from (
-      select * from history
-      where history.organisation_id = given.organisation_id and history.id > given.history_id
-      order by id limit ${maxTail + 1}) tail) h
-  where h.licence = given.licence and h.at < given.until or h.nth > ${maxTail}
-  order by h.id`)({ organisationId: 'uuid', licence: 'text', historyId: 'bigint', until: 'timestamptz' });
-
-async function listTail(
-  trx: Transaction,
-  asked: Whose & { readonly historyId: number; readonly until: Instant },
-): Promise<Change[]> {
-  const tail = await selectTail(trx, [asked]);
-  if (tail.some(({ nth }) => nth > maxTail)) {
-    throw new Unavailable('This history is being summed up; try again later.');
-  }
-  return tail;
 }
 
 /**
@@ -464,157 +457,14 @@ const selectMerged = forRows<Row & { readonly bucket: number; readonly until: In
   until: 'timestamptz',
 });
 
-async function listMerged(
-  trx: Transaction,
-  of: Whose,
-  pieces: readonly (readonly Piece[])[],
-): Promise<ReadonlyMap<number, Span>> {
-  return listMergedOf(
-    trx,
-    pieces.flatMap((each, bucket) =>
-      each.filter((piece) => !isRaw(piece)).map((piece) => ({ bucket, ...of, ...piece })),
-    ),
-  );
-}
-
 /** By bucket. */
-async function listMergedOf(
+async function listMerged(
   trx: Transaction,
   asked: readonly (Whose & Piece & { readonly bucket: number })[],
 ): Promise<ReadonlyMap<number, Span>> {
   const rows = await selectMerged(trx, asked);
   return new Map(rows.map(({ bucket, until, ...row }) => [bucket, toSpan(row, until)]));
 }
-
-/** By bucket, the denials that no kept span has that is read: those of parts of spans, and those since. */
-async function countDenials(
-  trx: Transaction,
-  { organisationId, licence }: Whose,
-  raw: readonly Period[],
-  since: Instant,
-  edges: readonly Instant[],
-): Promise<ReadonlyMap<number, number>> {
-  const [first, last] = [edges[0], edges.at(-1)];
-  const { rows } = await sql<{ bucket: number; denials: number }>`
-    with raw as (
-      select d.at from unnest(${raw.map(({ from }) => from)}::timestamptz[], ${raw.map(({ until }) => until)}::timestamptz[])
-        as raw("from", until)
-      cross join lateral (
-        select at from denial where organisation_id = ${organisationId} and licence = ${licence}
-          and at >= raw."from" and at < raw.until and at < ${since}) d
-      union all
-      select at from denial where organisation_id = ${organisationId} and licence = ${licence}
-        and at >= greatest(${first}::timestamptz, ${since}) and at < ${last})
-    select width_bucket(at, ${edges}::timestamptz[]) - 1 as bucket, count(*) as denials from raw group by 1`.execute(
-    trx,
-  );
-  return new Map(rows.map(({ bucket, denials }) => [bucket, denials]));
-}
-
-// The same, of many organisations
-
-/**
- * As `listBuckets`, of many organisations at once: all of one moment, and as many statements for a thousand as for one.
- * Where one has rows that are dropped, an edge among them is moved for all.
- *
- * @returns each organisation's buckets, in the order of their ids; put together only when it is their turn
- * @throws Unavailable where too much of their histories is not summed up yet
- */
-export async function listBucketsOfMany(
-  db: Database,
-  organisationIds: readonly OrganisationId[],
-  licence: LicenceCode,
-  edges: readonly Instant[],
-): Promise<Iterable<readonly Bucket[]>> {
-  if (edges.length < 2) return [];
-  return inTransaction(db, 'usageHistories', async (trx) => {
-    await takeSnapshot(trx);
-    const many = organisationIds.map((organisationId, number) => ({ organisationId, licence, number }));
-    const [progresses, goneUntil] = await Promise.all([
-      selectProgresses(trx, many),
-      findGoneUntilOfMany(trx, organisationIds),
-    ]);
-    const progress = new Map(progresses.map(({ number, ...rest }) => [number, rest]));
-    const moved = moveEdges(edges, goneUntil);
-    const [first, last] = [moved[0] ?? new Date(0), moved.at(-1) ?? new Date(0)];
-    const count = moved.length - 1;
-    const pieces = moved.slice(1).map((until, index) => coverWith(moved[index] ?? until, until));
-    const start = startOfSpan(first);
-
-    const summed = many.map((each) => ({ ...each, historyId: progress.get(each.number)?.historyId ?? 0 }));
-    const isNotEmpty = ({ from, until }: Period) => from < until;
-    const raw = [{ from: start, until: first }, ...pieces.flat().filter(isRaw)].filter(isNotEmpty);
-    const since = ({ number }: { readonly number: number }) =>
-      progress.get(number)?.denialsUntil ?? new Date(0);
-    const [closings, changes, spans, tail, denials] = await Promise.all([
-      selectClosings(
-        trx,
-        many.map((each) => ({ ...each, start })),
-      ),
-      selectChanges(
-        trx,
-        summed.flatMap((each) => raw.map((period) => ({ ...each, ...period }))),
-      ),
-      // A bucket's number among those of all organisations.
-      listMergedOf(
-        trx,
-        many.flatMap((each) =>
-          pieces.flatMap((cover, index) =>
-            cover
-              .filter((piece) => !isRaw(piece))
-              .map((piece) => ({ ...each, ...piece, bucket: each.number * count + index })),
-          ),
-        ),
-      ),
-      listTails(
-        trx,
-        summed.map((each) => ({ ...each, until: last })),
-      ),
-      selectDenials(
-        trx,
-        many.flatMap((each) =>
-          pieces.flatMap((cover, index) => {
-            const [from, until] = [moved[index] ?? last, moved[index + 1] ?? last];
-            return [
-              ...cover.filter(isRaw).map((part) => ({ ...part, until: earlier(part.until, since(each)) })),
-              { from: latest(from, since(each)), until },
-            ]
-              .filter(isNotEmpty)
-              .map((period) => ({ ...each, ...period, bucket: each.number * count + index }));
-          }),
-        ),
-      ),
-    ]);
-    const opening = new Map(closings.map(({ number, ...state }) => [number, state]));
-    const changesOf = Map.groupBy(changes, ({ number }) => number);
-    const tailOf = Map.groupBy(tail, ({ number }) => number);
-    const denied = new Map(denials.map(({ bucket, denials: counted }) => [bucket, counted]));
-    return (function* () {
-      for (const { number } of many) {
-        const [early, late] = [changesOf.get(number) ?? [], tailOf.get(number) ?? []];
-        const [raws, lates] = [distribute(early, moved), distribute(late, moved)];
-        const partsOf = (index: number): Part[] => {
-          const span = spans.get(number * count + index);
-          const rows = raws[index] ?? [];
-          const rolled: Part[] =
-            span === undefined
-              ? rows
-              : [
-                  ...rows.filter(({ at }) => at < span.from),
-                  span,
-                  ...rows.filter(({ at }) => at >= span.from),
-                ];
-          return [...rolled, ...(lates[index] ?? [])];
-        };
-        const before = [...early, ...late].findLast(({ at }) => at < first);
-        const known = before ?? opening.get(number) ?? nothing;
-        yield toBuckets(moved, known, partsOf, (index) => denied.get(number * count + index) ?? 0);
-      }
-    })();
-  });
-}
-
-const earlier = (one: Instant, other: Instant) => (one < other ? one : other);
 
 /** Something of the organisation with this number among those that are asked for. */
 interface Numbered {
@@ -630,10 +480,12 @@ const selectProgresses = forRows<Numbered & Omit<Progress, 'organisationId'>>(`
   organisationId: 'uuid',
 });
 
+/** Of a licence, or of any where none is given. */
 const selectGone = forRows<{ readonly at: Instant }>(`
   select max(gone.at) as at from $given cross join lateral (
-    select at from history_opening where history_opening.organisation_id = given.organisation_id offset 0) gone
-  having max(gone.at) is not null`)({ organisationId: 'uuid' });
+    select at from history_opening where history_opening.organisation_id = given.organisation_id
+      and (given.licence is null or history_opening.licence = given.licence) offset 0) gone
+  having max(gone.at) is not null`)({ organisationId: 'uuid', licence: 'text' });
 
 const selectClosings = forRows<Numbered & State>(`
   select given.number, r.in_use, r.concurrent_total, r.contingency_total from $given cross join lateral (
@@ -669,7 +521,7 @@ async function listTails(
 ): Promise<readonly (Numbered & Change)[]> {
   const tail = await selectTails(trx, asked);
   if (tail.length > maxTail || tail.some(({ nth }) => nth > maxTail)) {
-    throw new Unavailable('These histories are being summed up; try again later.');
+    throw new Unavailable('This history is being summed up; try again later.');
   }
   return tail;
 }

@@ -2,7 +2,7 @@
 export const words = {
   language: 'en-GB',
   product: 'Seatkeeper',
-  pages: { mapping: 'Licence Mapping', usage: 'Usage', wallboard: 'Wallboard' },
+  pages: { mapping: 'Licence Mapping', usage: 'Usage', wallboard: 'Wallboard', keys: 'Keys' },
   /** Of days, hours, minutes and seconds: unit 0 to 3. */
   duration: (amount: number, unit: number) => `${amount} ${['d', 'h', 'min', 's'][unit]}`,
   shell: {
@@ -21,8 +21,21 @@ export const words = {
     key: 'Key or access token',
     hint: 'Open the link that the server printed when it started, or paste a key here. It is exchanged for a cookie that no script can read.',
     submit: 'Sign in',
+    openId: 'Sign in with your organisation’s account',
+    or: 'or with a key',
+    problems: {
+      refused: 'Your organisation’s sign-in service refused. Try again, or ask whoever runs it.',
+      expired: 'This sign-in took too long, or was used already. Sign in again.',
+      unavailable: 'Your organisation’s sign-in service does not answer. Try again in a moment.',
+      unknown:
+        'You are known to your organisation’s sign-in service, but not here. Ask your administrator for access.',
+      'too-long':
+        'Your access token is too long for a cookie: ask whoever runs your sign-in service for a shorter one.',
+    } as Readonly<Record<string, string>>,
     ended: 'Your sign-in has ended. Sign in again.',
     wrong: 'This key is wrong, has expired or was revoked.',
+    usedLink:
+      'This link was used already, or another start of the server printed it. Sign in with the operator key, or start the server again for a new link.',
   },
   link: {
     unreachable: 'The server cannot be reached. Try again in a moment.',
@@ -307,7 +320,7 @@ export const words = {
         TOTALS_CHANGED: 'Raised by a change of what was bought.',
       },
       levels: 'For how long contingency was in use',
-      level: 'So many or more',
+      level: 'Seats, at least',
       lasted: 'For',
       holders: 'Who held a seat then',
       who: 'Who',
@@ -318,9 +331,8 @@ export const words = {
     refusals: {
       title: 'Refusals by reason',
       none: 'Nobody was refused.',
-      summary: (denials: string, users: string) => `Refusals: ${denials}, of ${users} users.`,
-      unmet: (seats: string, at: string) =>
-        `So many more seats were wanted at one time: ${seats}, first at ${at}.`,
+      summary: (denials: string, users: string) => `Refusals: ${denials}. Users refused: ${users}.`,
+      unmet: (seats: string, at: string) => `Seats wanted in vain at one time: ${seats}, first at ${at}.`,
       noUnmet: 'No seat was wanted in vain.',
       columns: {
         reason: 'Reason',
@@ -369,8 +381,8 @@ export const words = {
     },
     whatIf: {
       title: 'What if',
-      about: (months: string) =>
-        `What the last ${months} months would have cost and refused, had what was wanted been the same.`,
+      about: (from: string, until: string) =>
+        `What the billing periods from ${from} to ${until} would have cost and refused, had what was wanted been the same.`,
       noMonths: 'No billing period is over yet: there is nothing to reckon with.',
       months: 'Months',
       concurrent: 'Concurrent seats',
@@ -390,7 +402,6 @@ export const words = {
       cheapest: 'Recommended',
       proposal: 'Your try',
       other: 'Other',
-      try: 'Try',
       tryWhat: (concurrent: string, contingency: string) =>
         `Try ${concurrent} concurrent and ${contingency} contingency seats`,
       seatMonths: (amount: string) => `${amount} seat months`,
@@ -399,6 +410,85 @@ export const words = {
     alerts: {
       title: 'Alerts standing',
       none: 'No alert of this licence waits to be acknowledged.',
+    },
+  },
+  keys: {
+    failed: (why: string) => `The keys could not be read: ${why}`,
+    mayNot: 'Keys are for administrators, and whoever sells to them.',
+    action: 'Action',
+    keep: 'Keep',
+    roles: {
+      PARTNER: 'Partner',
+      ADMINISTRATOR: 'Administrator',
+      SUPERVISOR: 'Supervisor',
+      WALLBOARD: 'Wallboard',
+      AGENT: 'Agent',
+    },
+    scopes: {
+      READ: 'Read',
+      SESSIONS: 'Sessions',
+      USERS: 'Users',
+      PURCHASES: 'Purchases',
+      ORGANISATIONS: 'Organisations',
+      KEYS: 'Keys',
+    },
+    api: {
+      title: 'API keys',
+      about:
+        'What programs and screens show who they are by. Give each its own, with an end and no more than it needs.',
+      none: 'There are no API keys.',
+      columns: ['Name', 'Role', 'Scopes', 'Created', 'Last used', 'Expires'],
+      never: 'Never',
+      all: 'All of its role',
+      states: {
+        revoked: (day: string) => `Revoked ${day}`,
+        expired: (day: string) => `Expired ${day}`,
+      },
+      revoke: 'Revoke',
+      confirm: 'Revoke for good',
+      revoked: (name: string) => `${name} is revoked: no server takes it any more within 5 seconds.`,
+      form: {
+        name: 'Name',
+        role: 'Role',
+        ends: 'Expires',
+        scopes: 'Narrowed to (none: all of its role)',
+        submit: 'Make a key',
+      },
+      ends: { never: 'Never', '30': 'In 30 days', '90': 'In 90 days', '365': 'In 365 days' },
+      shown: {
+        once: 'This is the key. Keep it now: nobody can see it again.',
+        copy: 'Copy',
+        copied: 'Copied.',
+        done: 'I have it',
+      },
+    },
+    security: {
+      title: 'Security keys',
+      about:
+        'By which administrators show a second factor. Enrolling or removing one asks for a key that you have already, except for your own first.',
+      none: 'Nobody here has the licence Administrator.',
+      columns: ['Key', 'Enrolled', 'Last used'],
+      never: 'Never',
+      noKeys: 'No security key yet.',
+      keysOf: (who: string) => `Security keys of ${who}`,
+      suspect: 'may have been copied and is not accepted: remove it',
+      name: 'Name of a new key',
+      enrol: 'Enrol a key',
+      enrolWhose: (who: string) => `Enrol a key for ${who}`,
+      enrolled: (name: string, who: string) => `${name} is enrolled for ${who}.`,
+      remove: 'Remove',
+      confirm: 'Remove for good',
+      removed: (name: string) => `${name} is removed.`,
+      touchNew: 'Touch the security key that is to be enrolled.',
+      touchOwn: 'A second factor is needed: touch a security key that you have enrolled already.',
+      noFactor:
+        'A second factor is needed, and you have no security key. Enrol one for yourself first, or sign in at your organisation’s service with one.',
+      failures: {
+        NotAllowedError: 'The security key was not used in time, or it was called off. Try again.',
+        InvalidStateError: 'This security key is enrolled already.',
+        SecurityError:
+          'Security keys do not work at this address: open the page by the name that they are enrolled for.',
+      } as Readonly<Record<string, string>>,
     },
   },
 } as const;

@@ -53,3 +53,53 @@ test('C6, U2: the page reads no table that grows with users, sessions or history
   const read = texts.filter((text) => /"(user|session|history|hold)"/.test(text));
   expect(read).toEqual([]);
 });
+
+test('the hours of six rows are as many statements as those of one, and what is asked wrongly fails alone', async () => {
+  const id = await createOrganisation(server, { name: 'Hours' });
+  const licences = [
+    'SUPERVISOR',
+    'INBOUND_AGENT',
+    'OUTBOUND_AGENT',
+    'AGENT_CALLS',
+    'AGENT_EMAIL',
+    'RECORDING',
+  ];
+  for (const licence of licences) await buy(server, id, licence, { concurrent: 2 });
+  const { data: organisation } = await server.query(`{ organisation(id: "${id}") { now } }`);
+  const now = Date.parse(organisation.organisation.now);
+  const variables = {
+    licences,
+    from: new Date(now - 3_600_000).toISOString(),
+    until: new Date(now + 3_600_000).toISOString(),
+  };
+  const hours = `query ($licences: [String!], $from: DateTime!, $until: DateTime!) { organisation(id: "${id}") {
+    licenceMapping(licences: $licences, categories: [USER, PRODUCT, FEATURE]) {
+      licence { code } usageHistory(from: $from, until: $until) { concurrent { total } }
+      OTHER } } }`;
+  const ask = async (given: typeof variables, other = '') => {
+    const texts: string[] = [];
+    const stop = server.onStatement((text) => {
+      if (/(history|denial)/.test(text)) texts.push(text);
+    });
+    const answer = await server.query(hours.replace('OTHER', other), given);
+    stop();
+    return { ...answer, statements: texts.length };
+  };
+  const one = await ask({ ...variables, licences: ['SUPERVISOR'] });
+  expect(one.errors).toBeUndefined();
+  expect(one.statements).toBeGreaterThan(0);
+  const all = await ask(variables);
+  expect(all.data.organisation.licenceMapping).toHaveLength(licences.length);
+  for (const row of all.data.organisation.licenceMapping) {
+    expect(row.usageHistory.at(-1)).toEqual({ concurrent: { total: 2 } });
+  }
+  expect(all.statements).toBe(one.statements);
+
+  const { errors } = await ask(
+    { ...variables, licences: ['SUPERVISOR'] },
+    'wrong: usageHistory(from: $until, until: $from) { denials }',
+  );
+  expect(errors?.map(({ path, extensions }) => [path?.at(-1), extensions.code])).toEqual([
+    ['wrong', 'INVALID_INPUT'],
+  ]);
+});

@@ -79,6 +79,30 @@ describe('a key', () => {
   });
 });
 
+describe('the code of the printed link', () => {
+  const exchange = (code: string) =>
+    ask('/sign-in', { ...own(), method: 'POST', authorization: `Code ${code}` });
+
+  it('is good for one exchange, and no other code for any', async () => {
+    const { code } = pages.code;
+    expect(await exchange(`${code}x`)).toMatchObject({ status: 401 });
+    const { status, headers } = await exchange(code);
+    expect(status).toBe(200);
+    const cookie = String(headers['set-cookie']).split(';', 1)[0] ?? '';
+    expect(await whoIs({ ...own(), cookie })).toMatchObject({ role: 'OPERATOR' });
+    const again = await exchange(code);
+    expect([again.status, again.headers['set-cookie']]).toEqual([401, undefined]);
+    expect(again.body).toContain('Sign in with the operator key');
+  });
+
+  it('is no key of the API', async () => {
+    for (const scheme of ['Code', 'Bearer']) {
+      const authorization = `${scheme} ${pages.code.code}`;
+      expect((await ask('/graphql', { ...typename, method: 'POST', authorization })).status).toBe(401);
+    }
+  });
+});
+
 describe('a cookie', () => {
   it('is nobody’s on a request of another origin’s page, whatever the browser says of the site', async () => {
     const { cookie } = await signIn();
@@ -119,7 +143,8 @@ describe('a cookie', () => {
     const sealed = (signIns: SignIns, key: string) => {
       const cookies: string[] = [];
       const response = { appendHeader: (_name: string, value: string) => cookies.push(value) };
-      signIns.begin({ headers: {} } as never, response as never, `Bearer ${key}`, operator);
+      const shown = { authorization: `Bearer ${key}`, actor: operator, isSecure: false };
+      signIns.begin(response as never, shown);
       return cookies[0]?.split(';', 1)[0] ?? '';
     };
     const foreign = sealed(createSignIns('another secret', clock), server.key);

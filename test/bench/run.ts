@@ -4,6 +4,7 @@ import { run as graphql } from './graphql.ts';
 import { run as historyReads } from './history-reads.ts';
 import { run as historyWrites } from './history-writes.ts';
 import { run as mapping } from './mapping.ts';
+import { run as pages } from './pages.ts';
 import { finish } from './report.ts';
 
 /**
@@ -17,6 +18,7 @@ const benches: Readonly<Record<string, (part?: string) => Promise<void>>> = {
   fanout,
   'history-writes': historyWrites,
   'history-reads': historyReads,
+  pages,
 };
 
 const [wanted, part] = process.argv.slice(2);

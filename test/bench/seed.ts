@@ -19,8 +19,8 @@ export const benchLicences = Array.from(
   (_, index) => `BENCH_LICENCE_${String(index + 1).padStart(2, '0')}`,
 );
 
-export async function seedLicences(pool: pg.Pool): Promise<void> {
-  for (const [index, code] of benchLicences.entries()) {
+export async function seedLicences(pool: pg.Pool, codes: readonly string[] = benchLicences): Promise<void> {
+  for (const [index, code] of codes.entries()) {
     await pool.query(
       `insert into licence (code, position, name, category, seat_model, contingency_allowed, reassignment_days)
        values ($1, $2, $1, 'USER', 'CONCURRENT', true, 90)`,

@@ -1,6 +1,4 @@
-import { readFileSync, mkdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBrowser } from '../setup/browser.ts';
@@ -8,17 +6,9 @@ import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/giv
 import { testPages } from '../setup/pages.ts';
 import { startProxy } from '../setup/proxy.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
+import { beyond, openPage, ordinary, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
 
 const started = await startBrowser();
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-/** Of every page at three sizes, to be looked at; git ignores them. */
-const screenshots = join(import.meta.dirname, '../../dist.screenshots');
-const sizes = [
-  ['wide', 1920, 1080, 'light'],
-  ['middle', 1366, 768, 'dark'],
-  // Of a window that is 1280 wide, at 400 %.
-  ['narrow', 320, 640, 'light'],
-] as const;
 const agents = ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy'] as const;
 
 const pages = await testPages();
@@ -27,23 +17,10 @@ let organisation: string;
 let customer: string;
 const users = new Map<string, string>();
 let page: Page;
-/** What the browser complained of: a policy that was broken, a script that failed. */
-const complaints: string[] = [];
-const ordinary = {
-  viewport: { width: 1440, height: 900 },
-  locale: 'en-GB',
-  reducedMotion: 'reduce',
-} as const;
+let complaints: readonly string[] = [];
 
 beforeAll(async () => {
-  mkdirSync(screenshots, { recursive: true });
-  if (started !== null) {
-    page = await (await started.browser.newContext(ordinary)).newPage();
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(error.message));
-  }
+  if (started !== null) ({ page, complaints } = await openPage(started.browser));
   server = await startTestServer({ pages });
   organisation = await createOrganisation(server, {
     name: '=Acme, "Contact" Centre',
@@ -94,14 +71,6 @@ const logOn = async (name: string) => {
 };
 const logOff = (sessionId: string) => server.mutate('logoff', { sessionId });
 
-/** What of WCAG 2.2 AA a program can find broken. */
-async function violations(): Promise<string[]> {
-  // By the developer tools’ way in, which the page’s policy does not stand against.
-  await page.evaluate(axe);
-  return page.evaluate(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-    .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`);
-}
-
 describe.skipIf(started === null)('Licence Mapping', () => {
   test('signs in by the link, which keeps no key, and loads at most 150 kB, all of it from here', async () => {
     const asked: unknown[] = [];
@@ -130,6 +99,14 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     ).toBe('{}');
     expect(loaded.length).toBeGreaterThan(3);
     expect(loaded.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(150_000);
+    // Over plain HTTP, but to their own machine, browsers do not take brotli.
+    const zipped = await Promise.all(
+      loaded.map(({ url }) => fetch(url, { method: 'HEAD', headers: { 'accept-encoding': 'gzip' } })),
+    );
+    expect(new Set(zipped.map(({ headers }) => headers.get('content-encoding')))).toEqual(new Set(['gzip']));
+    expect(zipped.reduce((sum, { headers }) => sum + Number(headers.get('content-length')), 0)).toBeLessThan(
+      150_000,
+    );
     // What is asked for are the documents that a server runs which runs nothing else.
     await status().getByText('Live', { exact: true }).waitFor();
     expect(new Set(asked).size).toBeGreaterThan(3);
@@ -143,7 +120,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await page.getByLabel('Key or access token').fill('wrong');
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('alert').getByText('This key is wrong').waitFor();
-    expect(await violations()).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
     await enter(server.key);
   });
 
@@ -262,6 +239,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await expect.poll(() => picker.inputValue()).toBe('Beta Bank');
+    expect(await picker.evaluate((one) => one === document.activeElement)).toBe(true);
     expect(page.url()).toContain(`organisation=${customer}`);
     await page.getByText('No licences of these kinds.').waitFor();
     await page.goBack();
@@ -314,42 +292,40 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await row('INBOUND_AGENT').locator('.spark').waitFor();
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme });
-      expect(await violations(), colorScheme).toEqual([]);
+      expect(await violationsOf(page), colorScheme).toEqual([]);
     }
     await row('INBOUND_AGENT').getByRole('button').click();
     await page.locator('.uplot').waitFor();
     for (const colorScheme of ['dark', 'light'] as const) {
       await page.emulateMedia({ colorScheme });
-      expect(await violations(), colorScheme).toEqual([]);
+      expect(await violationsOf(page), colorScheme).toEqual([]);
     }
   });
 
   test('fits every window, but for the table, which scrolls by itself', async () => {
     await show('?feature=on');
     await row('INBOUND_AGENT').locator('.spark').waitFor();
-    const beyond = (selector: string) =>
-      page.locator(selector).evaluate((one) => one.scrollWidth - one.clientWidth);
     for (const [name, width, height, colorScheme] of sizes) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height });
-      expect(await beyond('html'), name).toBe(0);
-      await page.screenshot({ path: join(screenshots, `mapping-${name}.png`), fullPage: true });
+      expect(await beyond(page, 'html'), name).toBe(0);
+      await page.screenshot({ path: screenshotOf(`mapping-${name}`), fullPage: true });
     }
     // On A4 across, within its margins; figures on paper are not live.
     await page.emulateMedia({ media: 'print' });
     await page.setViewportSize({ width: 1031, height: 700 });
-    expect(await beyond('html'), 'paper').toBe(0);
+    expect(await beyond(page, 'html'), 'paper').toBe(0);
     expect(await status().isVisible()).toBe(false);
     await page.getByText(/^As of \d+ \w+ \d{4}, \d\d:\d\d$/).waitFor();
-    await page.screenshot({ path: join(screenshots, 'mapping-paper.png'), fullPage: true });
+    await page.screenshot({ path: screenshotOf('mapping-paper'), fullPage: true });
     await page.emulateMedia({ media: 'screen' });
     await row('INBOUND_AGENT').getByRole('button').click();
     await page.locator('.uplot').waitFor();
     for (const [name, width, height, colorScheme] of sizes) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height });
-      expect(await beyond('dialog'), name).toBe(0);
-      await page.screenshot({ path: join(screenshots, `mapping-open-${name}.png`) });
+      expect(await beyond(page, 'dialog'), name).toBe(0);
+      await page.screenshot({ path: screenshotOf(`mapping-open-${name}`) });
     }
     await page.setViewportSize(ordinary.viewport);
   });

@@ -171,56 +171,62 @@ describe.skipIf(started === null)('The wallboard', () => {
     for (const session of sessions) await logOff(session);
   });
 
-  test('outlives a server, a frozen connection and a sleep, and calls nothing live meanwhile', async () => {
-    const first = await startTestServer({ pages, beside: server });
-    const network = { host: '127.0.0.1', port: Number(new URL(first.url).port) };
-    const proxy = await startProxy(network);
-    const reconnecting = () =>
-      status()
-        .getByText(/^Reconnecting – as of \d\d:\d\d:\d\d$/)
-        .waitFor();
-    await page.goto(`http://127.0.0.1:${proxy.port}/wallboard#key=${await makeKey()}`);
-    await live();
-    await page.evaluate('window.isTheSame = true');
+  test(
+    'outlives a server, a frozen connection and a sleep, and calls nothing live meanwhile',
+    { timeout: 60_000 },
+    async () => {
+      const first = await startTestServer({ pages, beside: server });
+      const network = { host: '127.0.0.1', port: Number(new URL(first.url).port) };
+      const proxy = await startProxy(network);
+      const reconnecting = () =>
+        status()
+          .getByText(/^Reconnecting – as of \d\d:\d\d:\d\d$/)
+          .waitFor();
+      await page.goto(`http://127.0.0.1:${proxy.port}/wallboard#key=${await makeKey()}`);
+      await live();
+      await page.evaluate('window.isTheSame = true');
 
-    await first.stop();
-    await reconnecting();
-    expect(await page.locator('.board.stale .tile').count()).toBeGreaterThan(0);
-    expect(await violations()).toEqual([]);
-    await page.screenshot({ path: join(screenshots, 'wallboard-lost.png') });
-    const second = await startTestServer({ pages, beside: server });
-    network.port = Number(new URL(second.url).port);
-    await live();
-    expect(await page.evaluate('window.isTheSame')).toBe(true);
+      await first.stop();
+      await reconnecting();
+      expect(await page.locator('.board.stale .tile').count()).toBeGreaterThan(0);
+      expect(await violations()).toEqual([]);
+      await page.screenshot({ path: join(screenshots, 'wallboard-lost.png') });
+      const second = await startTestServer({ pages, beside: server });
+      network.port = Number(new URL(second.url).port);
+      await live();
+      expect(await page.evaluate('window.isTheSame')).toBe(true);
 
-    // Nothing is closed, and nothing comes any more: the page asks, and gets no answer.
-    proxy.freeze();
-    await reconnecting();
-    const session = await logOn('joan');
-    proxy.thaw();
-    await live();
-    expect(await seats('INBOUND_AGENT')).toBe('1 of 3');
-    await logOff(session);
+      // Nothing is closed, and nothing comes any more: the page asks, and gets no answer.
+      proxy.freeze();
+      await reconnecting();
+      const session = await logOn('joan');
+      proxy.thaw();
+      await live();
+      expect(await seats('INBOUND_AGENT')).toBe('1 of 3');
+      await logOff(session);
 
-    await page.evaluate('(() => { const now = Date.now; Date.now = () => now() + 3_600_000; })()');
-    await reconnecting();
-    await live();
+      await page.evaluate('(() => { const now = Date.now; Date.now = () => now() + 3_600_000; })()');
+      await reconnecting();
+      await live();
 
-    // An older build: loaded again once, by the first connection after the one that was lost.
-    await page.evaluate(
-      `document.querySelector('script[type=module]').setAttribute('src', '/assets/of-an-older-build.js')`,
-    );
-    proxy.cut();
-    await expect.poll(() => page.evaluate('window.isTheSame === undefined').catch(() => false)).toBe(true);
-    await live();
-    await page.evaluate('window.isTheSame = true');
-    proxy.cut();
-    await reconnecting();
-    await live();
-    expect(await page.evaluate('window.isTheSame')).toBe(true);
-    await second.stop();
-    await proxy.close();
-  });
+      // An older build: loaded again once, by the first connection after the one that was lost.
+      await page.evaluate(
+        `document.querySelector('script[type=module]').setAttribute('src', '/assets/of-an-older-build.js')`,
+      );
+      proxy.cut();
+      await expect
+        .poll(() => page.evaluate('window.isTheSame === undefined').catch(() => false), { timeout: 10_000 })
+        .toBe(true);
+      await live();
+      await page.evaluate('window.isTheSame = true');
+      proxy.cut();
+      await reconnecting();
+      await live();
+      expect(await page.evaluate('window.isTheSame')).toBe(true);
+      await second.stop();
+      await proxy.close();
+    },
+  );
 
   test('asks again for a server that is away when it is loaded', async () => {
     await page.route('**/sign-in', (route) => route.abort());
@@ -244,28 +250,34 @@ describe.skipIf(started === null)('The wallboard', () => {
     expect(await page.locator('.tile').count()).toBe(0);
   });
 
-  test('takes turns between organisations, and pages of licences, until it is paused', async () => {
-    await page.goto(`${origin()}/wallboard?theme=light#key=${server.key}`);
-    await live();
-    await buy(server, organisation, 'VOICEMAIL', { concurrent: 1 });
-    const licences = [...twelve, 'VOICEMAIL'].join(',');
-    await show(`?organisation=${organisation},${other}&licences=${licences}&rotate=5`);
-    const name = page.getByRole('heading', { level: 1 });
-    await page.getByText('1 of 2', { exact: true }).waitFor();
-    await page.getByText('2 of 2', { exact: true }).waitFor();
-    expect(await page.locator('.tile').count()).toBe(6);
-    expect(await page.evaluate(`getComputedStyle(document.querySelector('.wallboard')).cursor`)).toBe('none');
-    await page.mouse.move(200, 200);
-    await page.getByRole('button', { name: 'Pause rotation' }).click();
-    await page.getByRole('button', { name: 'Next' }).click();
-    await expect.poll(() => name.innerText()).toBe('Beta Bank');
-    expect(await page.title()).toBe('Beta Bank – Wallboard');
-    expect(await seats('SUPERVISOR')).toBe('0 of 7');
-    await page.getByText('(Asia/Tokyo)').waitFor();
-    await page.getByRole('button', { name: 'Next' }).click();
-    await expect.poll(() => name.innerText()).toBe('Acme Contact Centre');
-    await page.getByRole('button', { name: 'Resume rotation' }).waitFor();
-  });
+  test(
+    'takes turns between organisations, and pages of licences, until it is paused',
+    { timeout: 60_000 },
+    async () => {
+      await page.goto(`${origin()}/wallboard?theme=light#key=${server.key}`);
+      await live();
+      await buy(server, organisation, 'VOICEMAIL', { concurrent: 1 });
+      const licences = [...twelve, 'VOICEMAIL'].join(',');
+      await show(`?organisation=${organisation},${other}&licences=${licences}&rotate=5`);
+      const name = page.getByRole('heading', { level: 1 });
+      await page.getByText('1 of 2', { exact: true }).waitFor();
+      await page.getByText('2 of 2', { exact: true }).waitFor();
+      expect(await page.locator('.tile').count()).toBe(6);
+      expect(await page.evaluate(`getComputedStyle(document.querySelector('.wallboard')).cursor`)).toBe(
+        'none',
+      );
+      await page.mouse.move(200, 200);
+      await page.getByRole('button', { name: 'Pause rotation' }).click();
+      await page.getByRole('button', { name: 'Next' }).click();
+      await expect.poll(() => name.innerText()).toBe('Beta Bank');
+      expect(await page.title()).toBe('Beta Bank – Wallboard');
+      expect(await seats('SUPERVISOR')).toBe('0 of 7');
+      await page.getByText('(Asia/Tokyo)').waitFor();
+      await page.getByRole('button', { name: 'Next' }).click();
+      await expect.poll(() => name.innerText()).toBe('Acme Contact Centre');
+      await page.getByRole('button', { name: 'Resume rotation' }).waitFor();
+    },
+  );
 
   test('says that its key may not see an organisation', async () => {
     await page.goto(`${origin()}/wallboard?organisation=${other}#key=${screenKey()}`);

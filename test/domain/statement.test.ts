@@ -400,6 +400,8 @@ describe('a correction', () => {
     ['a line twice', [wanted(), wanted({ quantity: 6 })], /twice/],
     ['less than none', [wanted({ quantity: -1 })], /0 or more/],
     ['more days than there are', [wanted({ seatDays: 156 })], /at most 155/],
+    ['seats of no day', [wanted({ seatDays: 0 })], /at least 5/],
+    ['fewer days than one of all seats', [wanted({ seatDays: 4 })], /at least 5/],
     [
       'days of what is billed by the month',
       [wanted({ kind: 'CONTINGENCY', seatDays: 1, unitPrice: 1 })],

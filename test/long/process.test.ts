@@ -165,6 +165,16 @@ describe('a server that runs', () => {
     expect(statSync(join(folder, 'postgres', 'password')).mode & 0o777).toBe(0o600);
   });
 
+  test('prints a link to the pages that signs in once, without the key', async () => {
+    const { url, key, server } = running;
+    const link = /Pages +(\S+)/.exec(server?.output.out ?? '')?.[1] ?? '';
+    expect(link).not.toContain(key);
+    const authorization = `Code ${link.split('#code=')[1]}`;
+    const open = () => fetch(`${url}/sign-in`, { method: 'POST', headers: { authorization } });
+    expect(await (await open()).json()).toMatchObject({ role: 'OPERATOR' });
+    expect((await open()).status).toBe(401);
+  });
+
   test('is not held up by a subscription under way when it is stopped', async () => {
     const { url, key, server } = running;
     const id = await query<{ organisation: { id: string } }>(

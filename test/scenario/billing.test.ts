@@ -15,6 +15,7 @@ import {
   logon,
   organisationOf,
   setStatus,
+  uuidOf,
 } from '../setup/given.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
@@ -666,4 +667,31 @@ test('what is set above while its own month runs still changes no month that is 
   expect(await currencyOf(customer, january)).toBe('USD');
   expect(await currencyOf(unbilled, january)).toBe('EUR');
   expect([await currencyOf(customer), await currencyOf(partner)]).toEqual(['CHF', 'CHF']);
+});
+
+test('a statement that cannot be written is tried again, and logged once for each reason', async () => {
+  const id = await createOrganisation(server, { testClockAt: '2026-01-10T00:00:00Z' });
+  const { pool } = server;
+  await pool.query(`
+    create sequence tries;
+    grant usage on sequence tries to public;
+    create function refuse_statement() returns trigger language plpgsql as $$ begin
+      if nextval('tries') < 3 then raise exception 'no room'; end if;
+      raise exception 'no paper'; end $$;
+    create trigger refuse before insert on statement for each row
+      when (new.organisation_id = '${uuidOf(id)}') execute function refuse_statement()`);
+  await advance(server, id, '2026-02-10T00:00:00Z');
+  const tries = async () => Number((await pool.query('select last_value from tries')).rows[0].last_value);
+  await expect.poll(tries, { timeout: 15_000, interval: 100 }).toBeGreaterThan(4);
+  const reasons = server.logged
+    .filter(({ message }) => message.startsWith('could not write a statement'))
+    .map(({ facts }) => (facts as { err: Error }).err.message);
+  expect(reasons).toEqual(['closeStatements: no room', 'closeStatements: no paper']);
+
+  await pool.query('drop trigger refuse on statement; drop function refuse_statement; drop sequence tries');
+  const { number } = await ask<Statement>(
+    id,
+    `billingStatement(period: "2026-01-20T00:00:00Z") { ${fields} }`,
+  );
+  expect(number).toBe(1);
 });

@@ -2,7 +2,8 @@ import { type Configuration, Provider } from 'oidc-provider';
 
 /**
  * A real OpenID provider, as a process of its own: `node openid-provider.ts '{"port":…,"keys":[…]}'`. Its access tokens are
- * for whatever resource is asked for, and say what the header `x-claims` of the request for them does.
+ * for whatever resource is asked for, and say what the header `x-claims` of the request for them does. Whoever is sent to
+ * sign in is at once signed in as `login_hint` says: claims as JSON, or `deny`.
  */
 const { port, keys } = JSON.parse(process.argv[2] ?? '') as {
   readonly port: number;
@@ -19,9 +20,31 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       response_types: [],
       id_token_signed_response_alg: keys[0]?.alg as 'RS256',
     },
+    {
+      client_id: 'pages',
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code'],
+      redirect_uris: ['http://127.0.0.1:1/sign-in/openid/callback'],
+      response_types: ['code'],
+      id_token_signed_response_alg: keys[0]?.alg as 'RS256',
+    },
   ],
   jwks: { keys },
-  extraTokenClaims: (context) => JSON.parse(context.get('x-claims')) as Record<string, unknown>,
+  extraTokenClaims: (context, token) => {
+    const claims = 'accountId' in token ? token.accountId : context.get('x-claims');
+    return JSON.parse(claims) as Record<string, unknown>;
+  },
+  findAccount: (_context, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+  interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
+  // Nobody is asked whether they agree.
+  loadExistingGrant: async ({ oidc }) => {
+    const { client, session } = oidc;
+    if (client === undefined || session?.accountId === undefined) return undefined;
+    const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+    grant.addOIDCScope('openid');
+    await grant.save();
+    return grant;
+  },
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
@@ -31,10 +54,21 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
         scope: '',
         audience,
         accessTokenFormat: 'jwt',
-        accessTokenTTL: Number(context.get('x-seconds')),
+        accessTokenTTL: Number(context.get('x-seconds') || 60),
         jwt: { sign: { alg: keys[0]?.alg as 'RS256' } },
       }),
     },
   },
+});
+provider.use(async (context, next) => {
+  if (!context.path.startsWith('/interaction/')) {
+    await next();
+    return;
+  }
+  const { params } = await provider.interactionDetails(context.req, context.res);
+  const hint = String(params['login_hint']);
+  const result = hint === 'deny' ? { error: 'access_denied' } : { login: { accountId: hint } };
+  await provider.interactionFinished(context.req, context.res, result);
+  context.respond = false;
 });
 provider.listen(port, '127.0.0.1', () => console.log('ready'));

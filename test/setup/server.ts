@@ -17,6 +17,7 @@ import { expectNoSecrets, secret, textOf } from './secrets.ts';
 
 export interface GraphqlError {
   readonly message: string;
+  readonly path?: readonly (string | number)[];
   readonly extensions: {
     readonly code: string;
     readonly requestId: string;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { hastened } from '../../src/database/transaction.ts';
 import { buy, createOrganisation, createUser, logon } from '../setup/given.ts';
+import { planOf } from '../setup/plan.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -8,25 +9,6 @@ beforeAll(async () => {
   server = await startTestServer();
 });
 afterAll(() => server.stop());
-
-/** How PostgreSQL would go about a statement of a hastened transaction, whatever its values. */
-async function planOf(text: string): Promise<string> {
-  const client = await server.pool.connect();
-  try {
-    await client.query('begin');
-    for (const [name, value] of Object.entries(hastened))
-      await client.query(`set local ${name} = '${value}'`);
-    const { rows } = await client.query({
-      text: `explain (generic_plan, costs off) ${text}`,
-      // Only so are parameters left open.
-      queryMode: 'simple',
-    } as { text: string });
-    return rows.map((row) => row['QUERY PLAN']).join('\n');
-  } finally {
-    await client.query('rollback');
-    client.release();
-  }
-}
 
 test('a plan that was made while nobody was logged on looks up each row by its key, however many come in the morning', async () => {
   const organisationId = await createOrganisation(server);
@@ -55,14 +37,14 @@ test('a plan that was made while nobody was logged on looks up each row by its k
   const tables = written.map((text) => /^\s*(?:update|delete from) "?(\w+)/.exec(text)?.[1]);
   expect(tables).toEqual(expect.arrayContaining(['organisation', 'pool', 'session', 'hold']));
   for (const text of written) {
-    const plan = await planOf(text);
+    const plan = await planOf(server.pool, text, hastened);
     expect(plan, text).toContain('Tid Scan');
     // Which is how every row of one side would be compared with every one of the other.
     expect(plan, text).not.toContain('Join Filter');
   }
 
   const holders = [...texts].find((text) => text.includes('from session s'));
-  expect(await planOf(holders ?? '')).toMatch(
+  expect(await planOf(server.pool, holders ?? '', hastened)).toMatch(
     /session_live_device on session s\n\s+Index Cond: .*organisation_id.*user_id/,
   );
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { advance, buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
+import { planOf } from '../setup/plan.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 let server: TestServer;
@@ -44,21 +45,6 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** How PostgreSQL would go about a statement, whatever its values. */
-async function planOf(text: string): Promise<string> {
-  const client = await server.pool.connect();
-  try {
-    const { rows } = await client.query({
-      text: `explain (generic_plan, costs off) ${text}`,
-      // Only so are parameters left open.
-      queryMode: 'simple',
-    } as { text: string });
-    return rows.map((row) => row['QUERY PLAN']).join('\n');
-  } finally {
-    client.release();
-  }
-}
-
 const inMarch = 'from: "2026-03-02T00:00:00Z", until: "2026-03-20T00:01:00Z"';
 
 test.each([
@@ -86,7 +72,7 @@ test.each([
   expect(large.length).toBeGreaterThan(0);
   const present = await filled();
   for (const text of large.filter((each) => /^\s*(select|with)/.test(each))) {
-    const scanned = (await planOf(text))
+    const scanned = (await planOf(server.pool, text))
       .split('\n')
       .filter((line) => present.some((table) => line.includes(`Seq Scan on ${table}`)));
     expect(scanned, text).toEqual([]);

@@ -94,7 +94,6 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
       <div className="head">
         <h1>{words.pages.mapping}</h1>
         <Picker
-          key={organisation?.id ?? ''}
           name={organisation?.name ?? ''}
           onPick={(picked) => choose({ organisation: picked, licence: null }, 'push')}
         />

@@ -3,8 +3,8 @@ import { memo } from 'react';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { type ColumnName, type features, type GroupName, isColumn, type Line, statesOf } from './columns.ts';
+import { useAbout, useExplanation } from './explained.tsx';
 import type { Row, Spark as Hours } from './figures.ts';
-import { Explained } from './heading.tsx';
 import { Spark } from './spark.tsx';
 
 type Features = typeof features;
@@ -22,10 +22,11 @@ export function Table({
   readonly onOpen: (licence: string) => void;
 }) {
   const [upper, lower] = table.getHeaderGroups();
+  const { explained, explanation } = useExplanation();
   return (
     <section className="table" aria-label={words.mapping.table} tabIndex={0}>
       <table>
-        <thead>
+        <thead {...explained}>
           <tr>
             {upper?.headers.map((header) =>
               header.isPlaceholder ? (
@@ -57,19 +58,20 @@ export function Table({
           ))}
         </tbody>
       </table>
+      {explanation}
     </section>
   );
 }
 
 function GroupHeading({ name, span }: { readonly name: GroupName; readonly span: number }) {
   const { title, about } = words.mapping.groups[name];
+  const { described, description } = useAbout(about);
   return (
     <th scope="colgroup" colSpan={span} className="group edge">
-      <Explained about={about}>
-        <span tabIndex={0} role="note">
-          {title}
-        </span>
-      </Explained>
+      <span tabIndex={0} role="note" {...described}>
+        {title}
+      </span>
+      {description}
     </th>
   );
 }
@@ -78,21 +80,32 @@ const directions = { asc: 'ascending', desc: 'descending' } as const;
 
 function Heading({ header, rowSpan }: { readonly header: Header<Features, Line>; readonly rowSpan: number }) {
   const { column } = header;
-  if (!isColumn(column.id)) return null;
-  const { title, about } = words.mapping.columns[column.id];
+  return isColumn(column.id) ? <ColumnHeading name={column.id} column={column} rowSpan={rowSpan} /> : null;
+}
+
+function ColumnHeading({
+  name,
+  column,
+  rowSpan,
+}: {
+  readonly name: ColumnName;
+  readonly column: Header<Features, Line>['column'];
+  readonly rowSpan: number;
+}) {
+  const { title, about } = words.mapping.columns[name];
+  const { described, description } = useAbout(about);
   const sorted = column.getIsSorted();
   return (
     <th
       scope="col"
       rowSpan={rowSpan}
-      className={classOf(column.id)}
+      className={classOf(name)}
       aria-sort={sorted === false ? 'none' : directions[sorted]}
     >
-      <Explained about={about}>
-        <button type="button" className="sort" onClick={column.getToggleSortingHandler()}>
-          {title}
-        </button>
-      </Explained>
+      <button type="button" className="sort" onClick={column.getToggleSortingHandler()} {...described}>
+        {title}
+      </button>
+      {description}
     </th>
   );
 }

@@ -54,7 +54,7 @@ function Door({
       </p>
     );
   }
-  if ('reason' in state) return <SignIn reason={state.reason} onSignedIn={setState} />;
+  if ('reason' in state) return <SignIn because={state} onSignedIn={setState} />;
   return (
     <Inside signedIn={state} onSignedOut={setState}>
       {children}
@@ -76,7 +76,7 @@ function Inside({
     const opened = createApi(() => {
       // A connection may be refused for another reason: the server has the last word.
       void whoIsSignedIn().then((found) => {
-        if ('reason' in found && found.reason === null) onSignedOut({ reason: words.signIn.ended });
+        if ('reason' in found && found.reason === null) onSignedOut({ ...found, reason: words.signIn.ended });
       });
     });
     setApi(opened);
@@ -85,7 +85,7 @@ function Inside({
   if (api === null) return null;
 
   const leave = () => {
-    void signOut().then(() => onSignedOut({ reason: null }));
+    void signOut().then(onSignedOut);
   };
   return (
     <Provider value={api.client}>

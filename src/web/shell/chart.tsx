@@ -121,8 +121,15 @@ function optionsFor(
     axes: [
       {
         ...axis,
-        values: (_plot, ticks, _index, _space, step) =>
-          ticks.map((tick) => (step < day ? zone.minute : zone.day)(time(tick))),
+        space: 64,
+        values: ({ scales: { x } }, ticks, _index, _space, step) => {
+          // Of several days midnights tell which.
+          const hasDays = (x?.max ?? 0) - (x?.min ?? 0) > 1.5 * day;
+          return ticks.map((tick) => {
+            const minute = zone.minute(time(tick));
+            return step >= day || (hasDays && minute === '00:00') ? zone.dayOfMonth(time(tick)) : minute;
+          });
+        },
       },
       { ...axis, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000] },
     ],
@@ -150,6 +157,7 @@ function drawMark(
   const scale = devicePixelRatio;
   const [x, y] = [valToPos(since, 'x', true), valToPos(value, 'y', true)];
   ctx.save();
+  ctx.setLineDash([]);
   ctx.beginPath();
   ctx.arc(x, y, 5 * scale, 0, 2 * Math.PI);
   ctx.lineWidth = 2 * scale;
@@ -161,12 +169,12 @@ function drawMark(
   ctx.textBaseline = 'middle';
   const isLeft = x + 10 * scale + ctx.measureText(label).width > bbox.left + bbox.width;
   ctx.textAlign = isLeft ? 'right' : 'left';
-  const place = x + (isLeft ? -10 : 10) * scale;
+  const place = [x + (isLeft ? -10 : 10) * scale, y - 10 * scale] as const;
   // Lines may run behind it.
   ctx.lineWidth = 4 * scale;
   ctx.strokeStyle = computed('sheet')();
-  ctx.strokeText(label, place, y);
+  ctx.strokeText(label, ...place);
   ctx.fillStyle = computed('text')();
-  ctx.fillText(label, place, y);
+  ctx.fillText(label, ...place);
   ctx.restore();
 }

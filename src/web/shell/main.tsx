@@ -3,7 +3,7 @@ import { createRoot } from 'react-dom/client';
 import './shell.css';
 import { App } from './app.tsx';
 import { loadPage } from './pages.ts';
-import { signIn, takeKey, whoIsSignedIn } from './session.ts';
+import { enter, takeFromLink } from './session.ts';
 
 // A theme in the address is for screens that follow no person's wishes.
 const theme = new URLSearchParams(location.search).get('theme');
@@ -11,13 +11,14 @@ if (theme === 'light' || theme === 'dark') document.documentElement.dataset['the
 
 // A link that leads to where one is already only changes the fragment: it is to sign in all the same.
 addEventListener('hashchange', () => {
-  if (new URLSearchParams(location.hash.slice(1)).has('key')) location.reload();
+  const fragment = new URLSearchParams(location.hash.slice(1));
+  if (fragment.has('key') || fragment.has('code')) location.reload();
 });
 
-const key = takeKey();
-const enter = () => (key === null ? whoIsSignedIn() : signIn(key));
+const link = takeFromLink();
+const enterByLink = () => enter(link);
 const [entered, Page] = await Promise.all([
-  enter(),
+  enterByLink(),
   // What cannot be loaded fails where it is shown, and says so there.
   loadPage(location.pathname).catch((error: unknown) => () => {
     throw error;
@@ -27,7 +28,7 @@ const root = document.querySelector('#root');
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
-      <App Page={Page} entered={entered} enter={enter} />
+      <App Page={Page} entered={entered} enter={enterByLink} />
     </StrictMode>,
   );
 }

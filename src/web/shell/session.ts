@@ -12,6 +12,8 @@ export interface SignedIn {
 /** Why nobody is signed in, in words. */
 export interface NotSignedIn {
   readonly reason: string | null;
+  /** Where people sign in at their organisation’s provider; null: they cannot. */
+  readonly openIdUrl: string | null;
   /** The server could not be asked, or could not say: it may be asked again. */
   readonly isAway?: true;
 }
@@ -19,16 +21,41 @@ export interface NotSignedIn {
 /** By which the server knows that no other page had the browser send a request. */
 export const ownPage = { 'x-requested-with': 'seatkeeper' } as const;
 
-/** Takes the key out of the link that led here, and out of the address, the history and whatever is copied from it. */
-export function takeKey(): string | null {
+/** What a link said in its fragment of signing in. */
+export interface FromLink {
+  /** A key, or the code that a server prints, which is good once; null: neither. */
+  readonly authorization: string | null;
+  /** Why the provider, which sent the browser back here, signed nobody in; null: nothing of the kind. */
+  readonly problem: string | null;
+}
+
+/** Takes it out of the link that led here, and out of the address, the history and whatever is copied from it. */
+export function takeFromLink(): FromLink {
   const fragment = new URLSearchParams(location.hash.slice(1));
-  const key = fragment.get('key');
-  if (key !== null) {
-    fragment.delete('key');
+  const [key, code, problem] = ['key', 'code', 'sign-in'].map((name) => {
+    const value = fragment.get(name);
+    fragment.delete(name);
+    return value;
+  });
+  if (key != null || code != null || problem != null) {
     const rest = fragment.toString();
     history.replaceState(null, '', location.pathname + location.search + (rest === '' ? '' : `#${rest}`));
   }
-  return key;
+  const authorization = key == null ? (code == null ? null : `Code ${code}`) : `Bearer ${key}`;
+  const { problems } = words.signIn;
+  return {
+    authorization,
+    problem: problem == null ? null : (problems[problem] ?? problems['refused'] ?? null),
+  };
+}
+
+/** Who is signed in, now that a link led here. A code that was used leaves whoever it signed in as they are. */
+export async function enter({ authorization, problem }: FromLink): Promise<SignedIn | NotSignedIn> {
+  const shown = authorization === null ? null : await ask('POST', { authorization });
+  if (shown !== null && (!('reason' in shown) || authorization?.startsWith('Code ') !== true)) return shown;
+  const found = await whoIsSignedIn();
+  if (!('reason' in found)) return found;
+  return shown ?? { ...found, reason: problem ?? found.reason };
 }
 
 /** Exchanges a key, or an access token, for a cookie. */
@@ -41,9 +68,12 @@ export async function whoIsSignedIn(): Promise<SignedIn | NotSignedIn> {
   return ask('GET', {});
 }
 
-export async function signOut(): Promise<void> {
-  await ask('DELETE', {});
+export async function signOut(): Promise<NotSignedIn> {
+  const answer = await ask('DELETE', {});
+  return 'reason' in answer ? answer : { reason: null, openIdUrl: null };
 }
+
+const away: NotSignedIn = { reason: words.link.unreachable, openIdUrl: null, isAway: true };
 
 async function ask(
   method: 'GET' | 'POST' | 'DELETE',
@@ -51,15 +81,18 @@ async function ask(
 ): Promise<SignedIn | NotSignedIn> {
   try {
     const response = await fetch('/sign-in', { method, headers: { ...ownPage, ...headers } });
-    if (response.ok) return ((await response.json()) as SignedIn | null) ?? { reason: null };
-    if (response.status === 429 || response.status >= 500)
-      return { reason: words.link.unreachable, isAway: true };
-    if (response.status === 401) return { reason: words.signIn.wrong };
+    const openIdUrl = response.headers.get('x-sign-in');
+    if (response.ok) return ((await response.json()) as SignedIn | null) ?? { reason: null, openIdUrl };
+    if (response.status === 401) {
+      const isCode = headers['authorization']?.startsWith('Code ') === true;
+      return { reason: isCode ? words.signIn.usedLink : words.signIn.wrong, openIdUrl };
+    }
+    if (response.status === 429 || response.status >= 500) return away;
     const { errors } = (await response.json()) as {
       readonly errors: readonly { readonly message: string }[];
     };
-    return { reason: errors[0]?.message ?? words.link.unreachable };
+    return { reason: errors[0]?.message ?? words.link.unreachable, openIdUrl };
   } catch {
-    return { reason: words.link.unreachable, isAway: true };
+    return away;
   }
 }

@@ -1,13 +1,13 @@
 import { useId, useState } from 'react';
 import { words } from '../words.ts';
-import { type SignedIn, signIn } from './session.ts';
+import { type NotSignedIn, type SignedIn, signIn } from './session.ts';
 
-/** Where a key is exchanged for a cookie by whoever has no link. */
+/** Where people go to their provider, or exchange a key for a cookie where they have no link. */
 export function SignIn({
-  reason,
+  because: { reason, openIdUrl },
   onSignedIn,
 }: {
-  readonly reason: string | null;
+  readonly because: NotSignedIn;
   readonly onSignedIn: (signedIn: SignedIn) => void;
 }) {
   const id = useId();
@@ -31,6 +31,14 @@ export function SignIn({
         }}
       >
         <h2>{words.signIn.title}</h2>
+        {openIdUrl !== null && (
+          <>
+            <a className="button primary" href={`${openIdUrl}?${new URLSearchParams({ return: here() })}`}>
+              {words.signIn.openId}
+            </a>
+            <p className="quiet or">{words.signIn.or}</p>
+          </>
+        )}
         <label htmlFor={`${id}-key`}>{words.signIn.key}</label>
         <input
           id={`${id}-key`}
@@ -47,10 +55,15 @@ export function SignIn({
         <p role="alert" className="problem">
           {problem}
         </p>
-        <button type="submit" className="primary" disabled={isBusy}>
+        <button type="submit" className={openIdUrl === null ? 'primary' : ''} disabled={isBusy}>
           {words.signIn.submit}
         </button>
       </form>
     </main>
   );
+}
+
+/** The page that somebody wanted, and what of it. */
+function here(): string {
+  return location.pathname + location.search;
 }

@@ -13,8 +13,8 @@ export interface Zone {
   readonly moment: (at: string) => string;
   /** `Thu, 26 Nov 2026`. */
   readonly weekday: (at: string) => string;
-  /** `November 2026`. */
-  readonly month: (at: string) => string;
+  /** `26 Nov`. */
+  readonly dayOfMonth: (at: string) => string;
   /** `2026-11-26`, as addresses and date fields spell it. */
   readonly date: (at: string) => string;
   /** 0 to 167, from Monday’s first hour to Sunday’s last. */
@@ -81,7 +81,7 @@ function createZone(timeZone: string): Zone {
     moment: format({ dateStyle: 'medium', timeStyle: 'short' }),
     lastDay: (until) => day(Date.parse(until) - 1),
     weekday: format({ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' }),
-    month: format({ month: 'long', year: 'numeric' }),
+    dayOfMonth: format({ day: 'numeric', month: 'short' }),
     date,
     hourOfWeek: (at) => {
       const of = partsOf(at);

@@ -1,7 +1,8 @@
-import { useId, useMemo } from 'react';
+import { useMemo } from 'react';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { type Bucket, inUse } from './buckets.ts';
+import { Card } from './card.tsx';
 import { WeeksDocument } from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 
@@ -18,7 +19,6 @@ interface Cell {
 /** When seats are in use: the most of each hour of the week, over the weeks before the end of what is shown. */
 export function Heat({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
   const { title, about, corner, days, hour, onContingency, unknown } = words.usage.heat;
-  const id = useId();
   const { organisation, row, span } = scope;
   const until = span.isRunning ? zone.nextDay(organisation.now) : span.until;
   const from = zone.startOfDay(new Date(Date.parse(until) - milliseconds).toISOString());
@@ -31,10 +31,9 @@ export function Heat({ scope, zone }: { readonly scope: Scope; readonly zone: Zo
   const most = Math.max(1, ...[...cells.values()].map(({ seats }) => seats));
   if (hours == null) return null;
   return (
-    <section aria-labelledby={id} className="card heat">
-      <h3 id={id}>{title}</h3>
+    <Card title={title} className="heat">
       <p className="quiet">{about(zone.day(from), zone.lastDay(until), zone.name)}</p>
-      <div className="scroll" role="group" aria-labelledby={id} tabIndex={0}>
+      <div className="scroll" role="group" aria-label={title} tabIndex={0}>
         <table>
           <thead>
             <tr>
@@ -79,7 +78,7 @@ export function Heat({ scope, zone }: { readonly scope: Scope; readonly zone: Zo
           </tbody>
         </table>
       </div>
-    </section>
+    </Card>
   );
 }
 

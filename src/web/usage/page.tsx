@@ -19,7 +19,7 @@ import './usage.css';
 const loadSections = async () => (await import('./sections.tsx')).Sections;
 
 /** However often seats change, what is running is read again no more often than this. */
-const againMilliseconds = 5000;
+const againMilliseconds = 3000;
 
 /** Usage: how many seats of a licence were in use over time, who was refused, what that costs and what would. */
 export function Page() {
@@ -190,7 +190,9 @@ function Tools({
           }}
         />
       </span>
-      <h2 role="status">{span === null ? words.shell.loading : titleOf(span, zone)}</h2>
+      <div role="status">
+        <h2>{span === null ? words.shell.loading : titleOf(span, zone)}</h2>
+      </div>
       <span className="spread">
         <span className="as-of quiet">{words.link.asOf(zone.second(now))}</span>
         <button type="button" onClick={onRefresh}>

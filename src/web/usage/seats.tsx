@@ -1,4 +1,4 @@
-import { useId, useMemo } from 'react';
+import { useMemo } from 'react';
 import { useQuery } from 'urql';
 import { useLater } from '../shell/later.ts';
 import { count, type Zone } from '../shell/zone.ts';
@@ -13,6 +13,7 @@ import {
   stretches,
   totalOf,
 } from './buckets.ts';
+import { Card, Lines } from './card.tsx';
 import { CloserDocument, type UsageQuery } from './documents.ts';
 import type { Scope } from './reading.ts';
 
@@ -35,7 +36,6 @@ export function Seats({
   readonly zone: Zone;
 }) {
   const { title, none, nothing, refused } = words.usage.chart;
-  const id = useId();
   const { span } = scope;
   const Chart = useLater(loadChart, true);
   const peak = usePeak(scope, buckets, peakUsage);
@@ -46,8 +46,7 @@ export function Seats({
   const denials = useMemo(() => denialsPicture(buckets, span), [buckets, span.from, span.until]);
   const denialCount = buckets.reduce((sum, bucket) => sum + bucket.denials, 0);
   return (
-    <section aria-labelledby={id} className="card seats">
-      <h3 id={id}>{title}</h3>
+    <Card title={title}>
       <p className="told">
         {buckets.length === 0 ? nothing : peak === null ? none : sentenceOf(peak, scope, zone)}{' '}
         {buckets.length > 0 && refused(count(denialCount))}
@@ -63,7 +62,7 @@ export function Seats({
           <Table scope={scope} buckets={buckets} zone={zone} />
         </>
       )}
-    </section>
+    </Card>
   );
 }
 
@@ -123,33 +122,25 @@ function Table({
   return (
     <details>
       <summary>{table}</summary>
-      <div className="scroll" role="group" aria-label={table} tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              {Object.entries(columns).map(([name, column]) => (
-                <th key={name} scope="col" className={name === 'when' ? 'text' : ''}>
-                  {column}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {stretches(buckets, span, zone).map(({ from, label, peak, contingency, denials }) => (
-              <tr key={from}>
-                <th scope="row" className="text">
-                  {label}
-                </th>
-                <td>{count(inUse(peak))}</td>
-                <td>{inUse(peak) === 0 ? '–' : moment(peak.from)}</td>
-                <td>{count(totalOf(peak))}</td>
-                <td className={contingency > 0 ? 'contingency' : ''}>{count(contingency)}</td>
-                <td className={denials > 0 ? 'refused' : ''}>{count(denials)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Lines
+        label={table}
+        columns={Object.entries(columns).map(([name, column]) =>
+          name === 'when' ? [column, 'text'] : [column],
+        )}
+      >
+        {stretches(buckets, span, zone).map(({ from, label, peak, contingency, denials }) => (
+          <tr key={from}>
+            <th scope="row" className="text">
+              {label}
+            </th>
+            <td>{count(inUse(peak))}</td>
+            <td>{inUse(peak) === 0 ? '–' : moment(peak.from)}</td>
+            <td>{count(totalOf(peak))}</td>
+            <td className={contingency > 0 ? 'contingency' : ''}>{count(contingency)}</td>
+            <td className={denials > 0 ? 'refused' : ''}>{count(denials)}</td>
+          </tr>
+        ))}
+      </Lines>
     </details>
   );
 }

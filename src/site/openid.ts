@@ -1,0 +1,203 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Configuration } from 'openid-client';
+import { z } from 'zod';
+import { type Clock, plusSeconds } from '../kernel/clock.ts';
+import type { Log } from '../kernel/log.ts';
+import { cookieOf, headerOf } from './cookies.ts';
+import { createSeal } from './seal.ts';
+
+/** What the pages are to an OpenID provider: one of its clients. */
+export interface OpenIdClient {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** null: a public client, by PKCE alone. */
+  readonly clientSecret: string | null;
+  readonly scope: string;
+  /** Where the provider sends browsers back to, as it is registered there: `finishPath` of the pages’ own origin. */
+  readonly redirectUrl: string;
+  /** Of the access tokens that are wanted. */
+  readonly audience: string;
+  /** How the provider is told the audience; null: not at all, it knows by the client or the scope. */
+  readonly audienceParameter: 'resource' | 'audience' | null;
+}
+
+/** Why nobody was signed in. The pages have the words. */
+export type OpenIdProblem = 'refused' | 'expired' | 'unavailable' | 'unknown' | 'too-long';
+
+/** Signs people in at an OpenID provider: by the code flow, with PKCE. */
+export interface OpenIdSignIn {
+  /** Where browsers begin, in full. */
+  readonly startUrl: string;
+  /** Whether browsers come by TLS. */
+  readonly isSecure: boolean;
+  /** Sends the browser to the provider; `return` of the address says to which page it comes back. */
+  start(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /**
+   * Takes what the provider sent the browser back with, once.
+   * @returns the access token, or why there is none; and the page to go to, in full
+   */
+  finish(
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<
+    { readonly returnUrl: string } & ({ readonly token: string } | { readonly problem: OpenIdProblem })
+  >;
+  /** Sends the browser to a page, which says what the problem was, where there was one. */
+  leave(response: ServerResponse, returnUrl: string, problem: OpenIdProblem | null): void;
+}
+
+export const startPath = '/sign-in/openid';
+export const finishPath = '/sign-in/openid/callback';
+
+/** Somebody may have to find their telephone. */
+const flowSeconds = 600;
+const answerSeconds = 5;
+
+/** What a browser keeps while its person is at the provider. */
+const flowSchema = z.object({
+  state: z.string(),
+  nonce: z.string(),
+  verifier: z.string(),
+  returnUrl: z.string(),
+  until: z.number(),
+});
+
+/** @param secret by which what browsers keep is sealed; the same on every server of a database */
+export function createOpenIdSignIn({
+  client,
+  secret,
+  clock,
+  log,
+}: {
+  readonly client: OpenIdClient;
+  readonly secret: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}): OpenIdSignIn {
+  const { origin, protocol } = new URL(client.redirectUrl);
+  const isSecure = protocol === 'https:';
+  const seal = createSeal(secret, 'seatkeeper openid 1');
+  // Lax: the provider’s page is what sends the browser back.
+  const cookie = {
+    name: isSecure ? '__Host-seatkeeper-openid' : 'seatkeeper-openid',
+    sameSite: 'Lax',
+  } as const;
+  let finding: Promise<Configuration> | null = null;
+
+  /** What the provider says of itself, asked for when the first person signs in. */
+  function find(): Promise<Configuration> {
+    finding ??= discover(client).catch((error: unknown) => {
+      finding = null;
+      throw error;
+    });
+    return finding;
+  }
+
+  function leave(response: ServerResponse, returnUrl: string, problem: OpenIdProblem | null): void {
+    const fragment = problem === null ? '' : `#sign-in=${problem}`;
+    send(response, `${returnUrl}${fragment}`);
+  }
+
+  return {
+    startUrl: `${origin}${startPath}`,
+    isSecure,
+    leave,
+    start: async (request, response) => {
+      const returnUrl = localUrl(new URL(request.url ?? '', origin).searchParams.get('return'), origin);
+      try {
+        const { buildAuthorizationUrl, calculatePKCECodeChallenge, ...random } =
+          await import('openid-client');
+        const found = await find();
+        const flow = {
+          state: random.randomState(),
+          nonce: random.randomNonce(),
+          verifier: random.randomPKCECodeVerifier(),
+        };
+        const url = buildAuthorizationUrl(found, {
+          redirect_uri: client.redirectUrl,
+          scope: client.scope,
+          state: flow.state,
+          nonce: flow.nonce,
+          code_challenge: await calculatePKCECodeChallenge(flow.verifier),
+          code_challenge_method: 'S256',
+          ...audienceOf(client),
+        });
+        const until = plusSeconds(clock.now(), flowSeconds).getTime();
+        const value = seal.close(JSON.stringify({ ...flow, returnUrl, until }));
+        response.appendHeader('set-cookie', headerOf({ ...cookie, value, seconds: flowSeconds }));
+        send(response, url.href);
+      } catch (error) {
+        log.warn({ err: error }, 'the OpenID provider does not answer');
+        leave(response, returnUrl, 'unavailable');
+      }
+    },
+    finish: async (request, response) => {
+      const kept = cookieOf(request, [cookie.name]);
+      const flow = readFlow(kept === null ? null : seal.open(kept));
+      // What comes back is taken once, whatever it is.
+      response.appendHeader('set-cookie', headerOf({ ...cookie, value: '', seconds: 0 }));
+      const current = new URL(client.redirectUrl);
+      current.search = new URL(request.url ?? '', origin).search;
+      const returnUrl = flow?.returnUrl ?? `${origin}/`;
+      if (
+        flow === null ||
+        flow.until <= clock.now().getTime() ||
+        flow.state !== current.searchParams.get('state')
+      ) {
+        log.info({}, 'somebody came back from the OpenID provider who was not sent there, or too late');
+        return { returnUrl, problem: 'expired' };
+      }
+      const openid = await import('openid-client');
+      try {
+        const checks = {
+          expectedState: flow.state,
+          expectedNonce: flow.nonce,
+          pkceCodeVerifier: flow.verifier,
+          idTokenExpected: true,
+        };
+        const answer = await openid.authorizationCodeGrant(await find(), current, checks, audienceOf(client));
+        return { returnUrl, token: answer.access_token };
+      } catch (error) {
+        const problem =
+          error instanceof openid.AuthorizationResponseError
+            ? 'refused'
+            : // A code that was used, or waited for too long.
+              error instanceof openid.ResponseBodyError && error.error === 'invalid_grant'
+              ? 'expired'
+              : 'unavailable';
+        log.warn({ err: error }, 'the OpenID provider signed nobody in');
+        return { returnUrl, problem };
+      }
+    },
+  };
+}
+
+async function discover({ issuer, clientId, clientSecret }: OpenIdClient): Promise<Configuration> {
+  const { allowInsecureRequests, discovery, None } = await import('openid-client');
+  const isPlain = issuer.startsWith('http:'); // On this machine alone, by the configuration.
+  return discovery(
+    new URL(issuer),
+    clientId,
+    clientSecret ?? undefined,
+    clientSecret === null ? None() : undefined,
+    { timeout: answerSeconds, execute: isPlain ? [allowInsecureRequests] : [] },
+  );
+}
+
+function audienceOf({ audience, audienceParameter }: OpenIdClient): Record<string, string> {
+  return audienceParameter === null ? {} : { [audienceParameter]: audience };
+}
+
+function readFlow(text: string | null) {
+  return text === null ? null : flowSchema.parse(JSON.parse(text));
+}
+
+/** A page of this origin: nobody is sent elsewhere by a link that begins here. */
+function localUrl(path: string | null, origin: string): string {
+  const url = path?.startsWith('/') === true && URL.canParse(path, origin) ? new URL(path, origin) : null;
+  return url?.origin === origin ? `${origin}${url.pathname}${url.search}` : `${origin}/`;
+}
+
+function send(response: ServerResponse, location: string): void {
+  response.writeHead(302, { location, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }).end();
+}

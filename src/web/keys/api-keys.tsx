@@ -1,0 +1,262 @@
+import { useId, useState } from 'react';
+import { useMutation } from 'urql';
+import { problemOf } from '../shell/client.ts';
+import { useMay, useShell } from '../shell/context.ts';
+import type { Zone } from '../shell/zone.ts';
+import { words } from '../words.ts';
+import { AskAgain } from './ask-again.tsx';
+import {
+  type ApiKeyRole,
+  CreateKeyDocument,
+  type KeysQuery,
+  RevokeKeyDocument,
+  type Scope,
+} from './documents.ts';
+
+type Keys = NonNullable<NonNullable<KeysQuery['organisation']>['apiKeys']>;
+type Key = Keys['edges'][number]['node'];
+
+const dayMilliseconds = 86_400_000;
+/** Agents' keys are made by platforms, for one user each. */
+const roles: readonly ApiKeyRole[] = ['WALLBOARD', 'SUPERVISOR', 'ADMINISTRATOR', 'PARTNER'];
+const scopes: readonly Scope[] = ['READ', 'SESSIONS', 'USERS', 'PURCHASES', 'ORGANISATIONS', 'KEYS'];
+
+/** The organisation's API keys: making one, which shows it once, and revoking one. */
+export function ApiKeys({
+  keys,
+  organisationId,
+  now,
+  zone,
+  onChanged,
+}: {
+  readonly keys: Keys;
+  readonly organisationId: string;
+  readonly now: string;
+  readonly zone: Zone;
+  readonly onChanged: () => void;
+}) {
+  const id = useId();
+  const mayRevoke = useMay('Mutation.revokeApiKey');
+  const mayCreate = useMay('Mutation.createApiKey');
+  const [said, setSaid] = useState('');
+  const [{ fetching }, revoke] = useMutation(RevokeKeyDocument);
+  const { title, about, none, columns, never, all, states, ...text } = words.keys.api;
+
+  const act = async (key: Key) => {
+    const { data, error } = await revoke({ input: { keyId: key.id } });
+    const answer = data?.revokeApiKey;
+    setSaid(
+      answer != null && 'message' in answer ? answer.message : (problemOf(error) ?? text.revoked(key.name)),
+    );
+    onChanged();
+  };
+  const stateOf = ({ revokedAt, expiresAt }: Key) => {
+    if (revokedAt !== null) return states.revoked(zone.day(revokedAt));
+    if (expiresAt === null) return never;
+    return expiresAt <= now ? states.expired(zone.day(expiresAt)) : zone.moment(expiresAt);
+  };
+  const isOver = ({ revokedAt, expiresAt }: Key) =>
+    revokedAt !== null || (expiresAt !== null && expiresAt <= now);
+
+  return (
+    <section aria-labelledby={id}>
+      <h2 id={id}>{title}</h2>
+      <p className="quiet">{about}</p>
+      {mayCreate && <Create organisationId={organisationId} now={now} onCreated={onChanged} />}
+      {keys.edges.length === 0 ? (
+        <p className="quiet">{none}</p>
+      ) : (
+        <div className="scroll" role="group" aria-labelledby={id} tabIndex={0}>
+          <table>
+            <thead>
+              <tr>
+                {[...columns, ...(mayRevoke ? [words.keys.action] : [])].map((column) => (
+                  <th key={column} scope="col">
+                    {column}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {keys.edges.map(({ node: key }) => (
+                <tr key={key.id} className={isOver(key) ? 'over' : ''}>
+                  <th scope="row">
+                    {key.name} <code className="quiet">{key.prefix}…</code>
+                  </th>
+                  <td>
+                    {words.keys.roles[key.role]}
+                    {key.user !== null && ` · ${key.user.displayName}`}
+                  </td>
+                  <td>{key.scopes?.map((scope) => words.keys.scopes[scope]).join(', ') ?? all}</td>
+                  <td>{zone.day(key.createdAt)}</td>
+                  <td>{key.lastUsedAt === null ? never : zone.moment(key.lastUsedAt)}</td>
+                  <td>{stateOf(key)}</td>
+                  {mayRevoke && (
+                    <td>
+                      {!isOver(key) && (
+                        <AskAgain
+                          label={text.revoke}
+                          what={key.name}
+                          confirm={text.confirm}
+                          isBusy={fetching}
+                          onConfirm={() => void act(key)}
+                        />
+                      )}
+                    </td>
+                  )}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <p role="status" className={said === '' ? 'unseen' : 'quiet'}>
+        {said}
+      </p>
+    </section>
+  );
+}
+
+function Create({
+  organisationId,
+  now,
+  onCreated,
+}: {
+  readonly organisationId: string;
+  readonly now: string;
+  readonly onCreated: () => void;
+}) {
+  const id = useId();
+  const { role: own } = useShell().signedIn;
+  const [name, setName] = useState('');
+  const [role, setRole] = useState<ApiKeyRole>('WALLBOARD');
+  const [days, setDays] = useState('');
+  const [narrowed, setNarrowed] = useState<readonly Scope[]>([]);
+  const [shown, setShown] = useState<string | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [{ fetching }, create] = useMutation(CreateKeyDocument);
+  const { form, ends } = words.keys.api;
+  const possible = roles.filter((one) => one !== 'PARTNER' || own === 'OPERATOR' || own === 'PARTNER');
+
+  const submit = async () => {
+    setShown(null);
+    const expiresAt =
+      days === '' ? null : new Date(Date.parse(now) + Number(days) * dayMilliseconds).toISOString();
+    const input = {
+      organisationId,
+      name,
+      role,
+      expiresAt,
+      ...(narrowed.length > 0 && { scopes: [...narrowed] }),
+    };
+    const { data, error } = await create({ input });
+    const answer = data?.createApiKey;
+    if (answer != null && 'key' in answer) {
+      setShown(answer.key);
+      setName('');
+      setProblem(null);
+      onCreated();
+    } else {
+      setProblem(answer != null && 'message' in answer ? answer.message : problemOf(error));
+    }
+  };
+  return (
+    <form
+      className="create"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void submit();
+      }}
+    >
+      <label htmlFor={`${id}-name`}>
+        <span>{form.name}</span>
+        <input
+          id={`${id}-name`}
+          type="text"
+          required
+          maxLength={200}
+          value={name}
+          onChange={({ target }) => setName(target.value)}
+        />
+      </label>
+      <label htmlFor={`${id}-role`}>
+        <span>{form.role}</span>
+        <select id={`${id}-role`} value={role} onChange={({ target }) => setRole(target.value as ApiKeyRole)}>
+          {possible.map((one) => (
+            <option key={one} value={one}>
+              {words.keys.roles[one]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label htmlFor={`${id}-days`}>
+        <span>{form.ends}</span>
+        <select id={`${id}-days`} value={days} onChange={({ target }) => setDays(target.value)}>
+          {Object.entries(ends).map(([value, title]) => (
+            <option key={value} value={value === 'never' ? '' : value}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
+      <fieldset>
+        <legend>{form.scopes}</legend>
+        {scopes.map((scope) => (
+          <label key={scope}>
+            <input
+              type="checkbox"
+              checked={narrowed.includes(scope)}
+              onChange={({ target }) =>
+                setNarrowed(target.checked ? [...narrowed, scope] : narrowed.filter((one) => one !== scope))
+              }
+            />
+            {words.keys.scopes[scope]}
+          </label>
+        ))}
+      </fieldset>
+      <button type="submit" className="primary" disabled={fetching}>
+        {form.submit}
+      </button>
+      <p role="alert" className="problem">
+        {problem}
+      </p>
+      {shown !== null && <Shown secret={shown} onDone={() => setShown(null)} />}
+    </form>
+  );
+}
+
+/** A key, the only time that anybody sees it. */
+function Shown({ secret, onDone }: { readonly secret: string; readonly onDone: () => void }) {
+  const id = useId();
+  const [isCopied, setIsCopied] = useState(false);
+  const { once, copy, copied, done } = words.keys.api.shown;
+  const copyIt = async () => {
+    await navigator.clipboard.writeText(secret);
+    setIsCopied(true);
+  };
+  return (
+    <div className="shown">
+      <label htmlFor={id}>{once}</label>
+      <input
+        id={id}
+        type="text"
+        readOnly
+        autoFocus
+        value={secret}
+        onFocus={({ target }) => target.select()}
+      />
+      {/* Browsers have a clipboard for pages that came over TLS, or from this machine. */}
+      {isSecureContext && (
+        <button type="button" onClick={() => void copyIt()}>
+          {copy}
+        </button>
+      )}
+      <button type="button" onClick={onDone}>
+        {done}
+      </button>
+      <span role="status" className="quiet">
+        {isCopied && copied}
+      </span>
+    </div>
+  );
+}

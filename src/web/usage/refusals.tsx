@@ -1,0 +1,60 @@
+import { count, duration, type Zone } from '../shell/zone.ts';
+import { words } from '../words.ts';
+import { Card, Lines } from './card.tsx';
+import { RefusalsDocument } from './documents.ts';
+import { type Scope, useReading } from './reading.ts';
+
+/** Refusals of the time that is shown, as demand: why, of how many, and whether they got in. */
+export function Refusals({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
+  const { title, none, summary, unmet, noUnmet, columns } = words.usage.refusals;
+  const { organisation, row, span } = scope;
+  const { data } = useReading(scope, RefusalsDocument, {
+    ...{ organisationId: organisation.id, licence: row.licence.code },
+    ...{ from: span.from, until: span.until },
+  });
+  const report = data?.organisation?.denialReport;
+  if (report == null) return null;
+  const [of] = report.licences;
+  if (of === undefined) {
+    return (
+      <Card title={title}>
+        <p className="quiet">{none}</p>
+      </Card>
+    );
+  }
+  const known = (value: number | null) => (value === null ? '–' : count(value));
+  const time = (value: number | null) => (value === null ? '–' : duration(value));
+  const codes = words.detail.denials.codes;
+  return (
+    <Card title={title}>
+      <p>
+        <strong>{summary(count(of.denials), count(of.users))}</strong> {of.unmetDemand === 0 && noUnmet}
+        {of.unmetDemand !== null &&
+          of.unmetDemandAt !== null &&
+          unmet(count(of.unmetDemand), (span.by === 'day' ? zone.minute : zone.moment)(of.unmetDemandAt))}
+      </p>
+      {of.dropped !== null && <p className="dropped">{of.dropped.message}</p>}
+      <Lines
+        label={title}
+        columns={Object.entries(columns).map(([name, column]) =>
+          name === 'reason' ? [column, 'text'] : [column],
+        )}
+      >
+        {of.reasons.map((reason) => (
+          <tr key={reason.code}>
+            <th scope="row" className="text">
+              {codes[reason.code] ?? reason.code}
+            </th>
+            <td>{count(reason.denials)}</td>
+            <td>{count(reason.users)}</td>
+            <td>{known(reason.gotIn)}</td>
+            <td>{time(reason.medianMilliseconds)}</td>
+            <td>{time(reason.ninetiethPercentileMilliseconds)}</td>
+            <td>{known(reason.neverGotIn)}</td>
+            <td>{known(reason.waiting)}</td>
+          </tr>
+        ))}
+      </Lines>
+    </Card>
+  );
+}

@@ -1,0 +1,163 @@
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startBrowser } from '../setup/browser.ts';
+import { buy, createOrganisation, createUser } from '../setup/given.ts';
+import { testPages } from '../setup/pages.ts';
+import { startTestServer, type TestServer } from '../setup/server.ts';
+import { beyond, openPage, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
+
+const started = await startBrowser();
+const pages = await testPages();
+/** Filled in when the port is known: browsers use security keys on a name alone, and not on an address. */
+const origins: string[] = [];
+let server: TestServer;
+let origin: string;
+let organisation: string;
+let margaret: string;
+let page: Page;
+let complaints: readonly string[] = [];
+/** Whether the person touches the key when it is asked. */
+type Touch = (isTouched: boolean) => Promise<unknown>;
+let touchBlue: Touch;
+let touchGreen: Touch;
+
+beforeAll(async () => {
+  server = await startTestServer({ pages, secondFactor: { rpId: 'localhost', origins, maxAgeSeconds: 900 } });
+  origin = `http://localhost:${new URL(server.url).port}`;
+  origins.push(origin);
+  organisation = await createOrganisation(server, { name: 'Acme Contact Centre', timeZone: 'Europe/London' });
+  await buy(server, organisation, 'ADMINISTRATOR', { base: 2 });
+  margaret = await createUser(server, organisation, 'margaret', ['ADMINISTRATOR']);
+  if (started === null) return;
+  ({ page, complaints } = await openPage(started.browser));
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('WebAuthn.enable');
+  const plugIn = async (transport: 'usb' | 'nfc') => {
+    const { authenticatorId } = await devtools.send('WebAuthn.addVirtualAuthenticator', {
+      options: { protocol: 'ctap2', transport, automaticPresenceSimulation: true },
+    });
+    return (enabled: boolean) =>
+      devtools.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
+  };
+  [touchBlue, touchGreen] = [await plugIn('usb'), await plugIn('nfc')];
+});
+afterAll(async () => {
+  await started?.close();
+  await server.stop();
+});
+
+const rows = (part: string) => page.getByRole('group', { name: part, exact: true }).locator('tbody tr');
+const linesOf = async (part: string) =>
+  (await rows(part).allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' ').trim());
+
+describe.skipIf(started === null)('Keys', () => {
+  test('the printed link signs in once; opened again it just shows the page to the browser that it signed in', async () => {
+    const link = `${origin}/keys#code=${pages.code.code}`;
+    for (const _ of ['first', 'again']) {
+      await page.goto('about:blank');
+      await page.goto(link);
+      await page.getByRole('heading', { name: 'API keys' }).waitFor();
+      expect(page.url()).toBe(`${origin}/keys`);
+    }
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.goto('about:blank');
+    await page.goto(link);
+    await page.getByText('This link was used already').waitFor();
+    // What a provider’s answer has the page say.
+    await page.goto('about:blank');
+    await page.goto(`${origin}/keys#sign-in=unknown`);
+    await page.getByText('but not here').waitFor();
+    expect(page.url()).toBe(`${origin}/keys`);
+    await page.goto(`${origin}/keys#key=${server.key}`);
+    await page.getByRole('heading', { name: 'API keys' }).waitFor();
+  });
+
+  test('makes a key that is shown once, and works until it is revoked', async () => {
+    await page.getByLabel('Name', { exact: true }).fill('Wall of the floor');
+    await page.getByLabel('Expires').selectOption('In 90 days');
+    await page.getByLabel('Read').check();
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    const shown = page.getByLabel('This is the key.');
+    const key = await shown.inputValue();
+    const ask = async () => {
+      const headers = { 'content-type': 'application/json', authorization: `Bearer ${key}` };
+      return (await fetch(server.url, { method: 'POST', headers, body: '{"query":"{ __typename }"}' }))
+        .status;
+    };
+    expect(await ask()).toBe(200);
+    const line = /^Wall of the floor sk_[\w-]{12}… Wallboard Read \d+ \w+ \d{4} .* Revoke$/;
+    await expect.poll(() => linesOf('API keys')).toEqual([expect.stringMatching(line)]);
+    for (const [name, width, height, colorScheme] of sizes) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height });
+      expect(await beyond(page, 'html'), name).toBe(0);
+      // The key is no longer worth anything when somebody looks at this.
+      await page.screenshot({ path: screenshotOf(`keys-${name}`), fullPage: true });
+      expect(await violationsOf(page), colorScheme).toEqual([]);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.getByRole('button', { name: 'I have it' }).click();
+    expect(await page.content()).not.toContain(key);
+    await page.getByRole('button', { name: 'Revoke: Wall of the floor' }).click();
+    await page.keyboard.press('Enter'); // The focus is on the question.
+    await expect.poll(() => linesOf('API keys')).toEqual([expect.stringMatching(/Revoked \d+ \w+ \d{4}$/)]);
+    await expect.poll(ask, { timeout: 5000 }).toBe(401);
+  });
+
+  test('L1: an administrator enrols a first key by trust, and another or none but with that one', async () => {
+    const { key } = await server.mutate(
+      'createApiKey',
+      { organisationId: organisation, name: 'Margaret', role: 'ADMINISTRATOR', userId: margaret },
+      '... on CreateApiKeyPayload { key }',
+    );
+    await page.goto('about:blank');
+    await page.goto(`${origin}/keys#key=${key}`);
+    await page.getByRole('heading', { name: 'Security keys' }).waitFor();
+    const status = page.getByRole('region', { name: 'Security keys' }).getByRole('status').first();
+    const enrol = async (name: string) => {
+      await page.getByLabel('Name of a new key').fill(name);
+      await page.getByRole('button', { name: 'Enrol a key for margaret' }).click();
+    };
+    await touchGreen(false);
+    await enrol('Blue');
+    await expect.poll(() => status.innerText(), { timeout: 5000 }).toBe('Blue is enrolled for margaret.');
+    await touchBlue(false);
+    await touchGreen(true);
+    // The old key would say at once that it is enrolled already: it is touched after the new one.
+    let asked = 0;
+    await page.route('**/graphql', async (route) => {
+      if (route.request().postData()?.includes('mutation Enrol(') === true) {
+        asked += 1;
+        await touchBlue(true);
+      }
+      await route.continue();
+    });
+    await enrol('Green');
+    await expect.poll(() => status.innerText(), { timeout: 5000 }).toBe('Green is enrolled for margaret.');
+    await page.unroute('**/graphql');
+    expect(asked).toBe(2);
+    const part = 'Security keys of margaret';
+    await expect
+      .poll(() => linesOf(part))
+      .toEqual([
+        // It was asked for when the second was enrolled.
+        expect.stringMatching(/^Blue \d+ \w+ \d{4} \d+ \w+ \d{4}, \d\d:\d\d Remove$/),
+        expect.stringMatching(/^Green \d+ \w+ \d{4} Never Remove$/),
+      ]);
+    for (const [name, width, height, colorScheme] of sizes) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height });
+      await page.screenshot({ path: screenshotOf(`keys-security-${name}`), fullPage: true });
+      expect(await violationsOf(page), colorScheme).toEqual([]);
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.getByRole('button', { name: 'Remove: Green' }).click();
+    await page.getByRole('button', { name: 'Remove for good: Green' }).click();
+    await status.getByText('Green is removed.').waitFor();
+    await expect.poll(async () => (await linesOf(part)).length).toBe(1);
+  });
+
+  test('gave the browser nothing to complain of, but the used link', () => {
+    expect(complaints.filter((complaint) => !complaint.includes('status of 401'))).toEqual([]);
+  });
+});

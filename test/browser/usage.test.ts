@@ -1,0 +1,336 @@
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeId, type UserId } from '../../src/kernel/ids.ts';
+import { startBrowser } from '../setup/browser.ts';
+import { advance, buy, createOrganisation, createUser, dropHistory, logon, uuidOf } from '../setup/given.ts';
+import { testPages } from '../setup/pages.ts';
+import { startTestServer, type TestServer } from '../setup/server.ts';
+import { beyond, openPage, ordinary, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
+
+const started = await startBrowser();
+const pages = await testPages();
+const licence = 'SUPERVISOR';
+const names = 'ada alan barbara edsger grace hedy joan katherine ken leslie margaret radia'.split(' ');
+let server: TestServer;
+let organisation: string;
+let page: Page;
+let complaints: readonly string[] = [];
+const users = new Map<string, string>();
+const live = new Map<string, string>();
+
+/** By the clocks of the organisation, which are an hour before those of the browser. */
+const at = (moment: string) => advance(server, organisation, `2026-${moment}:00+01:00`);
+const logOn = async (...who: readonly string[]) => {
+  for (const [name, { session }] of await Promise.all(
+    who.map(async (each) => [each, await logon(server, users.get(each) ?? '', licence)] as const),
+  )) {
+    if (session !== undefined) live.set(name, session.id);
+  }
+};
+const logOff = async (...who: readonly string[]) => {
+  await Promise.all(who.map((name) => server.mutate('logoff', { sessionId: live.get(name) })));
+  for (const name of who) live.delete(name);
+};
+
+/** A month that is over, with one hour of logons in which the seats ran out, and the day that runs. */
+async function haveAMonth(): Promise<void> {
+  organisation = await createOrganisation(server, {
+    ...{ name: 'Acme Contact Centre', timeZone: 'Europe/Berlin' },
+    ...{ testClockAt: '2025-12-31T23:00:00Z', leaseSeconds: 86_400 },
+  });
+  await server.mutate('setBillingTerms', { organisationId: organisation, currency: 'EUR' });
+  for (const [kind, amount] of [
+    ['BASE', 500],
+    ['CONCURRENT', 2050],
+    ['CONTINGENCY', 3000],
+  ] as const) {
+    await server.mutate('setPrice', { organisationId: organisation, currency: 'EUR', licence, kind, amount });
+  }
+  await buy(server, organisation, licence, { base: 14, concurrent: 8, contingency: 3 });
+  await buy(server, organisation, 'AGENT_CALLS', { concurrent: 20 });
+  for (const name of names) users.set(name, await createUser(server, organisation, name, [licence]));
+  for (const [day, count] of [
+    ['01-05', 5],
+    ['01-06', 7],
+    ['01-07', 8],
+    ['01-08', 6],
+    ['01-09', 4],
+    ['01-12', 6],
+    ['01-13', 9],
+  ] as const) {
+    await at(`${day}T09:00`);
+    await logOn(...names.slice(0, count));
+    await at(`${day}T13:00`);
+    await logOff(...names.slice(0, 3));
+    await at(`${day}T17:00`);
+    await logOff(...names.slice(3, count));
+  }
+  await at('01-14T08:58');
+  await logOn(...names.slice(0, 8));
+  await at('01-14T09:31');
+  await logOn('leslie');
+  await logOn('ken');
+  await at('01-14T09:40');
+  await logOn('margaret');
+  await at('01-14T09:45');
+  await logOn('radia');
+  await at('01-14T09:52');
+  await logOn('radia');
+  await at('01-14T10:20');
+  await logOff('ada', 'alan', 'barbara');
+  await logOn('radia');
+  await at('01-14T17:30');
+  await logOff(...live.keys());
+  await at('02-02T09:10');
+  await logOn(...names.slice(0, 8));
+  await at('02-02T16:00');
+  await logOff(...live.keys());
+  await at('02-10T08:55');
+  await logOn(...names.slice(0, 6));
+  await at('02-10T11:20');
+  await logOn(...names.slice(6, 9));
+  await at('02-10T14:20');
+}
+
+beforeAll(async () => {
+  server = await startTestServer({ pages });
+  await haveAMonth();
+  if (started !== null) ({ page, complaints } = await openPage(started.browser));
+});
+afterAll(async () => {
+  await started?.close();
+  await server.stop();
+});
+
+const origin = () => new URL(server.url).origin;
+const section = (name: string) => page.getByRole('region', { name });
+/** What is told of the time that is shown, and which that is. */
+const told = (text: string) => page.locator('.told').filter({ hasText: text }).waitFor();
+const titled = (text: string) => page.getByRole('heading', { level: 2, name: text, exact: true }).waitFor();
+/** The lines of a table, cell by cell. */
+const lines = async (name: string) => {
+  const texts = await page.getByRole('group', { name, exact: true }).locator('tbody tr').allInnerTexts();
+  return texts.map((text) => text.replaceAll(/\s+/g, ' ').trim());
+};
+
+/** Opens the page at an address, as whoever is signed in. */
+async function show(search: string): Promise<void> {
+  await page.goto(`${origin()}/usage?organisation=${organisation}&licence=${licence}${search}`);
+  await section('Hours of the week').getByRole('cell').first().waitFor();
+  await page.locator('.uplot').nth(1).waitFor();
+}
+
+async function enter(key: string): Promise<void> {
+  await page.goto(`${origin()}/usage#key=${key}`);
+  await page.getByRole('heading', { name: 'Usage' }).or(page.locator('.notice')).first().waitFor();
+}
+
+describe.skipIf(started === null)('Usage', () => {
+  test('begins with at most 150 kB, and asks for trusted documents alone', async () => {
+    const asked = new Set<string>();
+    page.on('request', (request) => {
+      if (request.url().endsWith('/graphql')) asked.add((request.postDataJSON() as { query: string }).query);
+    });
+    await enter(server.key);
+    await show('');
+    expect(asked.size).toBeGreaterThan(7);
+    expect([...pages.files.documents.values()]).toEqual(expect.arrayContaining([...asked]));
+    const html = await (await fetch(`${origin()}/usage`)).text();
+    const files = new Set(
+      [...html.matchAll(/(?:href|src)="(\/assets\/[^"]+\.(?:js|css))"/g)].map(([, file]) => file),
+    );
+    expect(files.size).toBeGreaterThan(4);
+    const sizesOf = [...files].map(async (file) => {
+      const response = await fetch(`${origin()}${file}`, { headers: { 'accept-encoding': 'gzip' } });
+      await response.arrayBuffer();
+      expect(response.headers.get('content-encoding')).toBe('gzip');
+      return Number(response.headers.get('content-length'));
+    });
+    const total = (await Promise.all(sizesOf)).reduce((sum, bytes) => sum + bytes, 0);
+    expect(total).toBeLessThan(150_000);
+  });
+
+  test('shows a day, a week or a billing period, as the address says, by keyboard', async () => {
+    await show('');
+    await titled('Tue, 10 Feb 2026');
+    await told('The most in use: 9 of 11, first at 11:20:00. Refusals: 0.');
+    expect(await page.getByRole('button', { name: 'Next day' }).isDisabled()).toBe(true);
+    await page.getByRole('button', { name: 'Previous day' }).focus();
+    await page.keyboard.press('Enter');
+    await titled('Mon, 9 Feb 2026');
+    expect(page.url()).toContain('&at=2026-02-09');
+    await told('No seat was in use. Refusals: 0.');
+    await page.getByRole('group', { name: 'Show by' }).getByRole('button', { name: 'Week' }).press('Enter');
+    await titled('9 Feb 2026 to 15 Feb 2026');
+    await page.getByRole('button', { name: 'Month' }).press('Enter');
+    await titled('1 Feb 2026 to 28 Feb 2026');
+    await page.getByRole('button', { name: 'Previous month' }).press('Enter');
+    await titled('1 Jan 2026 to 31 Jan 2026');
+    await told('The most in use: 11 of 11, first at 14 Jan 2026, 09:40. Refusals: 2.');
+    await page.goBack();
+    await titled('1 Feb 2026 to 28 Feb 2026');
+    await page.getByLabel('Date').fill('2026-01-13');
+    await page.getByRole('button', { name: 'Day', exact: true }).click();
+    await titled('Tue, 13 Jan 2026');
+    // The month’s peak was another: by five minutes.
+    await told('The most in use: 9 of 11, first between 09:00 and 09:05. Refusals: 0.');
+    await page.getByRole('button', { name: 'Today' }).click();
+    await titled('Tue, 10 Feb 2026');
+  });
+
+  test('tells in a table what the chart shows, why the peak was and who was refused', async () => {
+    await show('&at=2026-01-14');
+    await told('The most in use: 11 of 11, first at 09:40:00. Refusals: 2.');
+    await page.getByText('The same as a table').press('Enter');
+    const hours = await lines('The same as a table');
+    expect(hours).toHaveLength(24);
+    expect(hours.slice(8, 11)).toEqual([
+      '08:00 8 08:55 11 0 0',
+      '09:00 11 09:40 11 3 2',
+      '10:00 11 10:00 11 3 0',
+    ]);
+    const peak = section('Contingency peak of the month');
+    await peak
+      .getByText('3 at one time, first at 14 Jan 2026, 09:40. Raised by margaret on desktop.')
+      .waitFor();
+    expect(await lines('For how long contingency was in use')).toEqual([
+      '1 11 h 59 min',
+      '2 49 min',
+      '3 40 min',
+    ]);
+    await peak.getByText('Who held a seat then').press('Enter');
+    expect((await lines('Who held a seat then')).toSorted().slice(-3)).toEqual([
+      'ken 09:31',
+      'leslie 09:31',
+      'margaret 09:40',
+    ]);
+    await section('Refusals by reason')
+      .getByText('Refusals: 2. Users refused: 1. Seats wanted in vain at one time: 1, first at 09:45.')
+      .waitFor();
+    expect(await lines('Refusals by reason')).toEqual(['Every seat was in use 2 1 2 28 min 35 min 0 0']);
+  });
+
+  test('has the hours of the week by the organisation’s clocks, in colour and in figures', async () => {
+    await show('&at=2026-01-14');
+    const cells = section('Hours of the week').locator('tbody tr').nth(2).getByRole('cell');
+    const texts = await cells.allTextContents();
+    expect(texts.slice(7, 12)).toEqual(['0', '8', '11, contingency', '11, contingency', '9, contingency']);
+    expect(await cells.nth(9).getAttribute('class')).toBe('contingency');
+    expect(await cells.nth(8).getAttribute('class')).toBe('heat3');
+  });
+
+  test('has the month’s statement as the API has it, to be saved as well', async () => {
+    await show('&by=month&at=2026-01-20');
+    const { data } = await server.query(
+      'query ($id: ID!) { organisation(id: $id) { billingStatement(period: "2026-01-20T00:00:00Z") { number total { decimal } } } }',
+      { id: organisation },
+    );
+    const { number, total } = data.organisation.billingStatement;
+    await section('Statement of the month').getByText(`Statement ${number}, closed`).waitFor();
+    const statement = await lines('Statement of the month');
+    expect(statement).toContain('Supervisor, contingency 3 €30.00 €90.00');
+    expect(statement.at(-1)).toBe(`Sum €${total.decimal}`);
+    expect(total.decimal).toBe('324.00');
+    const saving = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'Download CSV' }).click();
+    expect(await (await saving).failure()).toBeNull();
+    await page.getByRole('button', { name: 'Next month' }).click();
+    await section('Statement of the month').getByText('Estimate: the month still runs').waitFor();
+  });
+
+  test('reckons what other quantities would have cost and refused', async () => {
+    await show('');
+    const tries = () => lines('What if');
+    await expect.poll(async () => (await tries())[0]).toBe('Your try 8 3 €254.00 €0.00 1 22 min');
+    expect((await tries()).slice(1, 3)).toEqual([
+      'As bought 8 3 €254.00 €0.00 1 22 min',
+      'Recommended 12 0 €246.00 €8.00 0 –',
+    ]);
+    await page.getByLabel('Concurrent seats').fill('9');
+    await expect.poll(async () => (await tries())[0]).toBe('Your try 9 3 €274.50 -€20.50 0 –');
+    expect(page.url()).toContain('try=9.3');
+    await page.getByRole('button', { name: 'Recommended' }).press('Enter');
+    await expect.poll(async () => (await tries())[0]).toBe('Your try 12 0 €246.00 €8.00 0 –');
+  });
+
+  test('follows a day that runs, some seconds after its seats at the latest', async () => {
+    await show('');
+    await at('02-10T14:30');
+    await logOn('leslie');
+    await at('02-10T14:31');
+    await told('The most in use: 10 of 11, first at 14:30:00. Refusals: 0.');
+    await at('02-10T14:35');
+    await logOn('ken', 'margaret');
+    // What happens at this very instant is in no bucket yet.
+    await at('02-10T14:36');
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await told('The most in use: 11 of 11, first at 14:35:00.');
+  });
+
+  test('is accessible in both themes, with everything open', async () => {
+    await show('&at=2026-01-14');
+    for (const summary of await page.locator('summary').all()) await summary.click();
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violationsOf(page), colorScheme).toEqual([]);
+    }
+  });
+
+  test('fits every window, but for tables, which scroll by themselves', async () => {
+    for (const [view, search] of [
+      ['day', '&at=2026-01-14'],
+      ['week', '&by=week&at=2026-01-14'],
+      ['month', '&by=month'],
+    ] as const) {
+      await show(search);
+      await section('Alerts standing').waitFor();
+      for (const [name, width, height, colorScheme] of sizes) {
+        await page.emulateMedia({ colorScheme });
+        await page.setViewportSize({ width, height });
+        expect(await beyond(page, 'html'), `${view}, ${name}`).toBe(0);
+        await page.screenshot({ path: screenshotOf(`usage-${view}-${name}`), fullPage: true });
+      }
+      await page.setViewportSize(ordinary.viewport);
+    }
+  });
+
+  test('says what was dropped, instead of drawing nothing', async () => {
+    await dropHistory(server, uuidOf(organisation), '2026-02-01T00:00:00Z');
+    await show('&at=2026-01-14');
+    const gone = /HISTORY_MONTHS/;
+    for (const name of ['Refusals by reason', 'Contingency peak of the month', 'What if']) {
+      await section(name).getByText(gone).waitFor();
+    }
+    // The figures by time are kept.
+    await told('The most in use: 11 of 11, first at 09:40:00. Refusals: 2.');
+    expect(await lines('Refusals by reason')).toEqual(['Every seat was in use 2 1 – – – – –']);
+  });
+
+  test('asks a screen’s key for no person and no money, and nothing of who may see no figure', async () => {
+    const organisationId = uuidOf(organisation);
+    await enter(server.as({ role: 'WALLBOARD', organisationId, userId: null }).key);
+    await show('');
+    await section('Alerts standing').waitFor();
+    expect(await page.getByRole('heading', { level: 3 }).allInnerTexts()).toEqual([
+      ...['Seats in use', 'Refusals by reason', 'Contingency peak of the month'],
+      ...['Hours of the week', 'Alerts standing'],
+    ]);
+    expect(await page.getByText('Who held a seat then').count()).toBe(0);
+    const user = decodeId(users.get('ada') ?? '');
+    if (user?.type !== 'User') throw new Error('No user');
+    await enter(server.as({ role: 'AGENT', organisationId, userId: user.id as UserId }).key);
+    await page.getByText('Usage is for those who may see an organisation’s figures.').waitFor();
+    const { data } = await server.query(
+      'query ($id: ID!) { organisation(id: $id) { auditLog(first: 100) { edges { node { action outcome } } } } }',
+      { id: organisation },
+    );
+    const denied = data.organisation.auditLog.edges.filter(
+      ({ node }: { readonly node: { readonly outcome: string } }) => node.outcome !== 'DONE',
+    );
+    expect(denied).toEqual([]);
+  });
+
+  test('gave the browser nothing to complain of', () => {
+    expect(complaints).toEqual([]);
+  });
+});
