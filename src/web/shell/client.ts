@@ -160,7 +160,10 @@ export function createApi(onSignedOut: () => void): Api {
       state: () => state,
       restart: () => ws.terminate(),
     },
-    close: () => void ws.dispose(),
+    close: () => {
+      // Rejected where it is just connecting anew: there is nothing to close then.
+      Promise.resolve(ws.dispose()).catch(() => {});
+    },
   };
 }
 
