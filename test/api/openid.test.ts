@@ -143,7 +143,11 @@ test('who tries codes of the provider is shut out', async () => {
   const { path, cookie } = await cameBack(operator);
   const locations: string[] = [];
   for (let guess = 0; guess < 4; guess += 1) {
-    const { status, location } = await visit(path.replace(/code=[^&]+/, `code=guess-${guess}`), cookie, '192.0.2.2');
+    const { status, location } = await visit(
+      path.replace(/code=[^&]+/, `code=guess-${guess}`),
+      cookie,
+      '192.0.2.2',
+    );
     locations.push(status === 302 ? location : String(status));
   }
   expect(locations).toEqual([...Array(3).fill(`${origin}/#sign-in=expired`), '429']);
