@@ -26,7 +26,7 @@ export async function ensureBuilt(): Promise<void> {
 
 /** With hashed names, and each file compressed beside itself. */
 async function buildPages(): Promise<void> {
-  // Two that build at one time each do it for themselves, and the last one's files stay.
+  // Two that build at one time each do it for themselves, and the first one's files stay.
   const folder = `${buildFolder}.${process.pid}`;
   const digest = digestOfSources();
   // Of everything the version that browsers are to have, whoever asks for the build.
@@ -56,6 +56,11 @@ async function buildPages(): Promise<void> {
   await compress(folder);
   await writeDocuments(folder);
   await writeFile(join(folder, '.built-from'), digest);
+  // Another server may be reading them already.
+  if (isBuilt()) {
+    await rm(folder, { recursive: true });
+    return;
+  }
   await rm(buildFolder, { recursive: true, force: true });
   await rename(folder, buildFolder);
 }

@@ -45,7 +45,10 @@ export function takeFromLink(): FromLink {
   const { problems } = words.signIn;
   return {
     authorization,
-    problem: problem == null ? null : (problems[problem] ?? problems['refused'] ?? null),
+    problem:
+      problem == null
+        ? null
+        : ((Object.hasOwn(problems, problem) ? problems[problem] : problems['refused']) ?? null),
   };
 }
 
