@@ -111,7 +111,6 @@ export type UsageQueryVariables = Exact<{
 export type UsageQuery = {
   readonly organisation: {
     readonly id: string;
-    readonly now: string;
     readonly usageHistory: ReadonlyArray<{
       readonly from: string;
       readonly until: string;
@@ -718,7 +717,6 @@ export const UsageDocument = {
               kind: 'SelectionSet',
               selections: [
                 { kind: 'Field', name: { kind: 'Name', value: 'id' } },
-                { kind: 'Field', name: { kind: 'Name', value: 'now' } },
                 {
                   kind: 'Field',
                   name: { kind: 'Name', value: 'usageHistory' },
