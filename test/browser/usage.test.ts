@@ -1,4 +1,4 @@
-import type { Page } from 'playwright-core';
+import type { Page, Request } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { decodeId, type UserId } from '../../src/kernel/ids.ts';
 import { startBrowser } from '../setup/browser.ts';
@@ -265,6 +265,23 @@ describe.skipIf(started === null)('Usage', () => {
     await at('02-10T14:36');
     await page.getByRole('button', { name: 'Refresh' }).click();
     await told('The most in use: 11 of 11, first at 14:35:00.');
+  });
+
+  test('asks for nothing while nothing happens, though time goes on', async () => {
+    const idle = await createOrganisation(server, { name: 'Idle', testClockAt: null });
+    await buy(server, idle, licence, { base: 1, concurrent: 1 });
+    await enter(server.key);
+    await page.goto(`${origin()}/usage?organisation=${idle}&licence=${licence}`);
+    await page.locator('.uplot').first().waitFor();
+    await page.waitForLoadState('networkidle');
+    const asked: string[] = [];
+    const count = (request: Request) => {
+      if (request.url().endsWith('/graphql')) asked.push(request.postData() ?? '');
+    };
+    page.on('request', count);
+    await page.waitForTimeout(4000);
+    page.off('request', count);
+    expect(asked).toEqual([]);
   });
 
   test('is accessible in both themes, with everything open', async () => {

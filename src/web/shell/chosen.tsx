@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import { useQuery } from 'urql';
 import { words } from '../words.ts';
 import { useChoices } from './address.ts';
+import { problemOf } from './client.ts';
 import { useShell } from './context.ts';
 import { OrganisationsDocument } from './documents.ts';
 import { toTree } from './tree.ts';
@@ -11,7 +12,7 @@ export function ForOrganisation({ children }: { readonly children: (organisation
   const { signedIn } = useShell();
   const [choices] = useChoices();
   const chosen = choices.get('organisation') ?? signedIn.organisationId;
-  const [{ data }] = useQuery({
+  const [{ data, error }] = useQuery({
     query: OrganisationsDocument,
     variables: { search: null },
     pause: chosen !== null,
@@ -19,5 +20,13 @@ export function ForOrganisation({ children }: { readonly children: (organisation
   const [first] = toTree(data?.organisations?.edges.map(({ node }) => node) ?? []);
   const id = chosen ?? first?.organisation.id;
   if (id !== undefined) return children(id);
+  const problem = problemOf(error);
+  if (problem !== null) {
+    return (
+      <p role="alert" className="notice problem">
+        {problem}
+      </p>
+    );
+  }
   return <p className="notice">{data === undefined ? words.shell.loading : words.organisation.nobody}</p>;
 }
