@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import config from './vitest.config.ts';
 
-/** The tests that kill, freeze and restart real processes: one file at a time, each with its own PostgreSQL. */
+/** The tests that take longest, most of which kill, freeze and restart real processes: one file at a time. */
 export default defineConfig({
   test: {
     ...config.test,
