@@ -1,6 +1,3 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBrowser } from '../setup/browser.ts';
@@ -8,10 +5,9 @@ import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/giv
 import { testPages } from '../setup/pages.ts';
 import { startProxy } from '../setup/proxy.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
+import { openPage, screenshotOf, violationsOf } from '../setup/sight.ts';
 
 const started = await startBrowser();
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const screenshots = join(import.meta.dirname, '../../dist.screenshots');
 const sizes = [
   ['720p', 1280, 720],
   ['1080p', 1920, 1080],
@@ -33,19 +29,12 @@ let organisation: string;
 let other: string;
 const users = new Map<string, string>();
 let page: Page;
-const complaints: string[] = [];
+let complaints: readonly string[] = [];
 
 beforeAll(async () => {
-  mkdirSync(screenshots, { recursive: true });
   if (started !== null) {
-    const context = await started.browser.newContext({
-      ...{ viewport: { width: 1280, height: 720 }, locale: 'en-GB', reducedMotion: 'reduce' },
-    });
-    page = await context.newPage();
-    page.on('console', (message) => {
-      if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(error.message));
+    ({ page, complaints } = await openPage(started.browser));
+    await page.setViewportSize({ width: 1280, height: 720 });
   }
   server = await startTestServer({ pages });
   organisation = await createOrganisation(server, { name: 'Acme Contact Centre', timeZone: 'Europe/London' });
@@ -93,12 +82,6 @@ const logOn = async (name: string) => {
   return session.id;
 };
 const logOff = (sessionId: string) => server.mutate('logoff', { sessionId });
-
-async function violations(): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(`axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-    .then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ': ' + html)))`);
-}
 
 describe.skipIf(started === null)('The wallboard', () => {
   test('is signed in by its link, which keeps no key, and shows the licence types of the key’s organisation', async () => {
@@ -164,7 +147,7 @@ describe.skipIf(started === null)('The wallboard', () => {
             `${tiles} at ${name}`,
           )
           .toEqual([]);
-        await page.screenshot({ path: join(screenshots, `wallboard-${tiles}-${name}.png`) });
+        await page.screenshot({ path: screenshotOf(`wallboard-${tiles}-${name}`) });
       }
     }
     await page.setViewportSize({ width: 1280, height: 720 });
@@ -189,8 +172,8 @@ describe.skipIf(started === null)('The wallboard', () => {
       await first.stop();
       await reconnecting();
       expect(await page.locator('.board.stale .tile').count()).toBeGreaterThan(0);
-      expect(await violations()).toEqual([]);
-      await page.screenshot({ path: join(screenshots, 'wallboard-lost.png') });
+      expect(await violationsOf(page)).toEqual([]);
+      await page.screenshot({ path: screenshotOf('wallboard-lost') });
       const second = await startTestServer({ pages, beside: server });
       network.port = Number(new URL(second.url).port);
       await live();
@@ -282,7 +265,7 @@ describe.skipIf(started === null)('The wallboard', () => {
   test('says that its key may not see an organisation', async () => {
     await page.goto(`${origin()}/wallboard?organisation=${other}#key=${screenKey()}`);
     await page.getByRole('alert').getByText('this key may not see it').waitFor();
-    expect(await violations()).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
   });
 
   test('is accessible in both themes, and loses nothing at 400 %', async () => {
@@ -291,12 +274,12 @@ describe.skipIf(started === null)('The wallboard', () => {
     for (const theme of ['light', 'dark']) {
       await show(`?theme=${theme}&licences=${twelve.join(',')}`);
       await tile('INBOUND_AGENT').getByText('Most 6 at').waitFor();
-      expect(await violations(), theme).toEqual([]);
+      expect(await violationsOf(page), theme).toEqual([]);
     }
     await page.setViewportSize({ width: 320, height: 180 });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320);
     expect(await page.evaluate('document.documentElement.scrollHeight')).toBeGreaterThan(1000);
-    await page.screenshot({ path: join(screenshots, 'wallboard-narrow.png'), fullPage: true });
+    await page.screenshot({ path: screenshotOf('wallboard-narrow'), fullPage: true });
   });
 
   test('gave the browser nothing to complain of, but the connections that were cut', () => {
