@@ -294,6 +294,8 @@ describe.skipIf(started === null)('Usage', () => {
   });
 
   test('fits every window, but for tables, which scroll by themselves', async () => {
+    const widthsOf = (selector: string) =>
+      page.locator(selector).evaluateAll((all) => all.map(({ clientWidth }) => clientWidth));
     for (const [view, search] of [
       ['day', '&at=2026-01-14'],
       ['week', '&by=week&at=2026-01-14'],
@@ -305,6 +307,10 @@ describe.skipIf(started === null)('Usage', () => {
         await page.emulateMedia({ colorScheme });
         await page.setViewportSize({ width, height });
         expect(await beyond(page, 'html'), `${view}, ${name}`).toBe(0);
+        // Of the seats, and of the refusals.
+        const places = await widthsOf('.chart');
+        expect(places).toHaveLength(2);
+        await expect.poll(() => widthsOf('.uplot'), `${view}, ${name}`).toEqual(places);
         await page.screenshot({ path: screenshotOf(`usage-${view}-${name}`), fullPage: true });
       }
       await page.setViewportSize(ordinary.viewport);
