@@ -15,7 +15,6 @@ import { within } from './database/wall.ts';
 import { createRates } from './graphql/transports/rates.ts';
 import { createReferenceClock, systemClock } from './kernel/clock.ts';
 import { createPostgresBus } from './live/postgres-bus.ts';
-import { createRedisBus } from './live/redis-bus.ts';
 import { createLog } from './log.ts';
 import { buildFolder, ensureBuilt } from './site/build.ts';
 import { type Files, readFiles } from './site/files.ts';
@@ -74,10 +73,12 @@ async function start(config: Config, log: Logger) {
   const clock = await createReferenceClock(() => readClock(db), log);
   opening.defer(() => clock.stop());
 
+  const { redisUrl } = config;
+  // The client of Redis is a fifth of all that a server would load.
   const bus =
-    config.redisUrl === null
+    redisUrl === null
       ? createPostgresBus(database.connection, log)
-      : createRedisBus(config.redisUrl, log);
+      : (await import('./live/redis-bus.ts')).createRedisBus(redisUrl, log);
   opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
   const system = within(db, 'ALL');
   const { openId, openIdClient: client } = config;
@@ -87,6 +88,8 @@ async function start(config: Config, log: Logger) {
   const files = await building;
   const code = createSignInCode(`Bearer ${key}`);
   const openIdSignIn = client === null ? null : createOpenIdSignIn({ client, secret: key, clock, log });
+  const redis =
+    redisUrl === null ? null : (await import('./graphql/transports/redis.ts')).connectRedis(redisUrl, log);
   const app = createApp({
     db,
     proofs: access,
@@ -102,7 +105,7 @@ async function start(config: Config, log: Logger) {
     graphiql: config.graphiql,
     pages: files === null ? null : { files, signIns: createSignIns(key, clock), code, openId: openIdSignIn },
     documents: files === null ? documents : documents.and(files.documents),
-    rates: createRates({ limits: config.rateLimits, redisUrl: config.redisUrl, log }),
+    rates: createRates({ limits: config.rateLimits, redis, log }),
     secondFactor: config.secondFactor,
   });
   const { server } = app;

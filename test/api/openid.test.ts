@@ -27,7 +27,7 @@ beforeAll(async () => {
   server = await startTestServer({
     pages: { ...(await testPages()), openId },
     proxies: 1,
-    rates: createRates({ limits: { ...defaultRateLimits, failuresPerMinute: 3 }, redisUrl: null, log }),
+    rates: createRates({ limits: { ...defaultRateLimits, failuresPerMinute: 3 }, redis: null, log }),
     openId: { openId: { ...provider.openId, operatorRole: 'chief' } },
   });
 });
