@@ -5,7 +5,6 @@ import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
 import { createAccess } from './access/authenticate.ts';
 import { createTokens } from './access/tokens.ts';
-import { createApp } from './app.ts';
 import { type Config, ConfigError, operatorKey, readConfig, trustedDocuments } from './config.ts';
 import { type Database, createDatabase, patient, readClock } from './database/database.ts';
 import { EmbeddedPostgresError } from './database/embedded.ts';
@@ -64,9 +63,13 @@ async function start(config: Config, log: Logger) {
   await using opening = new AsyncDisposableStack();
   const key = operatorKey(config);
   const documents = trustedDocuments(config);
+  // PostgreSQL starts while most of the program is still being loaded: each takes as long as the other.
+  const starting = openServer({ ...config, log });
+  const loading = import('./app.ts');
   const building = buildPages(log);
-  const database = await openServer({ ...config, log });
+  const database = await starting;
   opening.defer(() => database.stop());
+  const { createApp } = await loading;
   const { db, close } = createDatabase(database.connection, log);
   opening.defer(close);
   await migrate(database.owner, log);
