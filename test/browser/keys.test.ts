@@ -4,7 +4,7 @@ import { startBrowser } from '../setup/browser.ts';
 import { buy, createOrganisation, createUser } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
-import { beyond, openPage, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
+import { beyond, linesOf, openPage, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
 
 const started = await startBrowser();
 const pages = await testPages();
@@ -46,9 +46,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-const rows = (part: string) => page.getByRole('group', { name: part, exact: true }).locator('tbody tr');
-const linesOf = async (part: string) =>
-  (await rows(part).allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' ').trim());
+const lines = (part: string) => linesOf(page, part);
 
 describe.skipIf(started === null)('Keys', () => {
   test('the printed link signs in once; opened again it just shows the page to the browser that it signed in', async () => {
@@ -86,7 +84,7 @@ describe.skipIf(started === null)('Keys', () => {
     };
     expect(await ask()).toBe(200);
     const line = /^Wall of the floor sk_[\w-]{12}… Wallboard Read \d+ \w+ \d{4} .* Revoke$/;
-    await expect.poll(() => linesOf('API keys')).toEqual([expect.stringMatching(line)]);
+    await expect.poll(() => lines('API keys')).toEqual([expect.stringMatching(line)]);
     for (const [name, width, height, colorScheme] of sizes) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height });
@@ -100,7 +98,7 @@ describe.skipIf(started === null)('Keys', () => {
     expect(await page.content()).not.toContain(key);
     await page.getByRole('button', { name: 'Revoke: Wall of the floor' }).click();
     await page.keyboard.press('Enter'); // The focus is on the question.
-    await expect.poll(() => linesOf('API keys')).toEqual([expect.stringMatching(/Revoked \d+ \w+ \d{4}$/)]);
+    await expect.poll(() => lines('API keys')).toEqual([expect.stringMatching(/Revoked \d+ \w+ \d{4}$/)]);
     await expect.poll(ask, { timeout: 5000 }).toBe(401);
   });
 
@@ -138,7 +136,7 @@ describe.skipIf(started === null)('Keys', () => {
     expect(asked).toBe(2);
     const part = 'Security keys of margaret';
     await expect
-      .poll(() => linesOf(part))
+      .poll(() => lines(part))
       .toEqual([
         // It was asked for when the second was enrolled.
         expect.stringMatching(/^Blue \d+ \w+ \d{4} \d+ \w+ \d{4}, \d\d:\d\d Remove$/),
@@ -154,7 +152,7 @@ describe.skipIf(started === null)('Keys', () => {
     await page.getByRole('button', { name: 'Remove: Green' }).click();
     await page.getByRole('button', { name: 'Remove for good: Green' }).click();
     await status.getByText('Green is removed.').waitFor();
-    await expect.poll(async () => (await linesOf(part)).length).toBe(1);
+    await expect.poll(async () => (await lines(part)).length).toBe(1);
   });
 
   test('gave the browser nothing to complain of, but the used link', () => {

@@ -6,7 +6,16 @@ import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/giv
 import { testPages } from '../setup/pages.ts';
 import { startProxy } from '../setup/proxy.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
-import { beyond, openPage, ordinary, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
+import {
+  beyond,
+  linesOf,
+  mappingRows,
+  openPage,
+  ordinary,
+  screenshotOf,
+  sizes,
+  violationsOf,
+} from '../setup/sight.ts';
 
 const started = await startBrowser();
 const agents = ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy'] as const;
@@ -57,12 +66,9 @@ async function show(search: string): Promise<void> {
   await row('INBOUND_AGENT').waitFor();
 }
 
-const row = (licence: string) => page.locator(`tr[data-licence="${licence}"]`);
+const { row, figures } = mappingRows(() => page);
 const licences = () =>
   page.locator('tbody tr').evaluateAll((rows) => rows.map((one) => one.getAttribute('data-licence')));
-/** Of a row, from Base Total to Contingency Available. */
-const figures = async (licence: string) =>
-  (await row(licence).locator('td.figure').allInnerTexts()).slice(1, -1).join(' ');
 const status = () => page.locator('.as-of');
 const logOn = async (name: string) => {
   const { session } = await logon(server, users.get(name) ?? '');
@@ -256,10 +262,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
     await dialog.locator('.uplot').waitFor();
-    const lines = async (part: string) => {
-      const texts = await dialog.getByRole('group', { name: part }).locator('tbody tr').allInnerTexts();
-      return texts.map((text) => text.replaceAll(/\s+/g, ' '));
-    };
+    const lines = (part: string) => linesOf(dialog, part);
     const calls = 'Agent Calls Agent E-mail: refused, not bought';
     expect(await lines('Live sessions')).toEqual([
       expect.stringMatching(`^edsger desktop \\d\\d:\\d\\d Contingency ${calls} Log off$`),

@@ -5,7 +5,7 @@ import { startBrowser } from '../setup/browser.ts';
 import { advance, buy, createOrganisation, createUser, dropHistory, logon, uuidOf } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
-import { beyond, openPage, ordinary, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
+import { beyond, linesOf, openPage, ordinary, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
 
 const started = await startBrowser();
 const pages = await testPages();
@@ -107,11 +107,7 @@ const section = (name: string) => page.getByRole('region', { name });
 /** What is told of the time that is shown, and which that is. */
 const told = (text: string) => page.locator('.told').filter({ hasText: text }).waitFor();
 const titled = (text: string) => page.getByRole('heading', { level: 2, name: text, exact: true }).waitFor();
-/** The lines of a table, cell by cell. */
-const lines = async (name: string) => {
-  const texts = await page.getByRole('group', { name, exact: true }).locator('tbody tr').allInnerTexts();
-  return texts.map((text) => text.replaceAll(/\s+/g, ' ').trim());
-};
+const lines = (name: string) => linesOf(page, name);
 
 /** Opens the page at an address, as whoever is signed in. */
 async function show(search: string): Promise<void> {

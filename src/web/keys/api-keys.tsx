@@ -2,6 +2,7 @@ import { useId, useState } from 'react';
 import { useMutation } from 'urql';
 import { problemOf } from '../shell/client.ts';
 import { useMay, useShell } from '../shell/context.ts';
+import { Lines } from '../shell/lines.tsx';
 import type { Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { AskAgain } from './ask-again.tsx';
@@ -66,49 +67,36 @@ export function ApiKeys({
       {keys.edges.length === 0 ? (
         <p className="quiet">{none}</p>
       ) : (
-        <div className="scroll" role="group" aria-labelledby={id} tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                {[...columns, ...(mayRevoke ? [words.keys.action] : [])].map((column) => (
-                  <th key={column} scope="col">
-                    {column}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {keys.edges.map(({ node: key }) => (
-                <tr key={key.id} className={isOver(key) ? 'over' : ''}>
-                  <th scope="row">
-                    {key.name} <code className="quiet">{key.prefix}…</code>
-                  </th>
-                  <td>
-                    {words.keys.roles[key.role]}
-                    {key.user !== null && ` · ${key.user.displayName}`}
-                  </td>
-                  <td>{key.scopes?.map((scope) => words.keys.scopes[scope]).join(', ') ?? all}</td>
-                  <td>{zone.day(key.createdAt)}</td>
-                  <td>{key.lastUsedAt === null ? never : zone.moment(key.lastUsedAt)}</td>
-                  <td>{stateOf(key)}</td>
-                  {mayRevoke && (
-                    <td>
-                      {!isOver(key) && (
-                        <AskAgain
-                          label={text.revoke}
-                          what={key.name}
-                          confirm={text.confirm}
-                          isBusy={fetching}
-                          onConfirm={() => void act(key)}
-                        />
-                      )}
-                    </td>
+        <Lines label={title} columns={mayRevoke ? [...columns, words.keys.action] : columns}>
+          {keys.edges.map(({ node: key }) => (
+            <tr key={key.id} className={isOver(key) ? 'over' : ''}>
+              <th scope="row">
+                {key.name} <code className="quiet">{key.prefix}…</code>
+              </th>
+              <td>
+                {words.keys.roles[key.role]}
+                {key.user !== null && ` · ${key.user.displayName}`}
+              </td>
+              <td>{key.scopes?.map((scope) => words.keys.scopes[scope]).join(', ') ?? all}</td>
+              <td>{zone.day(key.createdAt)}</td>
+              <td>{key.lastUsedAt === null ? never : zone.moment(key.lastUsedAt)}</td>
+              <td>{stateOf(key)}</td>
+              {mayRevoke && (
+                <td>
+                  {!isOver(key) && (
+                    <AskAgain
+                      label={text.revoke}
+                      what={key.name}
+                      confirm={text.confirm}
+                      isBusy={fetching}
+                      onConfirm={() => void act(key)}
+                    />
                   )}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+                </td>
+              )}
+            </tr>
+          ))}
+        </Lines>
       )}
       <p role="status" className={said === '' ? 'unseen' : 'quiet'}>
         {said}

@@ -2,6 +2,7 @@ import { startAuthentication, startRegistration } from '@simplewebauthn/browser'
 import { useId, useState } from 'react';
 import { useMutation } from 'urql';
 import { problemOf } from '../shell/client.ts';
+import { Lines } from '../shell/lines.tsx';
 import type { Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { AskAgain } from './ask-again.tsx';
@@ -98,40 +99,27 @@ export function SecurityKeys({
           {(person.securityKeys ?? []).length === 0 ? (
             <p className="quiet">{text.noKeys}</p>
           ) : (
-            <div className="scroll" role="group" aria-label={text.keysOf(person.displayName)} tabIndex={0}>
-              <table>
-                <thead>
-                  <tr>
-                    {[...columns, words.keys.action].map((column) => (
-                      <th key={column} scope="col">
-                        {column}
-                      </th>
-                    ))}
-                  </tr>
-                </thead>
-                <tbody>
-                  {person.securityKeys?.map((key) => (
-                    <tr key={key.id}>
-                      <th scope="row">
-                        {key.name}
-                        {key.suspectAt !== null && <span className="problem"> {text.suspect}</span>}
-                      </th>
-                      <td>{zone.day(key.createdAt)}</td>
-                      <td>{key.lastUsedAt === null ? never : zone.moment(key.lastUsedAt)}</td>
-                      <td>
-                        <AskAgain
-                          label={text.remove}
-                          what={key.name}
-                          confirm={text.confirm}
-                          isBusy={isBusy}
-                          onConfirm={() => void removeKey(key.id, key.name)}
-                        />
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
+            <Lines label={text.keysOf(person.displayName)} columns={[...columns, words.keys.action]}>
+              {person.securityKeys?.map((key) => (
+                <tr key={key.id}>
+                  <th scope="row">
+                    {key.name}
+                    {key.suspectAt !== null && <span className="problem"> {text.suspect}</span>}
+                  </th>
+                  <td>{zone.day(key.createdAt)}</td>
+                  <td>{key.lastUsedAt === null ? never : zone.moment(key.lastUsedAt)}</td>
+                  <td>
+                    <AskAgain
+                      label={text.remove}
+                      what={key.name}
+                      confirm={text.confirm}
+                      isBusy={isBusy}
+                      onConfirm={() => void removeKey(key.id, key.name)}
+                    />
+                  </td>
+                </tr>
+              ))}
+            </Lines>
           )}
           <Enrol person={person} isBusy={isBusy} onEnrol={(name) => void enrolFor(person, name)} />
         </section>

@@ -5,6 +5,7 @@ import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
 import { useEvery } from '../shell/every.ts';
 import { useLater } from '../shell/later.ts';
+import { type Column, Lines } from '../shell/lines.tsx';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { DetailDocument, type DetailQuery, ForceLogoffDocument } from './documents.ts';
@@ -115,7 +116,7 @@ function Part<Node>({
   readonly about?: string;
   readonly none: string;
   readonly list: List<Node>;
-  readonly columns: readonly string[];
+  readonly columns: readonly Column[];
   readonly children: (node: Node) => ReactNode;
 }) {
   const id = useId();
@@ -129,20 +130,9 @@ function Part<Node>({
       {edges.length === 0 ? (
         <p className="quiet">{none}</p>
       ) : (
-        <div className="scroll" role="group" aria-labelledby={id} tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                {columns.map((column) => (
-                  <th key={column} scope="col">
-                    {column}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>{edges.map(({ node }) => children(node))}</tbody>
-          </table>
-        </div>
+        <Lines label={title} columns={columns}>
+          {edges.map(({ node }) => children(node))}
+        </Lines>
       )}
       {totalCount !== null && totalCount > edges.length && (
         <p className="quiet">{words.detail.more(count(edges.length), count(totalCount))}</p>
@@ -387,14 +377,16 @@ function Purchases({
       title={title}
       none={none}
       list={purchases}
-      columns={[from, until, ...pools.map(([, name]) => name), reference]}
+      columns={[from, until, ...pools.map(([, name]) => [name, 'figure'] as const), reference]}
     >
       {(purchase) => (
         <tr key={purchase.id}>
           <th scope="row">{zone.moment(purchase.from)}</th>
           <td>{purchase.until === null ? open : zone.moment(purchase.until)}</td>
           {pools.map(([pool]) => (
-            <td key={pool}>{count(purchase[pool])}</td>
+            <td key={pool} className="figure">
+              {count(purchase[pool])}
+            </td>
           ))}
           <td>{purchase.reference ?? '–'}</td>
         </tr>

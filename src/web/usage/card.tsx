@@ -18,34 +18,3 @@ export function Card({
     </section>
   );
 }
-
-/** A column's name, and whether it is of words, not of figures. */
-export type Column = readonly [title: string, kind?: 'text'];
-
-/** A table that scrolls by itself where it is too wide, by keyboard as well. */
-export function Lines({
-  label,
-  columns,
-  children,
-}: {
-  readonly label: string;
-  readonly columns: readonly Column[];
-  readonly children: ReactNode;
-}) {
-  return (
-    <div className="scroll" role="group" aria-label={label} tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            {columns.map(([title, kind]) => (
-              <th key={title} scope="col" className={kind}>
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>{children}</tbody>
-      </table>
-    </div>
-  );
-}

@@ -1,4 +1,5 @@
 import { useMemo } from 'react';
+import { Lines } from '../shell/lines.tsx';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { type Bucket, inUse } from './buckets.ts';
@@ -33,51 +34,33 @@ export function Heat({ scope, zone }: { readonly scope: Scope; readonly zone: Zo
   return (
     <Card title={title} className="heat">
       <p className="quiet">{about(zone.day(from), zone.lastDay(until), zone.name)}</p>
-      <div className="scroll" role="group" aria-label={title} tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col" className="text">
-                {corner}
-              </th>
-              {Array.from({ length: 24 }, (_, index) => (
-                <th key={index} scope="col">
-                  {hour(index)}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {days.map((day, index) => (
-              <tr key={day}>
-                <th scope="row" className="text">
-                  {day}
-                </th>
-                {Array.from({ length: 24 }, (_, at) => {
-                  const cell = cells.get(24 * index + at);
-                  if (cell === undefined) {
-                    return (
-                      <td key={at}>
-                        <span className="unseen">{unknown}</span>
-                      </td>
-                    );
-                  }
-                  const isReserve = cell.contingency > 0;
-                  return (
-                    <td
-                      key={at}
-                      className={isReserve ? 'contingency' : `heat${Math.ceil((levels * cell.seats) / most)}`}
-                    >
-                      {count(cell.seats)}
-                      {isReserve && <span className="unseen">{onContingency}</span>}
-                    </td>
-                  );
-                })}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Lines label={title} columns={[corner, ...Array.from({ length: 24 }, (_, index) => hour(index))]}>
+        {days.map((day, index) => (
+          <tr key={day}>
+            <th scope="row">{day}</th>
+            {Array.from({ length: 24 }, (_, at) => {
+              const cell = cells.get(24 * index + at);
+              if (cell === undefined) {
+                return (
+                  <td key={at}>
+                    <span className="unseen">{unknown}</span>
+                  </td>
+                );
+              }
+              const isReserve = cell.contingency > 0;
+              return (
+                <td
+                  key={at}
+                  className={isReserve ? 'contingency' : `heat${Math.ceil((levels * cell.seats) / most)}`}
+                >
+                  {count(cell.seats)}
+                  {isReserve && <span className="unseen">{onContingency}</span>}
+                </td>
+              );
+            })}
+          </tr>
+        ))}
+      </Lines>
     </Card>
   );
 }

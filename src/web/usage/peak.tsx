@@ -1,7 +1,8 @@
 import { useMay } from '../shell/context.ts';
+import { Lines } from '../shell/lines.tsx';
 import { count, duration, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import { Card, Lines } from './card.tsx';
+import { Card } from './card.tsx';
 import { PeakDocument, type PeakQuery } from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 
@@ -53,13 +54,11 @@ function causeOf({ kind, user, session }: NonNullable<Explained['causedBy']>): s
 function Levels({ levels }: { readonly levels: NonNullable<Explained['levels']> }) {
   const { levels: label, level, lasted } = words.usage.peak;
   return (
-    <Lines label={label} columns={[[level, 'text'], [lasted]]}>
+    <Lines label={label} columns={[level, [lasted, 'figure']]}>
       {levels.map(({ seats, milliseconds }) => (
         <tr key={seats}>
-          <th scope="row" className="text">
-            {count(seats)}
-          </th>
-          <td>{duration(milliseconds)}</td>
+          <th scope="row">{count(seats)}</th>
+          <td className="figure">{duration(milliseconds)}</td>
         </tr>
       ))}
     </Lines>
@@ -82,13 +81,11 @@ function Holders({
       <summary>
         {holders} <span className="quiet">{count(totalCount ?? edges.length)}</span>
       </summary>
-      <Lines label={holders} columns={[[who, 'text'], [since]]}>
+      <Lines label={holders} columns={[who, [since, 'figure']]}>
         {edges.map(({ node }) => (
           <tr key={node.user.id}>
-            <th scope="row" className="text">
-              {node.user.displayName}
-            </th>
-            <td>
+            <th scope="row">{node.user.displayName}</th>
+            <td className="figure">
               {node.since === null
                 ? sinceBefore
                 : (zone.date(node.since) === zone.date(at) ? zone.minute : zone.moment)(node.since)}

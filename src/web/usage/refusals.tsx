@@ -1,6 +1,7 @@
+import { Lines } from '../shell/lines.tsx';
 import { count, duration, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import { Card, Lines } from './card.tsx';
+import { Card } from './card.tsx';
 import { RefusalsDocument } from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 
@@ -37,21 +38,19 @@ export function Refusals({ scope, zone }: { readonly scope: Scope; readonly zone
       <Lines
         label={title}
         columns={Object.entries(columns).map(([name, column]) =>
-          name === 'reason' ? [column, 'text'] : [column],
+          name === 'reason' ? column : [column, 'figure'],
         )}
       >
         {of.reasons.map((reason) => (
           <tr key={reason.code}>
-            <th scope="row" className="text">
-              {codes[reason.code] ?? reason.code}
-            </th>
-            <td>{count(reason.denials)}</td>
-            <td>{count(reason.users)}</td>
-            <td>{known(reason.gotIn)}</td>
-            <td>{time(reason.medianMilliseconds)}</td>
-            <td>{time(reason.ninetiethPercentileMilliseconds)}</td>
-            <td>{known(reason.neverGotIn)}</td>
-            <td>{known(reason.waiting)}</td>
+            <th scope="row">{codes[reason.code] ?? reason.code}</th>
+            <td className="figure">{count(reason.denials)}</td>
+            <td className="figure">{count(reason.users)}</td>
+            <td className="figure">{known(reason.gotIn)}</td>
+            <td className="figure">{time(reason.medianMilliseconds)}</td>
+            <td className="figure">{time(reason.ninetiethPercentileMilliseconds)}</td>
+            <td className="figure">{known(reason.neverGotIn)}</td>
+            <td className="figure">{known(reason.waiting)}</td>
           </tr>
         ))}
       </Lines>

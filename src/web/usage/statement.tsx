@@ -1,7 +1,8 @@
 import { problemOf } from '../shell/client.ts';
+import { Lines } from '../shell/lines.tsx';
 import { count, money, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import { Card, Lines } from './card.tsx';
+import { Card } from './card.tsx';
 import { StatementDocument, type StatementQuery } from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 
@@ -38,26 +39,29 @@ export function Statement({ scope, zone }: { readonly scope: Scope; readonly zon
       </p>
       <Lines
         label={title}
-        columns={[[columns.line, 'text'], [columns.quantity], [columns.unit], [columns.amount]]}
+        columns={[
+          columns.line,
+          [columns.quantity, 'figure'],
+          [columns.unit, 'figure'],
+          [columns.amount, 'figure'],
+        ]}
       >
         {statement.lines.map((line) => (
           <tr
             key={`${line.entry} ${line.licence?.code} ${line.kind}`}
             className={line.licence?.code === row.licence.code ? 'own' : ''}
           >
-            <th scope="row" className="text">
-              {nameOf(line)}
-            </th>
-            <td>{count(line.quantity)}</td>
-            <td>{moneyOrNone(line.unitPrice)}</td>
-            <td>{moneyOrNone(line.amount)}</td>
+            <th scope="row">{nameOf(line)}</th>
+            <td className="figure">{count(line.quantity)}</td>
+            <td className="figure">{moneyOrNone(line.unitPrice)}</td>
+            <td className="figure">{moneyOrNone(line.amount)}</td>
           </tr>
         ))}
         <tr className="sum">
-          <th scope="row" colSpan={3} className="text">
+          <th scope="row" colSpan={3}>
             {sum}
           </th>
-          <td>{money(total.decimal, total.currency)}</td>
+          <td className="figure">{money(total.decimal, total.currency)}</td>
         </tr>
       </Lines>
       {!statement.complete && <p className="quiet">{incomplete}</p>}
