@@ -1,9 +1,11 @@
 import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react';
-import { useMutation, useQuery } from 'urql';
+import { useMutation } from 'urql';
+import { useAnswer } from '../shell/answer.ts';
 import type { Picture } from '../shell/chart.tsx';
 import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
 import { useEvery } from '../shell/every.ts';
+import { Failure } from '../shell/failure.tsx';
 import { useLater } from '../shell/later.ts';
 import { type Column, Lines } from '../shell/lines.tsx';
 import { count, type Zone } from '../shell/zone.ts';
@@ -39,7 +41,7 @@ export function Detail({
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   useEffect(() => dialog.current?.showModal(), []);
-  const [{ data, error }, read] = useQuery({
+  const answer = useAnswer({
     query: DetailDocument,
     variables: {
       organisationId,
@@ -53,8 +55,8 @@ export function Detail({
       purchases: useMay('Organisation.purchases'),
     },
   });
-  const readAgain = () => read({ requestPolicy: 'network-only' });
-  useEvery(againMilliseconds, row.revision, readAgain);
+  const { data, read } = answer;
+  useEvery(againMilliseconds, row.revision, read);
 
   const organisation = data?.organisation;
   const mapping =
@@ -70,22 +72,18 @@ export function Detail({
         if (target === dialog.current) dialog.current?.close();
       }}
     >
-      <div className="sheet">
+      <div className="sheet" tabIndex={-1}>
         <header>
           <h2 id={title}>{row.licence.name}</h2>
           <button type="button" onClick={() => dialog.current?.close()}>
             {words.detail.close}
           </button>
         </header>
-        {error !== undefined && (
-          <p role="alert" className="problem">
-            {words.detail.failed(problemOf(error) ?? '')}
-          </p>
-        )}
-        {data === undefined && error === undefined && <p className="quiet">{words.shell.loading}</p>}
+        <Failure of={answer} say={words.failure.part} role="alert" />
+        {data === undefined && answer.problem === null && <p className="quiet">{words.shell.loading}</p>}
         {mapping !== null && row.concurrent !== null && <Today mapping={mapping} zone={zone} />}
         {organisation?.sessions != null && (
-          <Sessions sessions={organisation.sessions} zone={zone} today={today} onChanged={readAgain} />
+          <Sessions sessions={organisation.sessions} zone={zone} today={today} onChanged={read} />
         )}
         {organisation?.denials != null && <Denials denials={organisation.denials} zone={zone} />}
         {mapping?.releasedBases != null && <Released released={mapping.releasedBases} zone={zone} />}

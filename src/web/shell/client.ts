@@ -12,14 +12,16 @@ import {
 import { words } from '../words.ts';
 import { ownPage } from './session.ts';
 
-/** What is known of the connection that live figures come on. */
+/** What is known of the way to the server, and of the connection that live figures come on. */
 export interface LinkState {
   readonly isConnected: boolean;
   /** Counts the connections: what came on an earlier one is not live any more. */
   readonly connection: number;
+  /** Something that was asked for is waited for longer than usual. */
+  readonly isSlow: boolean;
 }
 
-/** The connection that live figures come on, for `useSyncExternalStore`. */
+/** The way to the server, for `useSyncExternalStore`. */
 export interface Link {
   readonly subscribe: (onChange: () => void) => () => void;
   readonly state: () => LinkState;
@@ -38,6 +40,8 @@ export interface Api {
 /** A connection that says nothing for so long is asked whether it lives, and is given so long to answer. */
 const [pingMilliseconds, pongMilliseconds] = [5_000, 4_000];
 const forbidden = 4403;
+/** Who waits for longer than that is told that it is slow; the server itself gives up long before the second. */
+const [slowMilliseconds, lateMilliseconds] = [5_000, 30_000];
 
 /** What is part of another thing, and is found with it; every other thing has an id. */
 const parts = [
@@ -73,7 +77,7 @@ const parts = [
  */
 export function createApi(onSignedOut: () => void): Api {
   const listeners = new Set<() => void>();
-  let state: LinkState = { isConnected: false, connection: 0 };
+  let state: LinkState = { isConnected: false, connection: 0, isSlow: false };
   let pong: ReturnType<typeof setTimeout> | undefined;
   const change = (to: LinkState) => {
     state = to;
@@ -85,10 +89,10 @@ export function createApi(onSignedOut: () => void): Api {
     // For ever: a page that was left open over night is live in the morning.
     retryAttempts: Infinity,
     shouldRetry: () => true,
-    retryWait: (retries) => delay(Math.min(500 * 2 ** retries, 10_000) * (0.5 + Math.random())),
+    retryWait: (retries) => delay(backoff(retries)),
     keepAlive: pingMilliseconds,
     on: {
-      connected: () => change({ isConnected: true, connection: state.connection + 1 }),
+      connected: () => change({ ...state, isConnected: true, connection: state.connection + 1 }),
       closed: (event) => {
         clearTimeout(pong);
         change({ ...state, isConnected: false });
@@ -103,8 +107,28 @@ export function createApi(onSignedOut: () => void): Api {
     },
   });
 
+  let slow = 0;
+  const patiently: typeof fetch = async (address, init) => {
+    let isSlow = false;
+    const timer = setTimeout(() => {
+      isSlow = true;
+      slow += 1;
+      change({ ...state, isSlow: true });
+    }, slowMilliseconds);
+    const signals = [AbortSignal.timeout(lateMilliseconds), ...(init?.signal == null ? [] : [init.signal])];
+    try {
+      return await fetch(address, { ...init, signal: AbortSignal.any(signals) });
+    } finally {
+      clearTimeout(timer);
+      if (isSlow) {
+        slow -= 1;
+        change({ ...state, isSlow: slow > 0 });
+      }
+    }
+  };
   const options = {
     url: '/graphql',
+    fetch: patiently,
     preferGetMethod: false,
     fetchOptions: {
       credentials: 'same-origin',
@@ -167,10 +191,18 @@ export function createApi(onSignedOut: () => void): Api {
   };
 }
 
-/** Why an answer is none, in the server's own words. */
+/** Why an answer is none, in the server's own words where it has some. */
 export function problemOf(error: CombinedError | undefined): string | null {
   if (error === undefined) return null;
-  return error.graphQLErrors[0]?.message ?? words.link.unreachable;
+  const [refusal] = error.graphQLErrors;
+  if (refusal !== undefined) return refusal.message;
+  if (error.response !== undefined) return words.link.failed((error.response as Response).status);
+  return error.networkError?.name === 'TimeoutError' ? words.link.late : words.link.unreachable;
+}
+
+/** How long to wait before trying again, in milliseconds: longer each time, and not for all at one moment. */
+export function backoff(failures: number): number {
+  return Math.min(500 * 2 ** failures, 10_000) * (0.5 + Math.random());
 }
 
 function delay(milliseconds: number): Promise<void> {

@@ -23,16 +23,16 @@ export function Heat({ scope, zone }: { readonly scope: Scope; readonly zone: Zo
   const { organisation, row, span } = scope;
   const until = span.isRunning ? zone.nextDay(organisation.now) : span.until;
   const from = zone.startOfDay(new Date(Date.parse(until) - milliseconds).toISOString());
-  const { data } = useReading(scope, WeeksDocument, {
+  const answer = useReading(scope, WeeksDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code },
     ...{ from, until },
   });
-  const hours = data?.organisation?.usageHistory;
+  const hours = answer.data?.organisation?.usageHistory;
   const cells = useMemo(() => cellsOf(hours ?? [], zone), [hours, zone]);
   const most = Math.max(1, ...[...cells.values()].map(({ seats }) => seats));
-  if (hours == null) return null;
+  if (hours == null) return <Card title={title} of={answer} />;
   return (
-    <Card title={title} className="heat">
+    <Card title={title} of={answer} className="heat">
       <p className="quiet">{about(zone.day(from), zone.lastDay(until), zone.name)}</p>
       <Lines label={title} columns={[corner, ...Array.from({ length: 24 }, (_, index) => hour(index))]}>
         {days.map((day, index) => (

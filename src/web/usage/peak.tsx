@@ -12,14 +12,14 @@ type Explained = NonNullable<NonNullable<PeakQuery['organisation']>['peakUsage']
 export function Peak({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
   const { title, period, none, billed, episodes } = words.usage.peak;
   const { organisation, row, span } = scope;
-  const { data } = useReading(scope, PeakDocument, {
+  const answer = useReading(scope, PeakDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code, period: span.period },
     people: useMay('PeakUsage.holders'),
   });
-  const peak = data?.organisation?.peakUsage;
-  if (peak == null) return null;
+  const peak = answer.data?.organisation?.peakUsage;
+  if (peak == null) return <Card title={title} of={answer} />;
   return (
-    <Card title={title}>
+    <Card title={title} of={answer}>
       <p className="quiet">{period(zone.day(peak.period.from), zone.lastDay(peak.period.until))}</p>
       <p>
         {peak.maxUsed === 0 ? none : <strong>{summaryOf(peak, zone)}</strong>}{' '}

@@ -9,16 +9,16 @@ import { type Scope, useReading } from './reading.ts';
 export function Refusals({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
   const { title, none, summary, unmet, noUnmet, columns } = words.usage.refusals;
   const { organisation, row, span } = scope;
-  const { data } = useReading(scope, RefusalsDocument, {
+  const answer = useReading(scope, RefusalsDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code },
     ...{ from: span.from, until: span.until },
   });
-  const report = data?.organisation?.denialReport;
-  if (report == null) return null;
+  const report = answer.data?.organisation?.denialReport;
+  if (report == null) return <Card title={title} of={answer} />;
   const [of] = report.licences;
   if (of === undefined) {
     return (
-      <Card title={title}>
+      <Card title={title} of={answer}>
         <p className="quiet">{none}</p>
       </Card>
     );
@@ -27,7 +27,7 @@ export function Refusals({ scope, zone }: { readonly scope: Scope; readonly zone
   const time = (value: number | null) => (value === null ? '–' : duration(value));
   const codes = words.detail.denials.codes;
   return (
-    <Card title={title}>
+    <Card title={title} of={answer}>
       <p>
         <strong>{summary(count(of.denials), count(of.users))}</strong> {of.unmetDemand === 0 && noUnmet}
         {of.unmetDemand !== null &&

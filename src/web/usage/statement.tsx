@@ -1,4 +1,3 @@
-import { problemOf } from '../shell/client.ts';
 import { Lines } from '../shell/lines.tsx';
 import { count, money, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
@@ -13,24 +12,26 @@ type Line = Found['lines'][number];
 export function Statement({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
   const { title, none, statuses, incomplete, columns, sum, correction, csv, print } = words.usage.statement;
   const { organisation, row, span } = scope;
-  const { data, error } = useReading(scope, StatementDocument, {
+  const answer = useReading(scope, StatementDocument, {
     organisationId: organisation.id,
     period: span.period,
   });
-  // A month of before statements were kept has none, and the server says so.
-  const problem = problemOf(error);
-  const statement = data?.organisation?.billingStatement;
+  const statement = answer.data?.organisation?.billingStatement;
   if (statement == null) {
-    if (data === undefined && problem === null) return null;
+    // A month of before statements were kept has none, and the server says so.
+    const isNotKept = answer.code === 'MONTH_NOT_KEPT';
+    if (!isNotKept && (answer.data === undefined || answer.problem !== null)) {
+      return <Card title={title} of={answer} />;
+    }
     return (
       <Card title={title}>
-        <p className="quiet">{problem ?? none}</p>
+        <p className="quiet">{isNotKept ? answer.problem : none}</p>
       </Card>
     );
   }
   const { period, status, number, total } = statement;
   return (
-    <Card title={title}>
+    <Card title={title} of={answer}>
       <p>
         <strong>{statuses[status](count(number ?? 0))}</strong>{' '}
         <span className="quiet">

@@ -1,5 +1,4 @@
 import { useEffect, useId, useRef, useState } from 'react';
-import { problemOf } from '../shell/client.ts';
 import { useChoices } from '../shell/address.ts';
 import { Lines } from '../shell/lines.tsx';
 import { count, duration, moneyOfMinor, type Zone } from '../shell/zone.ts';
@@ -31,20 +30,18 @@ export function WhatIf({ scope, zone }: { readonly scope: Scope; readonly zone: 
   };
   const months = monthChoices.find((each) => String(each) === choices.get('months')) ?? 3;
   const tried = readTry(choices.get('try')) ?? bought;
-  const { data, error } = useReading(scope, WhatIfDocument, {
+  const answer = useReading(scope, WhatIfDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code, months },
     proposal: [{ licence: row.licence.code, ...tried, ...(row.contingency === null && { contingency: 0 }) }],
   });
-  const problem = problemOf(error);
   // While others are reckoned, those of before stay.
-  const [sizing] = data?.organisation?.rightSizing ?? [];
-  if (data === undefined && problem === null) return null;
+  const [sizing] = answer.data?.organisation?.rightSizing ?? [];
+  if (answer.data === undefined) return <Card title={title} of={answer} />;
   const take = ({ concurrent, contingency }: Quantities) => choose({ try: `${concurrent}.${contingency}` });
   return (
-    <Card title={title}>
-      {problem !== null && <p className="problem">{words.usage.failed(problem)}</p>}
+    <Card title={title} of={answer}>
       {sizing?.dropped != null && <p className="dropped">{sizing.dropped.message}</p>}
-      {sizing === undefined && problem === null && <p className="quiet">{noMonths}</p>}
+      {sizing === undefined && answer.problem === null && <p className="quiet">{noMonths}</p>}
       {sizing !== undefined && sizing.months.length > 0 && (
         <>
           <p className="quiet">
