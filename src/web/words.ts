@@ -49,6 +49,10 @@ export const words = {
     asOf: (at: string) => `As of ${at}`,
     old: (at: string) => `Not read again – as of ${at}`,
   },
+  lines: {
+    shown: (shown: string, total: string) => `${shown} of ${total} are shown.`,
+    more: 'Show more',
+  },
   failure: {
     part: (why: string) => `This could not be read: ${why}`,
     old: 'What is shown is as it was before.',
@@ -107,7 +111,8 @@ export const words = {
     period: (from: string, until: string, zone: string) => `Billing period ${from} to ${until} (${zone})`,
     failed: (why: string) => `The figures could not be read: ${why}`,
     sparksFailed: (why: string) => `The hours of today could not be read: ${why}`,
-    mayNot: 'Licence Mapping is for those who may see an organisation’s figures. Ask your administrator if you should.',
+    mayNot:
+      'Licence Mapping is for those who may see an organisation’s figures. Ask your administrator if you should.',
     empty: 'No licences of these kinds.',
     open: (licence: string) => `${licence}: show who, when and what`,
     notApplicable: 'not applicable',
@@ -196,7 +201,6 @@ export const words = {
   },
   detail: {
     close: 'Close',
-    more: (shown: string, total: string) => `${shown} of ${total} are shown.`,
     yes: 'Yes',
     no: 'No',
     today: {
@@ -339,7 +343,6 @@ export const words = {
       who: 'Who',
       since: 'Since',
       sinceBefore: 'before the month',
-      more: (shown: string, total: string) => `${shown} of ${total} are shown.`,
     },
     refusals: {
       title: 'Refusals by reason',

@@ -155,7 +155,47 @@ describe.skipIf(started === null)('Keys', () => {
     await expect.poll(async () => (await lines(part)).length).toBe(1);
   });
 
-  test('gave the browser nothing to complain of, but the used link', () => {
-    expect(complaints.filter((complaint) => !complaint.includes('status of 401'))).toEqual([]);
+  test('tells how many there are, and shows more where they begin', async () => {
+    const large = await createOrganisation(server, { name: 'Large', timeZone: 'Europe/London' });
+    await buy(server, large, 'ADMINISTRATOR', { base: 51 });
+    const names = (count: number) =>
+      Array.from({ length: count }, (_, index) => String(index).padStart(3, '0'));
+    for (const name of names(101)) {
+      await server.mutate('createApiKey', { organisationId: large, name: `Key ${name}`, role: 'WALLBOARD' });
+    }
+    await Promise.all(names(51).map((name) => createUser(server, large, `admin ${name}`, ['ADMINISTRATOR'])));
+    await page.goto('about:blank');
+    await page.goto(`${origin}/keys?organisation=${large}#key=${server.key}`);
+    const apiKeys = page.getByRole('region', { name: 'API keys' });
+    await apiKeys.getByText('100 of 101 are shown.').waitFor();
+    // The second page fails first.
+    let asked = 0;
+    await page.route('**/graphql', (route) => {
+      asked += 1;
+      return asked === 1 ? route.abort() : route.fallback();
+    });
+    await apiKeys.getByRole('button', { name: 'Show more' }).press('Enter');
+    await apiKeys.getByText('This could not be read: The server cannot be reached.').waitFor();
+    await apiKeys.getByRole('status').getByText('101 of 101 are shown.').waitFor();
+    await page.unroute('**/graphql');
+    expect((await lines('API keys')).at(-1)).toMatch(/^Key 000 /);
+    // One more is made: none falls out between the pages.
+    await page.getByLabel('Name', { exact: true }).fill('Key 101');
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    await expect
+      .poll(async () => (await lines('API keys')).map((line) => line.slice(4, 7)))
+      .toEqual(names(102).reverse());
+    const people = page.getByRole('region', { name: 'Security keys' });
+    const persons = people.getByRole('heading', { level: 3 });
+    await people.getByText('50 of 51 are shown.').waitFor();
+    await people.getByRole('button', { name: 'Show more' }).press('Enter');
+    await people.getByRole('status').getByText('51 of 51 are shown.').waitFor();
+    expect(await persons.count()).toBe(51);
+    const last = page.getByRole('region', { name: await persons.last().innerText() });
+    await expect.poll(() => last.evaluate((one) => one === document.activeElement)).toBe(true);
+  });
+
+  test('gave the browser nothing to complain of, but the used link and a lost request', () => {
+    expect(complaints.filter((complaint) => !/status of 401|ERR_FAILED/.test(complaint))).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeId, type UserId } from '../../src/kernel/ids.ts';
 import { startBrowser } from '../setup/browser.ts';
 import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
@@ -340,6 +341,32 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
     await dialog.locator('.uplot').waitFor();
     expect(await dialog.getByRole('heading').allInnerTexts()).toEqual(['Inbound Agent', 'Today']);
+    expect(await page.getByRole('navigation').locator('a').allInnerTexts()).toEqual([
+      ...['Licence Mapping', 'Usage', 'Wallboard'],
+    ]);
+  });
+
+  test('tells an agent once that this is not for them, and what is', async () => {
+    const user = decodeId(users.get('ada') ?? '');
+    if (user?.type !== 'User') throw new Error('No user');
+    const agent = { role: 'AGENT', organisationId: uuidOf(organisation), userId: user.id as UserId } as const;
+    await page.goto(`${origin()}/#key=${server.as(agent).key}`);
+    const content = page.getByRole('main');
+    await content.getByText('Licence Mapping is for those who may see').waitFor();
+    expect(await content.locator('p').count()).toBe(2);
+    expect(await page.getByRole('navigation').locator('a').allInnerTexts()).toEqual(['Keys']);
+    await content.getByRole('link', { name: 'Keys' }).click();
+    await page.getByRole('region', { name: 'ada', exact: true }).waitFor();
+    expect(await page.getByRole('heading', { name: 'API keys' }).count()).toBe(0);
+    // Nothing was asked for that they may not see.
+    const { data } = await server.query(
+      'query ($id: ID!) { organisation(id: $id) { auditLog(first: 100) { edges { node { action outcome } } } } }',
+      { id: organisation },
+    );
+    const outcomes = data.organisation.auditLog.edges.map(
+      ({ node }: { readonly node: { readonly outcome: string } }) => node.outcome,
+    );
+    expect(new Set(outcomes)).toEqual(new Set(['DONE']));
   });
 
   test('gave the browser nothing to complain of, but a wrong key and a cut connection', () => {

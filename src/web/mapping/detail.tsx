@@ -133,7 +133,7 @@ function Part<Node>({
         </Lines>
       )}
       {totalCount !== null && totalCount > edges.length && (
-        <p className="quiet">{words.detail.more(count(edges.length), count(totalCount))}</p>
+        <p className="quiet">{words.lines.shown(count(edges.length), count(totalCount))}</p>
       )}
     </section>
   );

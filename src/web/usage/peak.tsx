@@ -75,7 +75,7 @@ function Holders({
   /** When the peak was: what is of the same day is told without it. */
   readonly since: string;
 }) {
-  const { holders, who, since, sinceBefore, more } = words.usage.peak;
+  const { holders, who, since, sinceBefore } = words.usage.peak;
   return (
     <details>
       <summary>
@@ -94,7 +94,7 @@ function Holders({
         ))}
       </Lines>
       {totalCount !== null && totalCount > edges.length && (
-        <p className="quiet">{more(count(edges.length), count(totalCount))}</p>
+        <p className="quiet">{words.lines.shown(count(edges.length), count(totalCount))}</p>
       )}
     </details>
   );
