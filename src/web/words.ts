@@ -12,6 +12,7 @@ export const words = {
     noSuchPage: 'There is no page here.',
     toMapping: 'To Licence Mapping',
     failed: 'This page failed. Load it again; if it stays so, tell whoever runs your Seatkeeper.',
+    notLoaded: 'A part of this page could not be loaded.',
     reload: 'Load again',
     signedInAs: (role: string) => `Signed in as ${role.toLowerCase()}`,
     signOut: 'Sign out',

@@ -184,7 +184,7 @@ describe.skipIf(started === null)('Keys', () => {
     await page.getByRole('button', { name: 'Make a key' }).click();
     await expect
       .poll(async () => (await lines('API keys')).map((line) => line.slice(4, 7)))
-      .toEqual(names(102).reverse());
+      .toEqual(names(102).toReversed());
     const people = page.getByRole('region', { name: 'Security keys' });
     const persons = people.getByRole('heading', { level: 3 });
     await people.getByText('50 of 51 are shown.').waitFor();

@@ -369,8 +369,94 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     expect(new Set(outcomes)).toEqual(new Set(['DONE']));
   });
 
-  test('gave the browser nothing to complain of, but a wrong key and a cut connection', () => {
-    const known = /status of 401|ERR_CONNECTION_RESET/;
+  test('says what of it could not be loaded, and leaves the rest', async () => {
+    await enter(server.key);
+    await page.route('**/assets/detail-*.js', (route) => route.abort());
+    await row('INBOUND_AGENT').getByRole('button').click();
+    await page.getByText('A part of this page could not be loaded.').waitFor();
+    expect(await figures('INBOUND_AGENT')).not.toBe('');
+    await page.unroute('**/assets/detail-*.js');
+    await page.getByRole('button', { name: 'Load again' }).click();
+    await page.getByRole('dialog', { name: 'Inbound Agent' }).waitFor();
+  });
+
+  test('says that it may not ask so often, calls figures old, and asks again when the server said', async () => {
+    await show('?live=off');
+    const before = await figures('INBOUND_AGENT');
+    const message = 'This key asks too much; try again in 2 s.';
+    const asked: number[] = [];
+    await page.route('**/graphql', (route) => {
+      if (!(route.request().postData() ?? '').includes('query Mapping(')) return route.fallback();
+      asked.push(performance.now());
+      if (asked.length > 1) return route.fallback();
+      return route.fulfill({
+        ...{ status: 429, headers: { 'retry-after': '2' } },
+        json: { errors: [{ message, extensions: { code: 'RATE_LIMITED', retryAfterSeconds: 2 } }] },
+      });
+    });
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByRole('alert').getByText(`The figures could not be read: ${message}`).waitFor();
+    await status()
+      .getByText(/^Not read again – as of \d\d:\d\d:\d\d$/)
+      .waitFor();
+    expect(await figures('INBOUND_AGENT')).toBe(before);
+    expect(await violationsOf(page)).toEqual([]);
+    await status()
+      .getByText(/^As of/)
+      .waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    await page.unroute('**/graphql');
+    expect(asked).toHaveLength(2);
+    expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(1950);
+  });
+
+  test('says that the server is slow, and gives up in the end', async () => {
+    const other = await page.context().newPage();
+    await other.clock.install();
+    await other.goto(`${origin()}/?live=off`);
+    await other.getByRole('rowheader').first().waitFor();
+    const held: (() => void)[] = [];
+    await other.route(
+      '**/graphql',
+      (route) => new Promise<void>((go) => held.push(() => go(route.fallback()))),
+    );
+    await other.getByRole('button', { name: 'Refresh' }).click();
+    await expect.poll(() => held.length).toBeGreaterThan(0);
+    const slow = other.getByText('The server is slow to answer. Waiting…');
+    expect(await slow.count()).toBe(0);
+    await other.clock.fastForward(6000);
+    await slow.waitFor();
+    for (const go of held) go();
+    await slow.waitFor({ state: 'detached' });
+    await other.close();
+  });
+
+  test('is live again after the server refused to tell it what changes', async () => {
+    let refused = 0;
+    await page.routeWebSocket('**/graphql', (socket) => {
+      const way = socket.connectToServer();
+      socket.onMessage((text) => {
+        const message = JSON.parse(String(text)) as { readonly type: string; readonly id?: string };
+        if (message.type !== 'subscribe' || refused > 0) {
+          way.send(text);
+          return;
+        }
+        refused += 1;
+        const extensions = { code: 'RATE_LIMITED', retryAfterSeconds: 1 };
+        socket.send(
+          JSON.stringify({ type: 'error', id: message.id, payload: [{ message: 'Too much.', extensions }] }),
+        );
+      });
+    });
+    await show('');
+    await page.getByRole('alert').getByText('The figures could not be read: Too much.').waitFor();
+    await status().getByText('Live', { exact: true }).waitFor();
+    expect(refused).toBe(1);
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
+  test('gave the browser nothing to complain of, but a wrong key, and failures that were made', () => {
+    const known = /status of (401|429|500)|ERR_CONNECTION_RESET|ERR_FAILED/;
     expect(complaints.filter((complaint) => !known.test(complaint))).toEqual([]);
   });
 });

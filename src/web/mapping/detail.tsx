@@ -6,7 +6,7 @@ import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
 import { useEvery } from '../shell/every.ts';
 import { Failure } from '../shell/failure.tsx';
-import { useLater } from '../shell/later.ts';
+import { useLater } from '../shell/later.tsx';
 import { type Column, Lines } from '../shell/lines.tsx';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';

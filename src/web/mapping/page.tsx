@@ -5,7 +5,7 @@ import { ForOrganisation } from '../shell/chosen.tsx';
 import { useMay } from '../shell/context.ts';
 import { Failure } from '../shell/failure.tsx';
 import { Frame } from '../shell/frame.tsx';
-import { useLater } from '../shell/later.ts';
+import { useLater } from '../shell/later.tsx';
 import { MayNot } from '../shell/may-not.tsx';
 import { Picker } from '../shell/picker.tsx';
 import { words } from '../words.ts';

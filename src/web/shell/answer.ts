@@ -1,13 +1,15 @@
-import { useCallback, useEffect, useRef } from 'react';
+import { useCallback, useEffect, useRef, useSyncExternalStore } from 'react';
 import {
   type AnyVariables,
   type CombinedError,
+  createRequest,
   useQuery,
   type UseQueryArgs,
   useSubscription,
   type UseSubscriptionArgs,
 } from 'urql';
 import { backoff, problemOf } from './client.ts';
+import { useShell } from './context.ts';
 
 /** What was asked of the API, as far as it is known. */
 export interface Answer<Data> {
@@ -28,19 +30,17 @@ export interface Answer<Data> {
 export function useAnswer<Data, Variables extends AnyVariables>(
   args: UseQueryArgs<Variables, Data>,
 ): Answer<Data> {
-  const [state, ask] = useQuery<Data, Variables>(args);
-  const { data, fetching: isFetching, operation } = state;
-  // urql forgets why it failed when it asks again; what is not answered yet has not changed.
-  const failure = useRef(state.error);
-  if (!isFetching) failure.current = state.error;
-  const error = failure.current;
+  const { failures } = useShell();
+  const [{ data, error: latest, fetching: isFetching, operation }, ask] = useQuery<Data, Variables>(args);
+  const { key } = createRequest(args.query, args.variables as Variables);
+  const error = useSyncExternalStore(failures.subscribe, () => failures.of(key));
   const known = useRef<{ readonly key: number | undefined; readonly data: Data } | null>(null);
-  if (error === undefined && data !== undefined) known.current = { key: operation?.key, data };
+  if (latest === undefined && data !== undefined) known.current = { key: operation?.key, data };
   const read = useCallback(() => ask({ requestPolicy: 'network-only' }), [ask]);
-  useAgain(error, isFetching, read);
+  useAgain(error, read);
   return {
     // What other variables were answered is not what these would be.
-    data: error !== undefined && known.current?.key === operation?.key ? known.current?.data : data,
+    data: latest !== undefined && known.current?.key === operation?.key ? known.current?.data : data,
     problem: problemOf(error),
     code: error?.graphQLErrors.map(({ extensions }) => extensions['code']).find(isText) ?? null,
     isFetching,
@@ -61,20 +61,18 @@ export function useLive<Data, Result, Variables extends AnyVariables>(
   readonly subscribe: () => void;
 } {
   const [{ data, error }, subscribe] = useSubscription(args, map);
-  useAgain(error, false, subscribe);
+  useAgain(error, subscribe);
   return { data, error, subscribe };
 }
 
 /** Does again what failed, once the time for that has come, or the browser says that it is back on the network. */
-function useAgain(error: CombinedError | undefined, isFetching: boolean, act: () => void): void {
+function useAgain(error: CombinedError | undefined, act: () => void): void {
   const latest = useRef({ act, failures: 0 });
   latest.current.act = act;
-  useEffect(() => {
-    if (error === undefined && !isFetching) latest.current.failures = 0;
-  }, [error, isFetching]);
   // Each failure is an error of its own.
   useEffect(() => {
     const { current } = latest;
+    if (error === undefined) current.failures = 0;
     const milliseconds = error === undefined ? null : waitOf(error, current.failures);
     if (milliseconds === null) return;
     const again = () => {

@@ -7,6 +7,7 @@ import {
   formatDocument,
   makeOperation,
   mapExchange,
+  type OperationResult,
   subscriptionExchange,
 } from 'urql';
 import { words } from '../words.ts';
@@ -29,11 +30,22 @@ export interface Link {
   readonly restart: () => void;
 }
 
+/**
+ * Why the server’s last answer to a query was none, until it answers. Of the network alone: urql forgets it when it asks again, and
+ * when the answer to another query changes something of this one in the cache.
+ */
+export interface Failures {
+  readonly subscribe: (onChange: () => void) => () => void;
+  /** @param key of urql’s request */
+  readonly of: (key: number) => CombinedError | undefined;
+}
+
 export interface Api {
   readonly client: Client;
   /** For what is asked again and again with other instants: it keeps no answer, where the cache would keep each. */
   readonly uncached: Client;
   readonly link: Link;
+  readonly failures: Failures;
   readonly close: () => void;
 }
 
@@ -135,6 +147,14 @@ export function createApi(onSignedOut: () => void): Api {
       headers: { ...ownPage, accept: 'application/graphql-response+json, application/json' },
     },
   } as const;
+  const failed = new Map<number, CombinedError>();
+  const failureListeners = new Set<() => void>();
+  const onResult = ({ operation: { kind, key }, error }: OperationResult) => {
+    if (kind !== 'query' || failed.get(key) === error) return;
+    if (error === undefined) failed.delete(key);
+    else failed.set(key, error);
+    for (const listener of failureListeners) listener();
+  };
   const onError = (error: CombinedError) => {
     if (error.graphQLErrors.some(({ extensions }) => extensions['code'] === 'UNAUTHENTICATED')) onSignedOut();
   };
@@ -144,6 +164,7 @@ export function createApi(onSignedOut: () => void): Api {
     exchanges: [
       mapExchange({ onError }),
       cacheExchange({ keys: Object.fromEntries(parts.map((name) => [name, () => null])) }),
+      mapExchange({ onResult }),
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: ({ query = '', variables }) => ({
@@ -183,6 +204,13 @@ export function createApi(onSignedOut: () => void): Api {
       },
       state: () => state,
       restart: () => ws.terminate(),
+    },
+    failures: {
+      subscribe: (onChange) => {
+        failureListeners.add(onChange);
+        return () => failureListeners.delete(onChange);
+      },
+      of: (key) => failed.get(key),
     },
     close: () => {
       // Rejected where it is just connecting anew: there is nothing to close then.

@@ -6,7 +6,7 @@ import { useMay } from '../shell/context.ts';
 import { useEvery } from '../shell/every.ts';
 import { Failure } from '../shell/failure.tsx';
 import { Frame } from '../shell/frame.tsx';
-import { useLater } from '../shell/later.ts';
+import { useLater } from '../shell/later.tsx';
 import { MayNot } from '../shell/may-not.tsx';
 import { Picker } from '../shell/picker.tsx';
 import { latest, type Zone, zoneOf } from '../shell/zone.ts';
