@@ -195,6 +195,26 @@ describe.skipIf(started === null)('Keys', () => {
     await expect.poll(() => last.evaluate((one) => one === document.activeElement)).toBe(true);
   });
 
+  test('says that the server cannot be reached, and comes back by itself', async () => {
+    await page.route('**/graphql', (route) => route.abort());
+    await page.goto(`${origin}/keys?organisation=${organisation}`);
+    const alert = page
+      .getByRole('alert')
+      .filter({ hasText: 'The keys could not be read: The server cannot be reached.' });
+    await alert.waitFor();
+    expect(await violationsOf(page)).toEqual([]);
+    await page.unroute('**/graphql');
+    await page.getByRole('group', { name: 'API keys' }).getByText('Wall of the floor').waitFor();
+    await alert.waitFor({ state: 'detached' });
+    // What cannot be done now is said as well, and what was typed stays.
+    await page.route('**/graphql', (route) => route.abort());
+    await page.getByLabel('Name', { exact: true }).fill('Wall of the hall');
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    await page.getByRole('alert').getByText('The server cannot be reached.').waitFor();
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('Wall of the hall');
+    await page.unroute('**/graphql');
+  });
+
   test('gave the browser nothing to complain of, but the used link and a lost request', () => {
     expect(complaints.filter((complaint) => !/status of 401|ERR_FAILED/.test(complaint))).toEqual([]);
   });
