@@ -76,6 +76,7 @@ function useAgain(error: CombinedError | undefined, act: () => void): void {
     const milliseconds = error === undefined ? null : waitOf(error, current.failures);
     if (milliseconds === null) return;
     const again = () => {
+      clearTimeout(timer);
       current.failures += 1;
       current.act();
     };
