@@ -12,9 +12,11 @@ export const words = {
     noSuchPage: 'There is no page here.',
     toMapping: 'To Licence Mapping',
     failed: 'This page failed. Load it again; if it stays so, tell whoever runs your Seatkeeper.',
+    notLoaded: 'A part of this page could not be loaded.',
     reload: 'Load again',
     signedInAs: (role: string) => `Signed in as ${role.toLowerCase()}`,
     signOut: 'Sign out',
+    ownKeys: 'You can enrol and remove your own security keys:',
   },
   signIn: {
     title: 'Sign in',
@@ -40,11 +42,26 @@ export const words = {
   link: {
     unreachable: 'The server cannot be reached. Try again in a moment.',
     away: 'The server cannot be reached. Trying again…',
+    failed: (status: number) => `The server failed (${status}). Try again in a moment.`,
+    late: 'The server did not answer in time. Try again in a moment.',
+    slow: 'The server is slow to answer. Waiting…',
     live: 'Live',
     reconnecting: (at: string) => `Reconnecting – as of ${at}`,
     asOf: (at: string) => `As of ${at}`,
+    old: (at: string) => `Not read again – as of ${at}`,
+  },
+  lines: {
+    shown: (shown: string, total: string) => `${shown} of ${total} are shown.`,
+    more: 'Show more',
+  },
+  failure: {
+    part: (why: string) => `This could not be read: ${why}`,
+    old: 'What is shown is as it was before.',
+    again: 'Try again',
+    busy: 'Trying…',
   },
   organisation: {
+    failed: (why: string) => `The organisations could not be read: ${why}`,
     label: 'Organisation',
     search: 'Search organisations',
     none: 'No organisation is called that.',
@@ -94,6 +111,9 @@ export const words = {
     table: 'Licences of the organisation',
     period: (from: string, until: string, zone: string) => `Billing period ${from} to ${until} (${zone})`,
     failed: (why: string) => `The figures could not be read: ${why}`,
+    sparksFailed: (why: string) => `The hours of today could not be read: ${why}`,
+    mayNot:
+      'Licence Mapping is for those who may see an organisation’s figures. Ask your administrator if you should.',
     empty: 'No licences of these kinds.',
     open: (licence: string) => `${licence}: show who, when and what`,
     notApplicable: 'not applicable',
@@ -182,8 +202,6 @@ export const words = {
   },
   detail: {
     close: 'Close',
-    more: (shown: string, total: string) => `${shown} of ${total} are shown.`,
-    failed: (why: string) => `This could not be read: ${why}`,
     yes: 'Yes',
     no: 'No',
     today: {
@@ -268,7 +286,7 @@ export const words = {
   },
   usage: {
     licence: 'Licence',
-    mayNot: 'Usage is for those who may see an organisation’s figures. Ask an administrator.',
+    mayNot: 'Usage is for those who may see an organisation’s figures. Ask your administrator if you should.',
     noLicences: 'This organisation has no licence with concurrent seats.',
     failed: (why: string) => `The figures could not be read: ${why}`,
     tools: {
@@ -326,7 +344,6 @@ export const words = {
       who: 'Who',
       since: 'Since',
       sinceBefore: 'before the month',
-      more: (shown: string, total: string) => `${shown} of ${total} are shown.`,
     },
     refusals: {
       title: 'Refusals by reason',

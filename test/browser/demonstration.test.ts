@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBrowser } from '../setup/browser.ts';
 import { testPages } from '../setup/pages.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
+import { mappingRows } from '../setup/sight.ts';
 import { createSimulator, type Simulator } from '../setup/simulate.ts';
 
 const started = await startBrowser();
@@ -22,10 +23,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-const row = (licence: string) => page.locator(`tr[data-licence="${licence}"]`);
-/** Of a row, from Base Total to Contingency Available. */
-const figures = async (licence: string) =>
-  (await row(licence).locator('td.figure').allInnerTexts()).slice(1, -1).join(' ');
+const { row, figures } = mappingRows(() => page);
 
 describe.skipIf(started === null)('Licence Mapping', () => {
   test('opens with the demonstration organisation', async () => {

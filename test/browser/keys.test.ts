@@ -4,7 +4,7 @@ import { startBrowser } from '../setup/browser.ts';
 import { buy, createOrganisation, createUser } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
-import { beyond, openPage, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
+import { beyond, linesOf, openPage, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
 
 const started = await startBrowser();
 const pages = await testPages();
@@ -46,9 +46,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-const rows = (part: string) => page.getByRole('group', { name: part, exact: true }).locator('tbody tr');
-const linesOf = async (part: string) =>
-  (await rows(part).allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' ').trim());
+const lines = (part: string) => linesOf(page, part);
 
 describe.skipIf(started === null)('Keys', () => {
   test('the printed link signs in once; opened again it just shows the page to the browser that it signed in', async () => {
@@ -86,7 +84,7 @@ describe.skipIf(started === null)('Keys', () => {
     };
     expect(await ask()).toBe(200);
     const line = /^Wall of the floor sk_[\w-]{12}… Wallboard Read \d+ \w+ \d{4} .* Revoke$/;
-    await expect.poll(() => linesOf('API keys')).toEqual([expect.stringMatching(line)]);
+    await expect.poll(() => lines('API keys')).toEqual([expect.stringMatching(line)]);
     for (const [name, width, height, colorScheme] of sizes) {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height });
@@ -100,7 +98,7 @@ describe.skipIf(started === null)('Keys', () => {
     expect(await page.content()).not.toContain(key);
     await page.getByRole('button', { name: 'Revoke: Wall of the floor' }).click();
     await page.keyboard.press('Enter'); // The focus is on the question.
-    await expect.poll(() => linesOf('API keys')).toEqual([expect.stringMatching(/Revoked \d+ \w+ \d{4}$/)]);
+    await expect.poll(() => lines('API keys')).toEqual([expect.stringMatching(/Revoked \d+ \w+ \d{4}$/)]);
     await expect.poll(ask, { timeout: 5000 }).toBe(401);
   });
 
@@ -138,7 +136,7 @@ describe.skipIf(started === null)('Keys', () => {
     expect(asked).toBe(2);
     const part = 'Security keys of margaret';
     await expect
-      .poll(() => linesOf(part))
+      .poll(() => lines(part))
       .toEqual([
         // It was asked for when the second was enrolled.
         expect.stringMatching(/^Blue \d+ \w+ \d{4} \d+ \w+ \d{4}, \d\d:\d\d Remove$/),
@@ -154,10 +152,70 @@ describe.skipIf(started === null)('Keys', () => {
     await page.getByRole('button', { name: 'Remove: Green' }).click();
     await page.getByRole('button', { name: 'Remove for good: Green' }).click();
     await status.getByText('Green is removed.').waitFor();
-    await expect.poll(async () => (await linesOf(part)).length).toBe(1);
+    await expect.poll(async () => (await lines(part)).length).toBe(1);
   });
 
-  test('gave the browser nothing to complain of, but the used link', () => {
-    expect(complaints.filter((complaint) => !complaint.includes('status of 401'))).toEqual([]);
+  test('tells how many there are, and shows more where they begin', async () => {
+    const large = await createOrganisation(server, { name: 'Large', timeZone: 'Europe/London' });
+    await buy(server, large, 'ADMINISTRATOR', { base: 51 });
+    const names = (count: number) =>
+      Array.from({ length: count }, (_, index) => String(index).padStart(3, '0'));
+    for (const name of names(101)) {
+      await server.mutate('createApiKey', { organisationId: large, name: `Key ${name}`, role: 'WALLBOARD' });
+    }
+    await Promise.all(names(51).map((name) => createUser(server, large, `admin ${name}`, ['ADMINISTRATOR'])));
+    await page.goto('about:blank');
+    await page.goto(`${origin}/keys?organisation=${large}#key=${server.key}`);
+    const apiKeys = page.getByRole('region', { name: 'API keys' });
+    await apiKeys.getByText('100 of 101 are shown.').waitFor();
+    // The second page fails first.
+    let asked = 0;
+    await page.route('**/graphql', (route) => {
+      asked += 1;
+      return asked === 1 ? route.abort() : route.fallback();
+    });
+    await apiKeys.getByRole('button', { name: 'Show more' }).press('Enter');
+    await apiKeys.getByText('This could not be read: The server cannot be reached.').waitFor();
+    await apiKeys.getByRole('status').getByText('101 of 101 are shown.').waitFor();
+    await page.unroute('**/graphql');
+    expect((await lines('API keys')).at(-1)).toMatch(/^Key 000 /);
+    // One more is made: none falls out between the pages.
+    await page.getByLabel('Name', { exact: true }).fill('Key 101');
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    await expect
+      .poll(async () => (await lines('API keys')).map((line) => line.slice(4, 7)))
+      .toEqual(names(102).toReversed());
+    const people = page.getByRole('region', { name: 'Security keys' });
+    const persons = people.getByRole('heading', { level: 3 });
+    await people.getByText('50 of 51 are shown.').waitFor();
+    await people.getByRole('button', { name: 'Show more' }).press('Enter');
+    await people.getByRole('status').getByText('51 of 51 are shown.').waitFor();
+    expect(await persons.count()).toBe(51);
+    const last = page.getByRole('region', { name: await persons.last().innerText() });
+    await expect.poll(() => last.evaluate((one) => one === document.activeElement)).toBe(true);
+  });
+
+  test('says that the server cannot be reached, and comes back by itself', async () => {
+    await page.route('**/graphql', (route) => route.abort());
+    await page.goto(`${origin}/keys?organisation=${organisation}`);
+    const alert = page
+      .getByRole('alert')
+      .filter({ hasText: 'The keys could not be read: The server cannot be reached.' });
+    await alert.waitFor();
+    expect(await violationsOf(page)).toEqual([]);
+    await page.unroute('**/graphql');
+    await page.getByRole('group', { name: 'API keys' }).getByText('Wall of the floor').waitFor();
+    await alert.waitFor({ state: 'detached' });
+    // What cannot be done now is said as well, and what was typed stays.
+    await page.route('**/graphql', (route) => route.abort());
+    await page.getByLabel('Name', { exact: true }).fill('Wall of the hall');
+    await page.getByRole('button', { name: 'Make a key' }).click();
+    await page.getByRole('alert').getByText('The server cannot be reached.').waitFor();
+    expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('Wall of the hall');
+    await page.unroute('**/graphql');
+  });
+
+  test('gave the browser nothing to complain of, but the used link and a lost request', () => {
+    expect(complaints.filter((complaint) => !/status of 401|ERR_FAILED/.test(complaint))).toEqual([]);
   });
 });

@@ -1,12 +1,22 @@
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { decodeId, type UserId } from '../../src/kernel/ids.ts';
 import { startBrowser } from '../setup/browser.ts';
 import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { startProxy } from '../setup/proxy.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
-import { beyond, openPage, ordinary, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
+import {
+  beyond,
+  linesOf,
+  mappingRows,
+  openPage,
+  ordinary,
+  screenshotOf,
+  sizes,
+  violationsOf,
+} from '../setup/sight.ts';
 
 const started = await startBrowser();
 const agents = ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy'] as const;
@@ -57,12 +67,9 @@ async function show(search: string): Promise<void> {
   await row('INBOUND_AGENT').waitFor();
 }
 
-const row = (licence: string) => page.locator(`tr[data-licence="${licence}"]`);
+const { row, figures } = mappingRows(() => page);
 const licences = () =>
   page.locator('tbody tr').evaluateAll((rows) => rows.map((one) => one.getAttribute('data-licence')));
-/** Of a row, from Base Total to Contingency Available. */
-const figures = async (licence: string) =>
-  (await row(licence).locator('td.figure').allInnerTexts()).slice(1, -1).join(' ');
 const status = () => page.locator('.as-of');
 const logOn = async (name: string) => {
   const { session } = await logon(server, users.get(name) ?? '');
@@ -256,10 +263,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
     await dialog.locator('.uplot').waitFor();
-    const lines = async (part: string) => {
-      const texts = await dialog.getByRole('group', { name: part }).locator('tbody tr').allInnerTexts();
-      return texts.map((text) => text.replaceAll(/\s+/g, ' '));
-    };
+    const lines = (part: string) => linesOf(dialog, part);
     const calls = 'Agent Calls Agent E-mail: refused, not bought';
     expect(await lines('Live sessions')).toEqual([
       expect.stringMatching(`^edsger desktop \\d\\d:\\d\\d Contingency ${calls} Log off$`),
@@ -337,10 +341,122 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
     await dialog.locator('.uplot').waitFor();
     expect(await dialog.getByRole('heading').allInnerTexts()).toEqual(['Inbound Agent', 'Today']);
+    expect(await page.getByRole('navigation').locator('a').allInnerTexts()).toEqual([
+      ...['Licence Mapping', 'Usage', 'Wallboard'],
+    ]);
   });
 
-  test('gave the browser nothing to complain of, but a wrong key and a cut connection', () => {
-    const known = /status of 401|ERR_CONNECTION_RESET/;
+  test('tells an agent once that this is not for them, and what is', async () => {
+    const user = decodeId(users.get('ada') ?? '');
+    if (user?.type !== 'User') throw new Error('No user');
+    const agent = { role: 'AGENT', organisationId: uuidOf(organisation), userId: user.id as UserId } as const;
+    await page.goto(`${origin()}/#key=${server.as(agent).key}`);
+    const content = page.getByRole('main');
+    await content.getByText('Licence Mapping is for those who may see').waitFor();
+    expect(await content.locator('p').count()).toBe(2);
+    expect(await page.getByRole('navigation').locator('a').allInnerTexts()).toEqual(['Keys']);
+    await content.getByRole('link', { name: 'Keys' }).click();
+    await page.getByRole('region', { name: 'ada', exact: true }).waitFor();
+    expect(await page.getByRole('heading', { name: 'API keys' }).count()).toBe(0);
+    // Nothing was asked for that they may not see.
+    const { data } = await server.query(
+      'query ($id: ID!) { organisation(id: $id) { auditLog(first: 100) { edges { node { action outcome } } } } }',
+      { id: organisation },
+    );
+    const outcomes = data.organisation.auditLog.edges.map(
+      ({ node }: { readonly node: { readonly outcome: string } }) => node.outcome,
+    );
+    expect(new Set(outcomes)).toEqual(new Set(['DONE']));
+  });
+
+  test('says what of it could not be loaded, and leaves the rest', async () => {
+    await enter(server.key);
+    await page.route('**/assets/detail-*.js', (route) => route.abort());
+    await row('INBOUND_AGENT').getByRole('button').click();
+    await page.getByText('A part of this page could not be loaded.').waitFor();
+    expect(await figures('INBOUND_AGENT')).not.toBe('');
+    await page.unroute('**/assets/detail-*.js');
+    await page.getByRole('button', { name: 'Load again' }).click();
+    await page.getByRole('dialog', { name: 'Inbound Agent' }).waitFor();
+  });
+
+  test('says that it may not ask so often, calls figures old, and asks again when the server said', async () => {
+    await show('?live=off');
+    const before = await figures('INBOUND_AGENT');
+    const message = 'This key asks too much; try again in 2 s.';
+    const asked: number[] = [];
+    await page.route('**/graphql', (route) => {
+      if (!(route.request().postData() ?? '').includes('query Mapping(')) return route.fallback();
+      asked.push(performance.now());
+      if (asked.length > 1) return route.fallback();
+      return route.fulfill({
+        ...{ status: 429, headers: { 'retry-after': '2' } },
+        json: { errors: [{ message, extensions: { code: 'RATE_LIMITED', retryAfterSeconds: 2 } }] },
+      });
+    });
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByRole('alert').getByText(`The figures could not be read: ${message}`).waitFor();
+    await status()
+      .getByText(/^Not read again – as of \d\d:\d\d:\d\d$/)
+      .waitFor();
+    expect(await figures('INBOUND_AGENT')).toBe(before);
+    expect(await violationsOf(page)).toEqual([]);
+    await status()
+      .getByText(/^As of/)
+      .waitFor();
+    expect(await page.getByRole('alert').count()).toBe(0);
+    await page.unroute('**/graphql');
+    expect(asked).toHaveLength(2);
+    expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(1950);
+  });
+
+  test('says that the server is slow, and gives up in the end', async () => {
+    const other = await page.context().newPage();
+    await other.clock.install();
+    await other.goto(`${origin()}/?live=off`);
+    await other.getByRole('rowheader').first().waitFor();
+    const held: (() => void)[] = [];
+    await other.route(
+      '**/graphql',
+      (route) => new Promise<void>((go) => held.push(() => go(route.fallback()))),
+    );
+    await other.getByRole('button', { name: 'Refresh' }).click();
+    await expect.poll(() => held.length).toBeGreaterThan(0);
+    const slow = other.getByText('The server is slow to answer. Waiting…');
+    expect(await slow.count()).toBe(0);
+    await other.clock.fastForward(6000);
+    await slow.waitFor();
+    for (const go of held) go();
+    await slow.waitFor({ state: 'detached' });
+    await other.close();
+  });
+
+  test('is live again after the server refused to tell it what changes', async () => {
+    let refused = 0;
+    await page.routeWebSocket('**/graphql', (socket) => {
+      const way = socket.connectToServer();
+      socket.onMessage((text) => {
+        const message = JSON.parse(String(text)) as { readonly type: string; readonly id?: string };
+        if (message.type !== 'subscribe' || refused > 0) {
+          way.send(text);
+          return;
+        }
+        refused += 1;
+        const extensions = { code: 'RATE_LIMITED', retryAfterSeconds: 1 };
+        socket.send(
+          JSON.stringify({ type: 'error', id: message.id, payload: [{ message: 'Too much.', extensions }] }),
+        );
+      });
+    });
+    await show('');
+    await page.getByRole('alert').getByText('The figures could not be read: Too much.').waitFor();
+    await status().getByText('Live', { exact: true }).waitFor();
+    expect(refused).toBe(1);
+    expect(await page.getByRole('alert').count()).toBe(0);
+  });
+
+  test('gave the browser nothing to complain of, but a wrong key, and failures that were made', () => {
+    const known = /status of (401|429|500)|ERR_CONNECTION_RESET|ERR_FAILED/;
     expect(complaints.filter((complaint) => !known.test(complaint))).toEqual([]);
   });
 });

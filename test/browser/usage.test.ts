@@ -5,7 +5,7 @@ import { startBrowser } from '../setup/browser.ts';
 import { advance, buy, createOrganisation, createUser, dropHistory, logon, uuidOf } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
-import { beyond, openPage, ordinary, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
+import { beyond, linesOf, openPage, ordinary, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
 
 const started = await startBrowser();
 const pages = await testPages();
@@ -107,11 +107,10 @@ const section = (name: string) => page.getByRole('region', { name });
 /** What is told of the time that is shown, and which that is. */
 const told = (text: string) => page.locator('.told').filter({ hasText: text }).waitFor();
 const titled = (text: string) => page.getByRole('heading', { level: 2, name: text, exact: true }).waitFor();
-/** The lines of a table, cell by cell. */
-const lines = async (name: string) => {
-  const texts = await page.getByRole('group', { name, exact: true }).locator('tbody tr').allInnerTexts();
-  return texts.map((text) => text.replaceAll(/\s+/g, ' ').trim());
-};
+const lines = (name: string) => linesOf(page, name);
+
+const operationOf = (request: Request) =>
+  /^\w+ (\w+)/.exec((request.postDataJSON() as { query: string }).query)?.[1] ?? '';
 
 /** Opens the page at an address, as whoever is signed in. */
 async function show(search: string): Promise<void> {
@@ -284,6 +283,72 @@ describe.skipIf(started === null)('Usage', () => {
     expect(asked).toEqual([]);
   });
 
+  test('reads a day that runs again once it is over, and not before', async () => {
+    const { now } = (
+      await server.query('query ($id: ID!) { organisation(id: $id) { now } }', { id: organisation })
+    ).data.organisation;
+    const hours = (Date.parse('2026-02-10T23:00:00Z') - Date.parse(now)) / 3_600_000;
+    const idle = await page.context().newPage();
+    await idle.clock.install();
+    await idle.goto(`${origin()}/usage?organisation=${organisation}&licence=${licence}`);
+    await idle.locator('.uplot').nth(1).waitFor();
+    await idle.waitForLoadState('networkidle');
+    const asked: string[] = [];
+    idle.on('request', (request) => {
+      if (request.url().endsWith('/graphql')) asked.push(operationOf(request));
+    });
+    await idle.clock.fastForward((hours - 1) * 3_600_000);
+    await idle.waitForTimeout(500);
+    expect(asked).toEqual([]);
+    await idle.clock.fastForward(2 * 3_600_000);
+    await expect.poll(() => asked).toEqual(expect.arrayContaining(['Licences', 'Usage', 'Refusals']));
+    await idle.close();
+  });
+
+  test('says in its place what could not be read, and reads it when it is asked to', async () => {
+    const parts = {
+      Refusals: 'Refusals by reason',
+      Peak: 'Contingency peak of the month',
+      Weeks: 'Hours of the week',
+      Statement: 'Statement of the month',
+      WhatIf: 'What if',
+      Alerts: 'Alerts standing',
+    };
+    const broken = { errors: [{ message: 'It is broken.', extensions: { code: 'BROKEN' } }] };
+    await page.route('**/graphql', (route) =>
+      operationOf(route.request()) in parts ? route.fulfill({ json: broken }) : route.fallback(),
+    );
+    await page.goto(`${origin()}/usage?organisation=${organisation}&licence=${licence}&at=2026-01-14`);
+    for (const name of Object.values(parts)) {
+      await section(name).getByText('This could not be read: It is broken.').waitFor();
+    }
+    expect(await violationsOf(page)).toEqual([]);
+    await page.screenshot({ path: screenshotOf('usage-failed'), fullPage: true });
+    await page.unroute('**/graphql');
+    for (const name of Object.values(parts)) {
+      await section(name).getByRole('button', { name: 'Try again' }).press('Enter');
+      await section(name).getByText('It is broken.').waitFor({ state: 'detached' });
+      // The focus stays where it was.
+      expect(await section(name).evaluate((one) => one === document.activeElement)).toBe(true);
+    }
+    expect(await lines('Refusals by reason')).toHaveLength(1);
+  });
+
+  test('keeps figures that could not be read again, calls them old, and reads them by itself', async () => {
+    await show('');
+    await page.route('**/graphql', (route) => route.fulfill({ status: 500, body: 'Broken' }));
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    const old = page.getByText(/^Not read again – as of \d\d:\d\d:\d\d$/);
+    await old.waitFor();
+    await page.getByRole('alert').filter({ hasText: 'The server failed (500).' }).first().waitFor();
+    await section('Hours of the week').getByText('What is shown is as it was before.').waitFor();
+    await told('The most in use: 11 of 11, first at 14:35:00.');
+    expect(await section('Hours of the week').getByRole('cell').count()).toBe(168);
+    await page.unroute('**/graphql');
+    await old.waitFor({ state: 'detached' });
+    await page.locator('.failure').first().waitFor({ state: 'detached' });
+  });
+
   test('is accessible in both themes, with everything open', async () => {
     await show('&at=2026-01-14');
     for (const summary of await page.locator('summary').all()) await summary.click();
@@ -353,7 +418,7 @@ describe.skipIf(started === null)('Usage', () => {
     expect(denied).toEqual([]);
   });
 
-  test('gave the browser nothing to complain of', () => {
-    expect(complaints).toEqual([]);
+  test('gave the browser nothing to complain of, but a server that failed', () => {
+    expect(complaints.filter((complaint) => !complaint.includes('status of 500'))).toEqual([]);
   });
 });

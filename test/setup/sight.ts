@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 
-/** How pages are looked at: at three sizes, by a program for accessibility, and for what the browser complains of. */
+/** How pages are looked at: at three sizes, by their tables, by a program for accessibility, and for what the browser complains of. */
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Of every page at three sizes, to be looked at; git ignores them. */
@@ -52,4 +52,18 @@ export async function violationsOf(page: Page): Promise<string[]> {
 /** By how many pixels what is in an element is wider than it. */
 export async function beyond(page: Page, selector: string): Promise<number> {
   return page.locator(selector).evaluate((one) => one.scrollWidth - one.clientWidth);
+}
+
+/** The lines of a table, each as its cells with a space between. */
+export async function linesOf(place: Page | Locator, name: string): Promise<string[]> {
+  const texts = await place.getByRole('group', { name, exact: true }).locator('tbody tr').allInnerTexts();
+  return texts.map((text) => text.replaceAll(/\s+/g, ' ').trim());
+}
+
+/** The rows of Licence Mapping, and a row’s figures from Base Total to Contingency Available. @param page that which is open */
+export function mappingRows(page: () => Page) {
+  const row = (licence: string) => page().locator(`tr[data-licence="${licence}"]`);
+  const figures = async (licence: string) =>
+    (await row(licence).locator('td.figure').allInnerTexts()).slice(1, -1).join(' ');
+  return { row, figures };
 }

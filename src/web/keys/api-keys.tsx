@@ -1,43 +1,47 @@
 import { useId, useState } from 'react';
 import { useMutation } from 'urql';
+import { useAnswer } from '../shell/answer.ts';
 import { problemOf } from '../shell/client.ts';
 import { useMay, useShell } from '../shell/context.ts';
+import { Failure } from '../shell/failure.tsx';
+import { Lines } from '../shell/lines.tsx';
 import type { Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { AskAgain } from './ask-again.tsx';
 import {
   type ApiKeyRole,
+  ApiKeysDocument,
   CreateKeyDocument,
-  type KeysQuery,
+  type KeyFragment as Key,
   RevokeKeyDocument,
   type Scope,
 } from './documents.ts';
-
-type Keys = NonNullable<NonNullable<KeysQuery['organisation']>['apiKeys']>;
-type Key = Keys['edges'][number]['node'];
+import { Paged } from './paged.tsx';
 
 const dayMilliseconds = 86_400_000;
 /** Agents' keys are made by platforms, for one user each. */
 const roles: readonly ApiKeyRole[] = ['WALLBOARD', 'SUPERVISOR', 'ADMINISTRATOR', 'PARTNER'];
 const scopes: readonly Scope[] = ['READ', 'SESSIONS', 'USERS', 'PURCHASES', 'ORGANISATIONS', 'KEYS'];
 
+function useKeys(organisationId: string, after: string | null) {
+  const answer = useAnswer({ query: ApiKeysDocument, variables: { organisationId, after } });
+  return { answer, page: answer.data?.organisation?.apiKeys };
+}
+
 /** The organisation's API keys: making one, which shows it once, and revoking one. */
 export function ApiKeys({
-  keys,
   organisationId,
   now,
   zone,
-  onChanged,
 }: {
-  readonly keys: Keys;
   readonly organisationId: string;
   readonly now: string;
   readonly zone: Zone;
-  readonly onChanged: () => void;
 }) {
   const id = useId();
   const mayRevoke = useMay('Mutation.revokeApiKey');
   const mayCreate = useMay('Mutation.createApiKey');
+  const { answer: reading, page } = useKeys(organisationId, null);
   const [said, setSaid] = useState('');
   const [{ fetching }, revoke] = useMutation(RevokeKeyDocument);
   const { title, about, none, columns, never, all, states, ...text } = words.keys.api;
@@ -48,7 +52,7 @@ export function ApiKeys({
     setSaid(
       answer != null && 'message' in answer ? answer.message : (problemOf(error) ?? text.revoked(key.name)),
     );
-    onChanged();
+    reading.read();
   };
   const stateOf = ({ revokedAt, expiresAt }: Key) => {
     if (revokedAt !== null) return states.revoked(zone.day(revokedAt));
@@ -58,57 +62,59 @@ export function ApiKeys({
   const isOver = ({ revokedAt, expiresAt }: Key) =>
     revokedAt !== null || (expiresAt !== null && expiresAt <= now);
 
+  const shownColumns = mayRevoke ? [...columns, words.keys.action] : columns;
+  const show = (key: Key) => (
+    <tr key={key.id} id={key.id} tabIndex={-1} className={isOver(key) ? 'over' : ''}>
+      <th scope="row">
+        {key.name} <code className="quiet">{key.prefix}…</code>
+      </th>
+      <td>
+        {words.keys.roles[key.role]}
+        {key.user !== null && ` · ${key.user.displayName}`}
+      </td>
+      <td>{key.scopes?.map((scope) => words.keys.scopes[scope]).join(', ') ?? all}</td>
+      <td>{zone.day(key.createdAt)}</td>
+      <td>{key.lastUsedAt === null ? never : zone.moment(key.lastUsedAt)}</td>
+      <td>{stateOf(key)}</td>
+      {mayRevoke && (
+        <td>
+          {!isOver(key) && (
+            <AskAgain
+              label={text.revoke}
+              what={key.name}
+              confirm={text.confirm}
+              isBusy={fetching}
+              onConfirm={() => void act(key)}
+            />
+          )}
+        </td>
+      )}
+    </tr>
+  );
+
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
       <p className="quiet">{about}</p>
-      {mayCreate && <Create organisationId={organisationId} now={now} onCreated={onChanged} />}
-      {keys.edges.length === 0 ? (
-        <p className="quiet">{none}</p>
-      ) : (
-        <div className="scroll" role="group" aria-labelledby={id} tabIndex={0}>
-          <table>
-            <thead>
+      {mayCreate && <Create organisationId={organisationId} now={now} onCreated={reading.read} />}
+      <Failure of={reading} say={words.keys.failed} />
+      {page == null && reading.problem === null && <p className="quiet">{words.shell.loading}</p>}
+      {page?.edges.length === 0 && <p className="quiet">{none}</p>}
+      {page != null && page.edges.length > 0 && (
+        <Lines label={title} columns={shownColumns}>
+          <Paged
+            page={page}
+            organisationId={organisationId}
+            usePage={useKeys}
+            show={show}
+            below={(line) => (
               <tr>
-                {[...columns, ...(mayRevoke ? [words.keys.action] : [])].map((column) => (
-                  <th key={column} scope="col">
-                    {column}
-                  </th>
-                ))}
+                <td colSpan={shownColumns.length}>{line}</td>
               </tr>
-            </thead>
-            <tbody>
-              {keys.edges.map(({ node: key }) => (
-                <tr key={key.id} className={isOver(key) ? 'over' : ''}>
-                  <th scope="row">
-                    {key.name} <code className="quiet">{key.prefix}…</code>
-                  </th>
-                  <td>
-                    {words.keys.roles[key.role]}
-                    {key.user !== null && ` · ${key.user.displayName}`}
-                  </td>
-                  <td>{key.scopes?.map((scope) => words.keys.scopes[scope]).join(', ') ?? all}</td>
-                  <td>{zone.day(key.createdAt)}</td>
-                  <td>{key.lastUsedAt === null ? never : zone.moment(key.lastUsedAt)}</td>
-                  <td>{stateOf(key)}</td>
-                  {mayRevoke && (
-                    <td>
-                      {!isOver(key) && (
-                        <AskAgain
-                          label={text.revoke}
-                          what={key.name}
-                          confirm={text.confirm}
-                          isBusy={fetching}
-                          onConfirm={() => void act(key)}
-                        />
-                      )}
-                    </td>
-                  )}
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+            )}
+            onShown={setSaid}
+          />
+        </Lines>
       )}
       <p role="status" className={said === '' ? 'unseen' : 'quiet'}>
         {said}

@@ -1,8 +1,9 @@
-import { useQuery } from 'urql';
+import { Fragment } from 'react';
 import { useChoices } from '../shell/address.ts';
+import { useAnswer } from '../shell/answer.ts';
 import { ForOrganisation } from '../shell/chosen.tsx';
-import { problemOf } from '../shell/client.ts';
 import { useMay, useShell } from '../shell/context.ts';
+import { Failure } from '../shell/failure.tsx';
 import { Frame } from '../shell/frame.tsx';
 import { Picker } from '../shell/picker.tsx';
 import { zoneOf } from '../shell/zone.ts';
@@ -10,7 +11,7 @@ import { words } from '../words.ts';
 import { ApiKeys } from './api-keys.tsx';
 import { KeysDocument } from './documents.ts';
 import './keys.css';
-import { type Person, SecurityKeys } from './security-keys.tsx';
+import { SecurityKeys } from './security-keys.tsx';
 
 /** Keys: what programs and screens show who they are by, and what people show a second factor by. */
 export function Page() {
@@ -28,19 +29,13 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
   const { userId } = useShell().signedIn;
   const apiKeys = useMay('Organisation.apiKeys');
   const administrators = useMay('Organisation.users') && useMay('User.securityKeys');
-  const [{ data, error }, read] = useQuery({
+  const answer = useAnswer({
     query: KeysDocument,
-    variables: { organisationId, self: userId ?? '', apiKeys, administrators, own: userId !== null },
+    variables: { organisationId, self: userId ?? '', own: userId !== null },
   });
-  const readAgain = () => read({ requestPolicy: 'network-only' });
-  const problem = problemOf(error);
+  const { data } = answer;
   const organisation = data?.organisation;
-  const zone = organisation == null ? null : zoneOf(organisation.timeZone);
   const self = data?.self != null && 'displayName' in data.self ? data.self : null;
-  const others = (organisation?.users?.edges ?? [])
-    .map(({ node }) => node)
-    .filter(({ id }) => id !== self?.id);
-  const people: readonly Person[] = self === null ? others : [self, ...others];
   return (
     <div className="keys">
       <div className="head">
@@ -51,29 +46,27 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
           onPick={(picked) => choose({ organisation: picked }, 'push')}
         />
       </div>
-      {problem !== null && (
-        <p role="alert" className="problem">
-          {words.keys.failed(problem)}
-        </p>
-      )}
-      {organisation === undefined && problem === null && (
-        <p className="quiet notice">{words.shell.loading}</p>
-      )}
+      <Failure of={answer} say={words.keys.failed} role="alert" />
+      {data === undefined && answer.problem === null && <p className="quiet notice">{words.shell.loading}</p>}
       {organisation === null && <p className="notice">{words.organisation.missing}</p>}
-      {organisation?.apiKeys != null && zone !== null && (
-        <ApiKeys
-          keys={organisation.apiKeys}
-          organisationId={organisationId}
-          now={organisation.now}
-          zone={zone}
-          onChanged={readAgain}
-        />
-      )}
-      {zone !== null && (administrators || self !== null) && (
-        <SecurityKeys people={people} zone={zone} onChanged={readAgain} />
-      )}
-      {organisation != null && !apiKeys && !administrators && self === null && (
-        <p className="notice">{words.keys.mayNot}</p>
+      {organisation != null && (
+        <Fragment key={organisation.id}>
+          {apiKeys && (
+            <ApiKeys
+              organisationId={organisation.id}
+              now={organisation.now}
+              zone={zoneOf(organisation.timeZone)}
+            />
+          )}
+          {(administrators || self !== null) && (
+            <SecurityKeys
+              organisationId={administrators ? organisation.id : null}
+              self={self}
+              zone={zoneOf(organisation.timeZone)}
+            />
+          )}
+          {!apiKeys && !administrators && self === null && <p className="notice">{words.keys.mayNot}</p>}
+        </Fragment>
       )}
     </div>
   );

@@ -1,18 +1,22 @@
 import { startAuthentication, startRegistration } from '@simplewebauthn/browser';
-import { useId, useState } from 'react';
-import { useMutation } from 'urql';
+import { type ReactNode, useId, useState } from 'react';
+import { useClient, useMutation } from 'urql';
+import { useAnswer } from '../shell/answer.ts';
 import { problemOf } from '../shell/client.ts';
+import { Failure } from '../shell/failure.tsx';
+import { Lines } from '../shell/lines.tsx';
 import type { Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { AskAgain } from './ask-again.tsx';
 import {
+  AdministratorsDocument,
   BeginEnrolmentDocument,
   EnrolDocument,
+  PeopleDocument,
   type PersonFragment as Person,
   RemoveSecurityKeyDocument,
 } from './documents.ts';
-
-export type { PersonFragment as Person } from './documents.ts';
+import { Paged } from './paged.tsx';
 
 /** What a mutation answers that may want a second factor. */
 type Answer =
@@ -20,15 +24,18 @@ type Answer =
 
 /** The security keys of administrators, and one's own: enrolling one, and removing one. */
 export function SecurityKeys({
-  people,
+  organisationId,
+  self,
   zone,
-  onChanged,
 }: {
-  readonly people: readonly Person[];
+  /** Whose administrators are shown; null: one may not see them. */
+  readonly organisationId: string | null;
+  /** Whoever looks at the page; null: no user. */
+  readonly self: Person | null;
   readonly zone: Zone;
-  readonly onChanged: () => void;
 }) {
   const id = useId();
+  const client = useClient();
   const [said, setSaid] = useState('');
   const [isBusy, setIsBusy] = useState(false);
   const [, begin] = useMutation(BeginEnrolmentDocument);
@@ -50,7 +57,7 @@ export function SecurityKeys({
     if (typeof answer === 'string') return answer;
     return 'message' in answer ? answer.message : null;
   };
-  const act = async (work: () => Promise<string>) => {
+  const act = async (person: Person, work: () => Promise<string>) => {
     setIsBusy(true);
     try {
       setSaid(await work());
@@ -58,11 +65,13 @@ export function SecurityKeys({
       setSaid(text.failures[(error as Error).name] ?? (error as Error).message);
     }
     setIsBusy(false);
-    onChanged();
+    // One’s own keys as well: one of them may have been used for it.
+    const ids = [person.id, ...(self === null ? [] : [self.id])];
+    await client.query(PeopleDocument, { ids }, { requestPolicy: 'network-only' });
   };
 
   const enrolFor = (person: Person, name: string) =>
-    act(async () => {
+    act(person, async () => {
       const begun = await begin({ input: { userId: person.id } });
       const options = begun.data?.beginSecurityKeyEnrolment;
       if (options == null || !('options' in options))
@@ -75,8 +84,8 @@ export function SecurityKeys({
       });
       return problem ?? text.enrolled(name, person.displayName);
     });
-  const removeKey = (securityKeyId: string, name: string) =>
-    act(async () => {
+  const removeKey = (person: Person, securityKeyId: string, name: string) =>
+    act(person, async () => {
       const problem = await withFactor(async (secondFactor) => {
         const { data, error } = await remove({ input: { securityKeyId, secondFactor } });
         return data?.removeSecurityKey ?? problemOf(error) ?? '';
@@ -84,59 +93,92 @@ export function SecurityKeys({
       return problem ?? text.removed(name);
     });
 
+  const show = (person: Person) => (
+    <section key={person.id} id={person.id} tabIndex={-1} className="person" aria-label={person.displayName}>
+      <h3>{person.displayName}</h3>
+      {(person.securityKeys ?? []).length === 0 ? (
+        <p className="quiet">{text.noKeys}</p>
+      ) : (
+        <Lines label={text.keysOf(person.displayName)} columns={[...columns, words.keys.action]}>
+          {person.securityKeys?.map((key) => (
+            <tr key={key.id}>
+              <th scope="row">
+                {key.name}
+                {key.suspectAt !== null && <span className="problem"> {text.suspect}</span>}
+              </th>
+              <td>{zone.day(key.createdAt)}</td>
+              <td>{key.lastUsedAt === null ? never : zone.moment(key.lastUsedAt)}</td>
+              <td>
+                <AskAgain
+                  label={text.remove}
+                  what={key.name}
+                  confirm={text.confirm}
+                  isBusy={isBusy}
+                  onConfirm={() => void removeKey(person, key.id, key.name)}
+                />
+              </td>
+            </tr>
+          ))}
+        </Lines>
+      )}
+      <Enrol person={person} isBusy={isBusy} onEnrol={(name) => void enrolFor(person, name)} />
+    </section>
+  );
+
   return (
     <section aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
       <p className="quiet">{about}</p>
-      {people.length === 0 && <p className="quiet">{none}</p>}
       <p role="status" className={said === '' ? 'unseen' : 'said'}>
         {said}
       </p>
-      {people.map((person) => (
-        <section key={person.id} className="person" aria-label={person.displayName}>
-          <h3>{person.displayName}</h3>
-          {(person.securityKeys ?? []).length === 0 ? (
-            <p className="quiet">{text.noKeys}</p>
-          ) : (
-            <div className="scroll" role="group" aria-label={text.keysOf(person.displayName)} tabIndex={0}>
-              <table>
-                <thead>
-                  <tr>
-                    {[...columns, words.keys.action].map((column) => (
-                      <th key={column} scope="col">
-                        {column}
-                      </th>
-                    ))}
-                  </tr>
-                </thead>
-                <tbody>
-                  {person.securityKeys?.map((key) => (
-                    <tr key={key.id}>
-                      <th scope="row">
-                        {key.name}
-                        {key.suspectAt !== null && <span className="problem"> {text.suspect}</span>}
-                      </th>
-                      <td>{zone.day(key.createdAt)}</td>
-                      <td>{key.lastUsedAt === null ? never : zone.moment(key.lastUsedAt)}</td>
-                      <td>
-                        <AskAgain
-                          label={text.remove}
-                          what={key.name}
-                          confirm={text.confirm}
-                          isBusy={isBusy}
-                          onConfirm={() => void removeKey(key.id, key.name)}
-                        />
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          )}
-          <Enrol person={person} isBusy={isBusy} onEnrol={(name) => void enrolFor(person, name)} />
-        </section>
-      ))}
+      {self !== null && show(self)}
+      {organisationId !== null && (
+        <Administrators
+          organisationId={organisationId}
+          show={(person) => person.id !== self?.id && show(person)}
+          none={self === null ? none : null}
+          onShown={setSaid}
+        />
+      )}
     </section>
+  );
+}
+
+function useAdministrators(organisationId: string, after: string | null) {
+  const answer = useAnswer({ query: AdministratorsDocument, variables: { organisationId, after } });
+  return { answer, page: answer.data?.organisation?.users };
+}
+
+function Administrators({
+  organisationId,
+  show,
+  none,
+  onShown,
+}: {
+  readonly organisationId: string;
+  readonly show: (person: Person) => ReactNode;
+  /** What is said where there are none; null: nothing. */
+  readonly none: string | null;
+  readonly onShown: (said: string) => void;
+}) {
+  const { answer, page } = useAdministrators(organisationId, null);
+  return (
+    <>
+      <Failure of={answer} say={words.keys.failed} />
+      {page == null && answer.problem === null && <p className="quiet">{words.shell.loading}</p>}
+      {page?.edges.length === 0 && none !== null && <p className="quiet">{none}</p>}
+      {page != null && (
+        <Paged
+          page={page}
+          organisationId={organisationId}
+          usePage={useAdministrators}
+          show={show}
+          below={(line) => line}
+          onShown={onShown}
+        />
+      )}
+    </>
   );
 }
 

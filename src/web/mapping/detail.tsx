@@ -1,10 +1,13 @@
 import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react';
-import { useMutation, useQuery } from 'urql';
+import { useMutation } from 'urql';
+import { useAnswer } from '../shell/answer.ts';
 import type { Picture } from '../shell/chart.tsx';
 import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
 import { useEvery } from '../shell/every.ts';
-import { useLater } from '../shell/later.ts';
+import { Failure } from '../shell/failure.tsx';
+import { useLater } from '../shell/later.tsx';
+import { type Column, Lines } from '../shell/lines.tsx';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { DetailDocument, type DetailQuery, ForceLogoffDocument } from './documents.ts';
@@ -38,7 +41,7 @@ export function Detail({
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   useEffect(() => dialog.current?.showModal(), []);
-  const [{ data, error }, read] = useQuery({
+  const answer = useAnswer({
     query: DetailDocument,
     variables: {
       organisationId,
@@ -52,8 +55,8 @@ export function Detail({
       purchases: useMay('Organisation.purchases'),
     },
   });
-  const readAgain = () => read({ requestPolicy: 'network-only' });
-  useEvery(againMilliseconds, row.revision, readAgain);
+  const { data, read } = answer;
+  useEvery(againMilliseconds, row.revision, read);
 
   const organisation = data?.organisation;
   const mapping =
@@ -69,22 +72,18 @@ export function Detail({
         if (target === dialog.current) dialog.current?.close();
       }}
     >
-      <div className="sheet">
+      <div className="sheet" tabIndex={-1}>
         <header>
           <h2 id={title}>{row.licence.name}</h2>
           <button type="button" onClick={() => dialog.current?.close()}>
             {words.detail.close}
           </button>
         </header>
-        {error !== undefined && (
-          <p role="alert" className="problem">
-            {words.detail.failed(problemOf(error) ?? '')}
-          </p>
-        )}
-        {data === undefined && error === undefined && <p className="quiet">{words.shell.loading}</p>}
+        <Failure of={answer} say={words.failure.part} role="alert" />
+        {data === undefined && answer.problem === null && <p className="quiet">{words.shell.loading}</p>}
         {mapping !== null && row.concurrent !== null && <Today mapping={mapping} zone={zone} />}
         {organisation?.sessions != null && (
-          <Sessions sessions={organisation.sessions} zone={zone} today={today} onChanged={readAgain} />
+          <Sessions sessions={organisation.sessions} zone={zone} today={today} onChanged={read} />
         )}
         {organisation?.denials != null && <Denials denials={organisation.denials} zone={zone} />}
         {mapping?.releasedBases != null && <Released released={mapping.releasedBases} zone={zone} />}
@@ -115,7 +114,7 @@ function Part<Node>({
   readonly about?: string;
   readonly none: string;
   readonly list: List<Node>;
-  readonly columns: readonly string[];
+  readonly columns: readonly Column[];
   readonly children: (node: Node) => ReactNode;
 }) {
   const id = useId();
@@ -129,23 +128,12 @@ function Part<Node>({
       {edges.length === 0 ? (
         <p className="quiet">{none}</p>
       ) : (
-        <div className="scroll" role="group" aria-labelledby={id} tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                {columns.map((column) => (
-                  <th key={column} scope="col">
-                    {column}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>{edges.map(({ node }) => children(node))}</tbody>
-          </table>
-        </div>
+        <Lines label={title} columns={columns}>
+          {edges.map(({ node }) => children(node))}
+        </Lines>
       )}
       {totalCount !== null && totalCount > edges.length && (
-        <p className="quiet">{words.detail.more(count(edges.length), count(totalCount))}</p>
+        <p className="quiet">{words.lines.shown(count(edges.length), count(totalCount))}</p>
       )}
     </section>
   );
@@ -387,14 +375,16 @@ function Purchases({
       title={title}
       none={none}
       list={purchases}
-      columns={[from, until, ...pools.map(([, name]) => name), reference]}
+      columns={[from, until, ...pools.map(([, name]) => [name, 'figure'] as const), reference]}
     >
       {(purchase) => (
         <tr key={purchase.id}>
           <th scope="row">{zone.moment(purchase.from)}</th>
           <td>{purchase.until === null ? open : zone.moment(purchase.until)}</td>
           {pools.map(([pool]) => (
-            <td key={pool}>{count(purchase[pool])}</td>
+            <td key={pool} className="figure">
+              {count(purchase[pool])}
+            </td>
           ))}
           <td>{purchase.reference ?? '–'}</td>
         </tr>

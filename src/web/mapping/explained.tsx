@@ -1,5 +1,5 @@
 import { type FocusEvent, type PointerEvent, useEffect, useId, useRef, useState } from 'react';
-import { useLater } from '../shell/later.ts';
+import { useLater } from '../shell/later.tsx';
 
 const loadExplanation = async () => (await import('./explanation.tsx')).Explanation;
 /** A pointer on its way elsewhere is told nothing. */

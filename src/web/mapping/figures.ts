@@ -1,8 +1,8 @@
 import { useEffect, useMemo, useRef } from 'react';
-import { useQuery, useSubscription } from 'urql';
+import { type Answer, useAnswer, useLive } from '../shell/answer.ts';
 import { problemOf } from '../shell/client.ts';
 import { useLink, useShell } from '../shell/context.ts';
-import { type Zone, zoneOf } from '../shell/zone.ts';
+import { latest, type Zone, zoneOf } from '../shell/zone.ts';
 import {
   type LicenceCategory,
   MappingDocument,
@@ -11,6 +11,7 @@ import {
   SparksDocument,
   type SparksQuery,
   UsageChangedDocument,
+  type UsageChangedSubscription,
 } from './documents.ts';
 
 export type Organisation = NonNullable<MappingQuery['organisation']>;
@@ -30,9 +31,9 @@ export interface Figures {
   readonly sparks: ReadonlyMap<string, Spark>;
   /** The day that the organisation has, for whatever is of today. */
   readonly today: Day | null;
-  readonly isFetching: boolean;
-  readonly problem: string | null;
-  readonly refresh: () => void;
+  /** How the figures were read, or why not; it reads all of them anew. */
+  readonly reading: Pick<Answer<unknown>, 'data' | 'problem' | 'isFetching' | 'read'>;
+  readonly readingSparks: Answer<unknown>;
 }
 
 export interface Day {
@@ -54,10 +55,14 @@ export function useFigures(
   const shell = useShell();
   const link = useLink();
   const variables = { organisationId, categories };
-  const [{ data, fetching: isFetching, error }, read] = useQuery({ query: MappingDocument, variables });
-  const [{ data: event, error: lost }] = useSubscription(
+  const { data, problem, isFetching, read } = useAnswer({ query: MappingDocument, variables });
+  const {
+    data: event,
+    error: lost,
+    subscribe,
+  } = useLive(
     { query: UsageChangedDocument, variables, pause: !isWanted },
-    (_, { usageChanged }): LiveEvent => ({
+    (_: LiveEvent | undefined, { usageChanged }: UsageChangedSubscription): LiveEvent => ({
       ...usageChanged,
       organisationId,
       connection: shell.link.state().connection,
@@ -68,21 +73,24 @@ export function useFigures(
 
   // A licence that was bought for the first time is a row that no event can put into the list.
   const isMissing =
-    !isFetching && seen?.rows.some(({ id }) => !organisation?.licenceMapping.some((row) => row.id === id));
-  const readAgain = () => read({ requestPolicy: 'network-only' });
+    !isFetching &&
+    problem === null &&
+    seen?.rows.some(({ id }) => !organisation?.licenceMapping.some((row) => row.id === id));
   const answered = useRef<LiveEvent>(undefined);
   useEffect(() => {
     // Once for each event: one of before the check boxes changed has rows that no answer will have.
     if (isMissing !== true || answered.current === seen) return;
     answered.current = seen;
-    read({ requestPolicy: 'network-only' });
+    read();
   }, [isMissing, seen, read]);
 
   const isLive = link.isConnected && seen?.connection === link.connection && lost === undefined;
   const zone = zoneOf(organisation?.timeZone ?? 'UTC');
-  const asOf = latest(organisation?.now ?? null, seen?.at ?? null);
+  const asOf = organisation == null ? null : latest(organisation.now, seen?.at);
   const today = useDay(zone, asOf);
-  const [sparks, readSparks] = useSparks(variables, today);
+  const readingSparks = useSparks(variables, today);
+  const rows = readingSparks.data?.organisation?.licenceMapping;
+  const sparks = useMemo(() => new Map(rows?.map(({ id, usageHistory }) => [id, usageHistory])), [rows]);
   return {
     organisation,
     zone,
@@ -90,12 +98,17 @@ export function useFigures(
     live: !isWanted || link.connection === 0 ? 'OFF' : isLive ? 'LIVE' : 'LOST',
     sparks,
     today,
-    isFetching,
-    problem: problemOf(error ?? lost),
-    refresh: () => {
-      readAgain();
-      readSparks();
+    reading: {
+      data,
+      problem: problem ?? problemOf(lost),
+      isFetching,
+      read: () => {
+        read();
+        if (lost !== undefined) subscribe();
+        if (today !== null) readingSparks.read();
+      },
     },
+    readingSparks,
   };
 }
 
@@ -104,11 +117,6 @@ interface LiveEvent {
   readonly at: string;
   readonly rows: readonly Row[];
   readonly connection: number;
-}
-
-/** Both are of one clock, and spelled alike. */
-function latest(one: string | null, other: string | null): string | null {
-  return one === null || (other !== null && other > one) ? other : one;
 }
 
 function useDay(zone: Zone, asOf: string | null): Day | null {
@@ -127,21 +135,17 @@ function useSparks(
     categories,
   }: { readonly organisationId: string; readonly categories: readonly LicenceCategory[] },
   day: Day | null,
-): readonly [ReadonlyMap<string, Spark>, () => void] {
-  const [{ data }, read] = useQuery({
+): Answer<SparksQuery> {
+  const answer = useAnswer({
     query: SparksDocument,
     variables: { organisationId, categories, from: day?.from ?? '', until: day?.until ?? '' },
     pause: day === null,
   });
-  const readAgain = () => {
-    if (day !== null) read({ requestPolicy: 'network-only' });
-  };
+  const { read } = answer;
   useEffect(() => {
     if (day === null) return;
-    const timer = setInterval(() => read({ requestPolicy: 'network-only' }), sparkMilliseconds);
+    const timer = setInterval(read, sparkMilliseconds);
     return () => clearInterval(timer);
   }, [day, read]);
-  const rows = data?.organisation?.licenceMapping;
-  const sparks = useMemo(() => new Map(rows?.map(({ id, usageHistory }) => [id, usageHistory])), [rows]);
-  return [sparks, readAgain];
+  return answer;
 }

@@ -2,8 +2,11 @@ import { useCallback, useMemo, useState } from 'react';
 import { type SortingState, useTable } from '@tanstack/react-table';
 import { useChoices } from '../shell/address.ts';
 import { ForOrganisation } from '../shell/chosen.tsx';
+import { useMay } from '../shell/context.ts';
+import { Failure } from '../shell/failure.tsx';
 import { Frame } from '../shell/frame.tsx';
-import { useLater } from '../shell/later.ts';
+import { useLater } from '../shell/later.tsx';
+import { MayNot } from '../shell/may-not.tsx';
 import { Picker } from '../shell/picker.tsx';
 import { words } from '../words.ts';
 import { columns, features, type Line, statesOf } from './columns.ts';
@@ -18,9 +21,14 @@ const loadDetail = async () => (await import('./detail.tsx')).Detail;
 
 /** Licence Mapping: how many seats of each licence an organisation has, and uses. */
 export function Page() {
+  const may = useMay('Organisation.licenceMapping');
   return (
     <Frame>
-      <ForOrganisation>{(organisationId) => <Mapping organisationId={organisationId} />}</ForOrganisation>
+      {may ? (
+        <ForOrganisation>{(organisationId) => <Mapping organisationId={organisationId} />}</ForOrganisation>
+      ) : (
+        <MayNot why={words.mapping.mayNot} />
+      )}
     </Frame>
   );
 }
@@ -44,7 +52,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
     [choices.get('product'), choices.get('feature')],
   );
   const figures = useFigures(organisationId, categories, isLive);
-  const { organisation, zone, sparks } = figures;
+  const { organisation, zone, sparks, reading } = figures;
 
   const apply = (wanted: ReadonlySet<Kind>) =>
     choose(Object.fromEntries(kinds.map((kind) => [kind, wanted.has(kind) ? 'on' : null])));
@@ -90,7 +98,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
   const Detail = useLater(loadDetail, opened !== undefined);
 
   return (
-    <div className="mapping" aria-busy={figures.isFetching}>
+    <div className="mapping" aria-busy={reading.isFetching}>
       <div className="head">
         <h1>{words.pages.mapping}</h1>
         <Picker
@@ -116,7 +124,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
           aria-describedby="refresh-hint"
           onClick={() => {
             if (hasWishes && !isLive) apply(wishes);
-            else figures.refresh();
+            else reading.read();
           }}
         >
           {words.mapping.refresh}
@@ -145,12 +153,9 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
           </button>
         </span>
       </div>
-      {figures.problem !== null && (
-        <p role="alert" className="problem">
-          {words.mapping.failed(figures.problem)}
-        </p>
-      )}
-      {organisation === undefined && figures.problem === null && (
+      <Failure of={reading} say={words.mapping.failed} role="alert" />
+      <Failure of={figures.readingSparks} say={words.mapping.sparksFailed} />
+      {organisation === undefined && reading.problem === null && (
         <p className="quiet notice">{words.shell.loading}</p>
       )}
       {organisation === null && <p className="notice">{words.organisation.missing}</p>}
@@ -184,13 +189,13 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
 }
 
 /** When the figures were so. A figure that is not live never looks live, and on paper none is. */
-function AsOf({ figures: { asOf, live, zone } }: { readonly figures: Figures }) {
+function AsOf({ figures: { asOf, live, zone, reading } }: { readonly figures: Figures }) {
   if (asOf === null) return null;
   const at = zone.second(asOf);
   const [tone, text] = {
     LIVE: ['good', words.link.live],
     LOST: ['warn', words.link.reconnecting(at)],
-    OFF: ['quiet', words.link.asOf(at)],
+    OFF: reading.problem === null ? ['quiet', words.link.asOf(at)] : ['warn', words.link.old(at)],
   }[live];
   return (
     <>

@@ -84,14 +84,13 @@ function Inside({
   }, [onSignedOut]);
   if (api === null) return null;
 
+  const { client, link, failures, uncached } = api;
   const leave = () => {
     void signOut().then(onSignedOut);
   };
   return (
-    <Provider value={api.client}>
-      <ShellContext value={{ signedIn, link: api.link, uncached: api.uncached, signOut: leave }}>
-        {children}
-      </ShellContext>
+    <Provider value={client}>
+      <ShellContext value={{ signedIn, link, failures, uncached, signOut: leave }}>{children}</ShellContext>
     </Provider>
   );
 }

@@ -1,10 +1,10 @@
 import type { ReactNode } from 'react';
-import { useQuery } from 'urql';
 import { words } from '../words.ts';
 import { useChoices } from './address.ts';
-import { problemOf } from './client.ts';
+import { useAnswer } from './answer.ts';
 import { useShell } from './context.ts';
 import { OrganisationsDocument } from './documents.ts';
+import { Failure } from './failure.tsx';
 import { toTree } from './tree.ts';
 
 /** Shows what is asked of one organisation: the address’, one’s own, or the first of the tree. */
@@ -12,21 +12,21 @@ export function ForOrganisation({ children }: { readonly children: (organisation
   const { signedIn } = useShell();
   const [choices] = useChoices();
   const chosen = choices.get('organisation') ?? signedIn.organisationId;
-  const [{ data, error }] = useQuery({
+  const answer = useAnswer({
     query: OrganisationsDocument,
     variables: { search: null },
     pause: chosen !== null,
   });
-  const [first] = toTree(data?.organisations?.edges.map(({ node }) => node) ?? []);
+  const [first] = toTree(answer.data?.organisations?.edges.map(({ node }) => node) ?? []);
   const id = chosen ?? first?.organisation.id;
   if (id !== undefined) return children(id);
-  const problem = problemOf(error);
-  if (problem !== null) {
+  if (answer.problem !== null) {
     return (
-      <p role="alert" className="notice problem">
-        {problem}
-      </p>
+      <div className="notice">
+        <Failure of={answer} say={words.organisation.failed} role="alert" />
+      </div>
     );
   }
-  return <p className="notice">{data === undefined ? words.shell.loading : words.organisation.nobody}</p>;
+  const { loading } = words.shell;
+  return <p className="notice">{answer.data === undefined ? loading : words.organisation.nobody}</p>;
 }

@@ -7,19 +7,22 @@ import {
   formatDocument,
   makeOperation,
   mapExchange,
+  type OperationResult,
   subscriptionExchange,
 } from 'urql';
 import { words } from '../words.ts';
 import { ownPage } from './session.ts';
 
-/** What is known of the connection that live figures come on. */
+/** What is known of the way to the server, and of the connection that live figures come on. */
 export interface LinkState {
   readonly isConnected: boolean;
   /** Counts the connections: what came on an earlier one is not live any more. */
   readonly connection: number;
+  /** Something that was asked for is waited for longer than usual. */
+  readonly isSlow: boolean;
 }
 
-/** The connection that live figures come on, for `useSyncExternalStore`. */
+/** The way to the server, for `useSyncExternalStore`. */
 export interface Link {
   readonly subscribe: (onChange: () => void) => () => void;
   readonly state: () => LinkState;
@@ -27,17 +30,30 @@ export interface Link {
   readonly restart: () => void;
 }
 
+/**
+ * Why the server’s last answer to a query was none, until it answers. Of the network alone: urql forgets it when it asks again, and
+ * when the answer to another query changes something of this one in the cache.
+ */
+export interface Failures {
+  readonly subscribe: (onChange: () => void) => () => void;
+  /** @param key of urql’s request */
+  readonly of: (key: number) => CombinedError | undefined;
+}
+
 export interface Api {
   readonly client: Client;
   /** For what is asked again and again with other instants: it keeps no answer, where the cache would keep each. */
   readonly uncached: Client;
   readonly link: Link;
+  readonly failures: Failures;
   readonly close: () => void;
 }
 
 /** A connection that says nothing for so long is asked whether it lives, and is given so long to answer. */
 const [pingMilliseconds, pongMilliseconds] = [5_000, 4_000];
 const forbidden = 4403;
+/** Who waits for longer than that is told that it is slow; the server itself gives up long before the second. */
+const [slowMilliseconds, lateMilliseconds] = [5_000, 30_000];
 
 /** What is part of another thing, and is found with it; every other thing has an id. */
 const parts = [
@@ -73,7 +89,7 @@ const parts = [
  */
 export function createApi(onSignedOut: () => void): Api {
   const listeners = new Set<() => void>();
-  let state: LinkState = { isConnected: false, connection: 0 };
+  let state: LinkState = { isConnected: false, connection: 0, isSlow: false };
   let pong: ReturnType<typeof setTimeout> | undefined;
   const change = (to: LinkState) => {
     state = to;
@@ -85,10 +101,10 @@ export function createApi(onSignedOut: () => void): Api {
     // For ever: a page that was left open over night is live in the morning.
     retryAttempts: Infinity,
     shouldRetry: () => true,
-    retryWait: (retries) => delay(Math.min(500 * 2 ** retries, 10_000) * (0.5 + Math.random())),
+    retryWait: (retries) => delay(backoff(retries)),
     keepAlive: pingMilliseconds,
     on: {
-      connected: () => change({ isConnected: true, connection: state.connection + 1 }),
+      connected: () => change({ ...state, isConnected: true, connection: state.connection + 1 }),
       closed: (event) => {
         clearTimeout(pong);
         change({ ...state, isConnected: false });
@@ -103,14 +119,42 @@ export function createApi(onSignedOut: () => void): Api {
     },
   });
 
+  let slow = 0;
+  const patiently: typeof fetch = async (address, init) => {
+    let isSlow = false;
+    const timer = setTimeout(() => {
+      isSlow = true;
+      slow += 1;
+      change({ ...state, isSlow: true });
+    }, slowMilliseconds);
+    const signals = [AbortSignal.timeout(lateMilliseconds), ...(init?.signal == null ? [] : [init.signal])];
+    try {
+      return await fetch(address, { ...init, signal: AbortSignal.any(signals) });
+    } finally {
+      clearTimeout(timer);
+      if (isSlow) {
+        slow -= 1;
+        change({ ...state, isSlow: slow > 0 });
+      }
+    }
+  };
   const options = {
     url: '/graphql',
+    fetch: patiently,
     preferGetMethod: false,
     fetchOptions: {
       credentials: 'same-origin',
       headers: { ...ownPage, accept: 'application/graphql-response+json, application/json' },
     },
   } as const;
+  const failed = new Map<number, CombinedError>();
+  const failureListeners = new Set<() => void>();
+  const onResult = ({ operation: { kind, key }, error }: OperationResult) => {
+    if (kind !== 'query' || failed.get(key) === error) return;
+    if (error === undefined) failed.delete(key);
+    else failed.set(key, error);
+    for (const listener of failureListeners) listener();
+  };
   const onError = (error: CombinedError) => {
     if (error.graphQLErrors.some(({ extensions }) => extensions['code'] === 'UNAUTHENTICATED')) onSignedOut();
   };
@@ -120,6 +164,7 @@ export function createApi(onSignedOut: () => void): Api {
     exchanges: [
       mapExchange({ onError }),
       cacheExchange({ keys: Object.fromEntries(parts.map((name) => [name, () => null])) }),
+      mapExchange({ onResult }),
       fetchExchange,
       subscriptionExchange({
         forwardSubscription: ({ query = '', variables }) => ({
@@ -160,6 +205,13 @@ export function createApi(onSignedOut: () => void): Api {
       state: () => state,
       restart: () => ws.terminate(),
     },
+    failures: {
+      subscribe: (onChange) => {
+        failureListeners.add(onChange);
+        return () => failureListeners.delete(onChange);
+      },
+      of: (key) => failed.get(key),
+    },
     close: () => {
       // Rejected where it is just connecting anew: there is nothing to close then.
       Promise.resolve(ws.dispose()).catch(() => {});
@@ -167,10 +219,18 @@ export function createApi(onSignedOut: () => void): Api {
   };
 }
 
-/** Why an answer is none, in the server's own words. */
+/** Why an answer is none, in the server's own words where it has some. */
 export function problemOf(error: CombinedError | undefined): string | null {
   if (error === undefined) return null;
-  return error.graphQLErrors[0]?.message ?? words.link.unreachable;
+  const [refusal] = error.graphQLErrors;
+  if (refusal !== undefined) return refusal.message;
+  if (error.response !== undefined) return words.link.failed((error.response as Response).status);
+  return error.networkError?.name === 'TimeoutError' ? words.link.late : words.link.unreachable;
+}
+
+/** How long to wait before trying again, in milliseconds: longer each time, and not for all at one moment. */
+export function backoff(failures: number): number {
+  return Math.min(500 * 2 ** failures, 10_000) * (0.5 + Math.random());
 }
 
 function delay(milliseconds: number): Promise<void> {

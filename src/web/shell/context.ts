@@ -1,10 +1,11 @@
 import { createContext, use, useSyncExternalStore } from 'react';
-import type { Api, Link, LinkState } from './client.ts';
+import type { Api, Failures, Link, LinkState } from './client.ts';
 import type { SignedIn } from './session.ts';
 
 export interface Shell {
   readonly signedIn: SignedIn;
   readonly link: Link;
+  readonly failures: Failures;
   readonly uncached: Api['uncached'];
   /** Takes the browser's cookie back, and asks for a key. */
   readonly signOut: () => void;

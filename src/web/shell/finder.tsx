@@ -6,8 +6,8 @@ import {
   ComboboxProvider,
 } from '@ariakit/react/combobox';
 import { useDeferredValue } from 'react';
-import { useQuery } from 'urql';
 import { words } from '../words.ts';
+import { useAnswer } from './answer.ts';
 import { OrganisationsDocument } from './documents.ts';
 import { toTree } from './tree.ts';
 
@@ -29,7 +29,7 @@ export function Finder({
   readonly isFocused: boolean;
 }) {
   const search = useDeferredValue(typed?.trim() === '' ? null : typed);
-  const [{ data, fetching }] = useQuery({
+  const { data, problem, isFetching } = useAnswer({
     query: OrganisationsDocument,
     variables: { search },
   });
@@ -72,7 +72,10 @@ export function Finder({
             )}
           </ComboboxItem>
         ))}
-        {branches.length === 0 && !fetching && <p className="quiet item">{words.organisation.none}</p>}
+        {problem !== null && <p className="problem item">{words.organisation.failed(problem)}</p>}
+        {branches.length === 0 && problem === null && !isFetching && (
+          <p className="quiet item">{words.organisation.none}</p>
+        )}
         {found?.pageInfo.hasNextPage === true && <p className="quiet item">{words.organisation.more}</p>}
       </ComboboxPopover>
     </ComboboxProvider>

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { words } from '../words.ts';
-import { useLater } from './later.ts';
+import { useLater } from './later.tsx';
 
 const loadFinder = async () => (await import('./finder.tsx')).Finder;
 

@@ -101,6 +101,11 @@ function createZone(timeZone: string): Zone {
   };
 }
 
+/** The later of two instants of one clock, spelled alike. */
+export function latest(one: string, other: string | undefined): string {
+  return other !== undefined && other > one ? other : one;
+}
+
 const number = new Intl.NumberFormat(words.language);
 
 /** `12,345`. */

@@ -8,13 +8,13 @@ import { type Scope, useReading } from './reading.ts';
 export function Alerts({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
   const { title, none } = words.usage.alerts;
   const { organisation, row } = scope;
-  const { data } = useReading(scope, AlertsDocument, { organisationId: organisation.id });
-  const alerts = data?.organisation?.alerts?.edges
+  const answer = useReading(scope, AlertsDocument, { organisationId: organisation.id });
+  const alerts = answer.data?.organisation?.alerts?.edges
     .map(({ node }) => node)
     .filter(({ licence }) => licence.code === row.licence.code);
-  if (alerts === undefined) return null;
+  if (alerts === undefined) return <Card title={title} of={answer} />;
   return (
-    <Card title={title}>
+    <Card title={title} of={answer}>
       {alerts.length === 0 ? (
         <p className="quiet">{none}</p>
       ) : (

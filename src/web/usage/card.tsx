@@ -1,51 +1,27 @@
 import { type ReactNode, useId } from 'react';
+import type { Answer } from '../shell/answer.ts';
+import { Failure } from '../shell/failure.tsx';
+import { words } from '../words.ts';
 
-/** A part of the page, with its heading. */
+/** A part of the page, with its heading, and why it could not be read; nothing while it is neither known nor failed. */
 export function Card({
   title,
+  of,
   className = '',
   children,
 }: {
   readonly title: string;
+  readonly of?: Answer<unknown>;
   readonly className?: string;
-  readonly children: ReactNode;
+  readonly children?: ReactNode;
 }) {
   const id = useId();
+  if (children === undefined && of?.problem === null) return null;
   return (
-    <section aria-labelledby={id} className={`card ${className}`}>
+    <section aria-labelledby={id} className={`card ${className}`} tabIndex={-1}>
       <h3 id={id}>{title}</h3>
+      {of !== undefined && <Failure of={of} say={words.failure.part} />}
       {children}
     </section>
-  );
-}
-
-/** A column's name, and whether it is of words, not of figures. */
-export type Column = readonly [title: string, kind?: 'text'];
-
-/** A table that scrolls by itself where it is too wide, by keyboard as well. */
-export function Lines({
-  label,
-  columns,
-  children,
-}: {
-  readonly label: string;
-  readonly columns: readonly Column[];
-  readonly children: ReactNode;
-}) {
-  return (
-    <div className="scroll" role="group" aria-label={label} tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            {columns.map(([title, kind]) => (
-              <th key={title} scope="col" className={kind}>
-                {title}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>{children}</tbody>
-      </table>
-    </div>
   );
 }

@@ -1,4 +1,5 @@
 import { useMemo } from 'react';
+import { Lines } from '../shell/lines.tsx';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { type Bucket, inUse } from './buckets.ts';
@@ -22,62 +23,44 @@ export function Heat({ scope, zone }: { readonly scope: Scope; readonly zone: Zo
   const { organisation, row, span } = scope;
   const until = span.isRunning ? zone.nextDay(organisation.now) : span.until;
   const from = zone.startOfDay(new Date(Date.parse(until) - milliseconds).toISOString());
-  const { data } = useReading(scope, WeeksDocument, {
+  const answer = useReading(scope, WeeksDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code },
     ...{ from, until },
   });
-  const hours = data?.organisation?.usageHistory;
+  const hours = answer.data?.organisation?.usageHistory;
   const cells = useMemo(() => cellsOf(hours ?? [], zone), [hours, zone]);
   const most = Math.max(1, ...[...cells.values()].map(({ seats }) => seats));
-  if (hours == null) return null;
+  if (hours == null) return <Card title={title} of={answer} />;
   return (
-    <Card title={title} className="heat">
+    <Card title={title} of={answer} className="heat">
       <p className="quiet">{about(zone.day(from), zone.lastDay(until), zone.name)}</p>
-      <div className="scroll" role="group" aria-label={title} tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col" className="text">
-                {corner}
-              </th>
-              {Array.from({ length: 24 }, (_, index) => (
-                <th key={index} scope="col">
-                  {hour(index)}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {days.map((day, index) => (
-              <tr key={day}>
-                <th scope="row" className="text">
-                  {day}
-                </th>
-                {Array.from({ length: 24 }, (_, at) => {
-                  const cell = cells.get(24 * index + at);
-                  if (cell === undefined) {
-                    return (
-                      <td key={at}>
-                        <span className="unseen">{unknown}</span>
-                      </td>
-                    );
-                  }
-                  const isReserve = cell.contingency > 0;
-                  return (
-                    <td
-                      key={at}
-                      className={isReserve ? 'contingency' : `heat${Math.ceil((levels * cell.seats) / most)}`}
-                    >
-                      {count(cell.seats)}
-                      {isReserve && <span className="unseen">{onContingency}</span>}
-                    </td>
-                  );
-                })}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Lines label={title} columns={[corner, ...Array.from({ length: 24 }, (_, index) => hour(index))]}>
+        {days.map((day, index) => (
+          <tr key={day}>
+            <th scope="row">{day}</th>
+            {Array.from({ length: 24 }, (_, at) => {
+              const cell = cells.get(24 * index + at);
+              if (cell === undefined) {
+                return (
+                  <td key={at}>
+                    <span className="unseen">{unknown}</span>
+                  </td>
+                );
+              }
+              const isReserve = cell.contingency > 0;
+              return (
+                <td
+                  key={at}
+                  className={isReserve ? 'contingency' : `heat${Math.ceil((levels * cell.seats) / most)}`}
+                >
+                  {count(cell.seats)}
+                  {isReserve && <span className="unseen">{onContingency}</span>}
+                </td>
+              );
+            })}
+          </tr>
+        ))}
+      </Lines>
     </Card>
   );
 }

@@ -1,16 +1,22 @@
-import { useMemo } from 'react';
-import { useQuery, useSubscription } from 'urql';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { useChoices } from '../shell/address.ts';
+import { useAnswer, useLive } from '../shell/answer.ts';
 import { ForOrganisation } from '../shell/chosen.tsx';
-import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
 import { useEvery } from '../shell/every.ts';
+import { Failure } from '../shell/failure.tsx';
 import { Frame } from '../shell/frame.tsx';
-import { useLater } from '../shell/later.ts';
+import { useLater } from '../shell/later.tsx';
+import { MayNot } from '../shell/may-not.tsx';
 import { Picker } from '../shell/picker.tsx';
-import { type Zone, zoneOf } from '../shell/zone.ts';
+import { latest, type Zone, zoneOf } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import { LicencesDocument, SeatsChangedDocument, UsageDocument } from './documents.ts';
+import {
+  LicencesDocument,
+  SeatsChangedDocument,
+  type SeatsChangedSubscription,
+  UsageDocument,
+} from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 import { Seats } from './seats.tsx';
 import { type Organisation, pieceOf, pieces, type Span, useSpan } from './span.ts';
@@ -31,7 +37,7 @@ export function Page() {
           {(organisationId) => <OfOrganisation organisationId={organisationId} />}
         </ForOrganisation>
       ) : (
-        <p className="notice">{words.usage.mayNot}</p>
+        <MayNot why={words.usage.mayNot} />
       )}
     </Frame>
   );
@@ -39,11 +45,10 @@ export function Page() {
 
 function OfOrganisation({ organisationId }: { readonly organisationId: string }) {
   const [choices, choose] = useChoices();
-  const [{ data, error }, read] = useQuery({ query: LicencesDocument, variables: { organisationId } });
-  const organisation = data?.organisation;
+  const answer = useAnswer({ query: LicencesDocument, variables: { organisationId } });
+  const organisation = answer.data?.organisation;
   const licences = organisation?.licenceMapping.filter(({ concurrent }) => concurrent !== null) ?? [];
   const chosen = licences.find(({ licence }) => licence.code === choices.get('licence')) ?? licences[0];
-  const problem = problemOf(error);
   return (
     <div className="usage">
       <div className="head">
@@ -69,12 +74,8 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
           </label>
         )}
       </div>
-      {problem !== null && (
-        <p role="alert" className="problem">
-          {words.usage.failed(problem)}
-        </p>
-      )}
-      {organisation === undefined && problem === null && (
+      <Failure of={answer} say={words.usage.failed} role="alert" />
+      {organisation === undefined && answer.problem === null && (
         <p className="quiet notice">{words.shell.loading}</p>
       )}
       {organisation === null && <p className="notice">{words.organisation.missing}</p>}
@@ -85,7 +86,8 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
           <OfLicence
             organisation={organisation}
             row={chosen}
-            onRefresh={() => read({ requestPolicy: 'network-only' })}
+            isOld={answer.problem !== null}
+            onRefresh={answer.read}
           />
         ))}
     </div>
@@ -95,32 +97,45 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
 function OfLicence({
   organisation,
   row,
+  isOld,
   onRefresh,
 }: {
   readonly organisation: Organisation;
   readonly row: Scope['row'];
+  /** Whether it could not be read again. */
+  readonly isOld: boolean;
   readonly onRefresh: () => void;
 }) {
   const zone = zoneOf(organisation.timeZone);
   const { code: licence } = row.licence;
   const span = useSpan(organisation, licence, zone);
-  const isOld = span !== null && !span.isRunning;
-  useSubscription({
-    query: SeatsChangedDocument,
-    variables: { organisationId: organisation.id, licence },
-    pause: span === null || isOld,
+  const isRunning = span?.isRunning === true;
+  const [edition, setEdition] = useState(0);
+  const refresh = () => {
+    onRefresh();
+    setEdition((before) => before + 1);
+  };
+  const { data: event } = useLive(
+    {
+      query: SeatsChangedDocument,
+      variables: { organisationId: organisation.id, licence },
+      pause: !isRunning,
+    },
+    (_: SeatsChangedSubscription | undefined, changed: SeatsChangedSubscription) => changed,
+  );
+  // An event brings the row’s revision into the cache: where it is another, figures have changed.
+  useEvery(againMilliseconds, row.revision, () => {
+    if (isRunning) refresh();
   });
-  // An event brings the row's revision into the cache, and by it what is read of the present is known to be old.
-  useEvery(againMilliseconds, isOld ? null : row.revision, onRefresh);
+  const now = latest(organisation.now, event?.usageChanged.at);
+  useReached(isRunning ? span.until : null, now, refresh);
   return (
     <>
-      <Tools span={span} now={organisation.now} zone={zone} onRefresh={onRefresh} />
+      <Tools span={span} now={organisation.now} zone={zone} isOld={isOld} onRefresh={refresh} />
       {span !== null && (
         <Shown
           key={`${licence} ${span.bucket} ${span.from}`}
-          organisation={organisation}
-          row={row}
-          span={span}
+          scope={{ organisation, row, span, edition }}
           zone={zone}
         />
       )}
@@ -128,16 +143,40 @@ function OfLicence({
   );
 }
 
+/** Browsers fire at once what is to wait for longer than 24 days. */
+const longestMilliseconds = 86_400_000;
+
+/** Does something once an instant has come, by the clock of which `now` was told just now; null: never. */
+function useReached(instant: string | null, now: string, act: () => void): void {
+  const latest = useRef(act);
+  latest.current = act;
+  useEffect(() => {
+    if (instant === null) return;
+    let timer: ReturnType<typeof setTimeout>;
+    const wait = (milliseconds: number) => {
+      const part = Math.min(milliseconds, longestMilliseconds);
+      timer = setTimeout(
+        () => (part < milliseconds ? wait(milliseconds - part) : latest.current()),
+        Math.max(0, part),
+      );
+    };
+    wait(Date.parse(instant) - Date.parse(now));
+    return () => clearTimeout(timer);
+  }, [instant, now]);
+}
+
 /** Which time is shown, and how to go to another. */
 function Tools({
   span,
   now,
   zone,
+  isOld,
   onRefresh,
 }: {
   readonly span: Span | null;
   readonly now: string;
   readonly zone: Zone;
+  readonly isOld: boolean;
   readonly onRefresh: () => void;
 }) {
   const [choices, choose] = useChoices();
@@ -194,7 +233,9 @@ function Tools({
         <h2>{span === null ? words.shell.loading : titleOf(span, zone)}</h2>
       </div>
       <span className="spread">
-        <span className="as-of quiet">{words.link.asOf(zone.second(now))}</span>
+        <span className={isOld ? 'as-of warn' : 'as-of quiet'}>
+          {(isOld ? words.link.old : words.link.asOf)(zone.second(now))}
+        </span>
         <button type="button" onClick={onRefresh}>
           {refresh}
         </button>
@@ -208,30 +249,25 @@ function titleOf({ by, from, until }: Span, zone: Zone): string {
   return words.usage.tools.range(zone.day(from), zone.lastDay(until));
 }
 
-function Shown({ organisation, row, span, zone }: Scope & { readonly zone: Zone }) {
-  const { from, until, bucket, period } = span;
+function Shown({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
+  const { organisation, row } = scope;
+  const { from, until, bucket, period } = scope.span;
   const mayPeak = useMay('Organisation.peakUsage') && row.contingency !== null;
-  const scope: Scope = { organisation, row, span };
-  const { data, error } = useReading(scope, UsageDocument, {
+  const answer = useReading(scope, UsageDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code },
     ...{ from, until, bucket, period, peak: mayPeak },
   });
-  const shown = data?.organisation;
+  const shown = answer.data?.organisation;
   const isDrawn = shown?.usageHistory != null;
   const Sections = useLater(loadSections, isDrawn);
-  const problem = problemOf(error);
   const buckets = useMemo(() => shown?.usageHistory ?? [], [shown?.usageHistory]);
   return (
     <>
-      {problem !== null && (
-        <p role="alert" className="problem">
-          {words.usage.failed(problem)}
-        </p>
-      )}
+      <Failure of={answer} say={words.usage.failed} role="alert" />
       {isDrawn ? (
         <Seats scope={scope} buckets={buckets} peakUsage={shown.peakUsage ?? null} zone={zone} />
       ) : (
-        problem === null && <p className="quiet">{words.shell.loading}</p>
+        answer.problem === null && <p className="quiet">{words.shell.loading}</p>
       )}
       {Sections !== null && <Sections scope={scope} zone={zone} />}
     </>

@@ -1,7 +1,8 @@
 import { useMay } from '../shell/context.ts';
+import { Lines } from '../shell/lines.tsx';
 import { count, duration, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import { Card, Lines } from './card.tsx';
+import { Card } from './card.tsx';
 import { PeakDocument, type PeakQuery } from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 
@@ -11,14 +12,14 @@ type Explained = NonNullable<NonNullable<PeakQuery['organisation']>['peakUsage']
 export function Peak({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
   const { title, period, none, billed, episodes } = words.usage.peak;
   const { organisation, row, span } = scope;
-  const { data } = useReading(scope, PeakDocument, {
+  const answer = useReading(scope, PeakDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code, period: span.period },
     people: useMay('PeakUsage.holders'),
   });
-  const peak = data?.organisation?.peakUsage;
-  if (peak == null) return null;
+  const peak = answer.data?.organisation?.peakUsage;
+  if (peak == null) return <Card title={title} of={answer} />;
   return (
-    <Card title={title}>
+    <Card title={title} of={answer}>
       <p className="quiet">{period(zone.day(peak.period.from), zone.lastDay(peak.period.until))}</p>
       <p>
         {peak.maxUsed === 0 ? none : <strong>{summaryOf(peak, zone)}</strong>}{' '}
@@ -53,13 +54,11 @@ function causeOf({ kind, user, session }: NonNullable<Explained['causedBy']>): s
 function Levels({ levels }: { readonly levels: NonNullable<Explained['levels']> }) {
   const { levels: label, level, lasted } = words.usage.peak;
   return (
-    <Lines label={label} columns={[[level, 'text'], [lasted]]}>
+    <Lines label={label} columns={[level, [lasted, 'figure']]}>
       {levels.map(({ seats, milliseconds }) => (
         <tr key={seats}>
-          <th scope="row" className="text">
-            {count(seats)}
-          </th>
-          <td>{duration(milliseconds)}</td>
+          <th scope="row">{count(seats)}</th>
+          <td className="figure">{duration(milliseconds)}</td>
         </tr>
       ))}
     </Lines>
@@ -76,19 +75,17 @@ function Holders({
   /** When the peak was: what is of the same day is told without it. */
   readonly since: string;
 }) {
-  const { holders, who, since, sinceBefore, more } = words.usage.peak;
+  const { holders, who, since, sinceBefore } = words.usage.peak;
   return (
     <details>
       <summary>
         {holders} <span className="quiet">{count(totalCount ?? edges.length)}</span>
       </summary>
-      <Lines label={holders} columns={[[who, 'text'], [since]]}>
+      <Lines label={holders} columns={[who, [since, 'figure']]}>
         {edges.map(({ node }) => (
           <tr key={node.user.id}>
-            <th scope="row" className="text">
-              {node.user.displayName}
-            </th>
-            <td>
+            <th scope="row">{node.user.displayName}</th>
+            <td className="figure">
               {node.since === null
                 ? sinceBefore
                 : (zone.date(node.since) === zone.date(at) ? zone.minute : zone.moment)(node.since)}
@@ -97,7 +94,7 @@ function Holders({
         ))}
       </Lines>
       {totalCount !== null && totalCount > edges.length && (
-        <p className="quiet">{more(count(edges.length), count(totalCount))}</p>
+        <p className="quiet">{words.lines.shown(count(edges.length), count(totalCount))}</p>
       )}
     </details>
   );

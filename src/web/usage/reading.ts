@@ -1,4 +1,5 @@
-import { type AnyVariables, type DocumentInput, useQuery, type UseQueryState } from 'urql';
+import type { AnyVariables, DocumentInput, UseQueryArgs } from 'urql';
+import { type Answer, useAnswer } from '../shell/answer.ts';
 import { useEvery } from '../shell/every.ts';
 import type { Organisation, Span } from './span.ts';
 
@@ -7,17 +8,17 @@ export interface Scope {
   readonly organisation: Organisation;
   readonly row: Organisation['licenceMapping'][number];
   readonly span: Span;
+  /** Counts how often figures were found to have changed: another one is read anew. */
+  readonly edition: number;
 }
 
-/** Reads something of a scope; of one that is running again whenever the organisation's present is. */
+/** Reads something of a scope, and again with every edition of it. */
 export function useReading<Data, Variables extends AnyVariables>(
-  { organisation, span }: Scope,
+  { edition }: Scope,
   query: DocumentInput<Data, Variables>,
   variables: Variables,
-): UseQueryState<Data, Variables> {
-  const [state, read] = useQuery<Data, Variables>({ query, variables } as Parameters<
-    typeof useQuery<Data, Variables>
-  >[0]);
-  useEvery(0, span.isRunning ? organisation.now : null, () => read({ requestPolicy: 'network-only' }));
-  return state;
+): Answer<Data> {
+  const answer = useAnswer<Data, Variables>({ query, variables } as UseQueryArgs<Variables, Data>);
+  useEvery(0, edition, answer.read);
+  return answer;
 }

@@ -1,6 +1,7 @@
+import { Lines } from '../shell/lines.tsx';
 import { count, duration, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import { Card, Lines } from './card.tsx';
+import { Card } from './card.tsx';
 import { RefusalsDocument } from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 
@@ -8,16 +9,16 @@ import { type Scope, useReading } from './reading.ts';
 export function Refusals({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
   const { title, none, summary, unmet, noUnmet, columns } = words.usage.refusals;
   const { organisation, row, span } = scope;
-  const { data } = useReading(scope, RefusalsDocument, {
+  const answer = useReading(scope, RefusalsDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code },
     ...{ from: span.from, until: span.until },
   });
-  const report = data?.organisation?.denialReport;
-  if (report == null) return null;
+  const report = answer.data?.organisation?.denialReport;
+  if (report == null) return <Card title={title} of={answer} />;
   const [of] = report.licences;
   if (of === undefined) {
     return (
-      <Card title={title}>
+      <Card title={title} of={answer}>
         <p className="quiet">{none}</p>
       </Card>
     );
@@ -26,7 +27,7 @@ export function Refusals({ scope, zone }: { readonly scope: Scope; readonly zone
   const time = (value: number | null) => (value === null ? '–' : duration(value));
   const codes = words.detail.denials.codes;
   return (
-    <Card title={title}>
+    <Card title={title} of={answer}>
       <p>
         <strong>{summary(count(of.denials), count(of.users))}</strong> {of.unmetDemand === 0 && noUnmet}
         {of.unmetDemand !== null &&
@@ -37,21 +38,19 @@ export function Refusals({ scope, zone }: { readonly scope: Scope; readonly zone
       <Lines
         label={title}
         columns={Object.entries(columns).map(([name, column]) =>
-          name === 'reason' ? [column, 'text'] : [column],
+          name === 'reason' ? column : [column, 'figure'],
         )}
       >
         {of.reasons.map((reason) => (
           <tr key={reason.code}>
-            <th scope="row" className="text">
-              {codes[reason.code] ?? reason.code}
-            </th>
-            <td>{count(reason.denials)}</td>
-            <td>{count(reason.users)}</td>
-            <td>{known(reason.gotIn)}</td>
-            <td>{time(reason.medianMilliseconds)}</td>
-            <td>{time(reason.ninetiethPercentileMilliseconds)}</td>
-            <td>{known(reason.neverGotIn)}</td>
-            <td>{known(reason.waiting)}</td>
+            <th scope="row">{codes[reason.code] ?? reason.code}</th>
+            <td className="figure">{count(reason.denials)}</td>
+            <td className="figure">{count(reason.users)}</td>
+            <td className="figure">{known(reason.gotIn)}</td>
+            <td className="figure">{time(reason.medianMilliseconds)}</td>
+            <td className="figure">{time(reason.ninetiethPercentileMilliseconds)}</td>
+            <td className="figure">{known(reason.neverGotIn)}</td>
+            <td className="figure">{known(reason.waiting)}</td>
           </tr>
         ))}
       </Lines>

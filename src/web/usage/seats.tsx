@@ -1,6 +1,7 @@
 import { useMemo } from 'react';
 import { useQuery } from 'urql';
-import { useLater } from '../shell/later.ts';
+import { useLater } from '../shell/later.tsx';
+import { Lines } from '../shell/lines.tsx';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import {
@@ -13,7 +14,7 @@ import {
   stretches,
   totalOf,
 } from './buckets.ts';
-import { Card, Lines } from './card.tsx';
+import { Card } from './card.tsx';
 import { CloserDocument, type UsageQuery } from './documents.ts';
 import type { Scope } from './reading.ts';
 
@@ -125,19 +126,17 @@ function Table({
       <Lines
         label={table}
         columns={Object.entries(columns).map(([name, column]) =>
-          name === 'when' ? [column, 'text'] : [column],
+          name === 'when' ? column : [column, 'figure'],
         )}
       >
         {stretches(buckets, span, zone).map(({ from, label, peak, contingency, denials }) => (
           <tr key={from}>
-            <th scope="row" className="text">
-              {label}
-            </th>
-            <td>{count(inUse(peak))}</td>
-            <td>{inUse(peak) === 0 ? '–' : moment(peak.from)}</td>
-            <td>{count(totalOf(peak))}</td>
-            <td className={contingency > 0 ? 'contingency' : ''}>{count(contingency)}</td>
-            <td className={denials > 0 ? 'refused' : ''}>{count(denials)}</td>
+            <th scope="row">{label}</th>
+            <td className="figure">{count(inUse(peak))}</td>
+            <td className="figure">{inUse(peak) === 0 ? '–' : moment(peak.from)}</td>
+            <td className="figure">{count(totalOf(peak))}</td>
+            <td className={contingency > 0 ? 'figure contingency' : 'figure'}>{count(contingency)}</td>
+            <td className={denials > 0 ? 'figure refused' : 'figure'}>{count(denials)}</td>
           </tr>
         ))}
       </Lines>

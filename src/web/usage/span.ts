@@ -1,5 +1,5 @@
-import { useQuery } from 'urql';
 import { useChoices } from '../shell/address.ts';
+import { useAnswer } from '../shell/answer.ts';
 import type { Zone } from '../shell/zone.ts';
 import { MonthDocument, type LicencesQuery, type UsageBucketSize } from './documents.ts';
 
@@ -42,7 +42,7 @@ export function useSpan(
   // Of time to come there is nothing to be shown.
   const at = asked === null || asked > now ? now : asked;
   const isPast = by === 'month' && at < billingPeriod.from;
-  const [{ data, error }] = useQuery({
+  const { data, problem } = useAnswer({
     query: MonthDocument,
     variables: { organisationId, licence, from: at, until: plus(at, 1) },
     pause: !isPast,
@@ -54,7 +54,7 @@ export function useSpan(
   }
   if (!isPast) return spanOf(by, billingPeriod.from, billingPeriod.until, now, zone);
   // What cannot be looked up is shown as its day, whose own reading says why there is nothing.
-  if (data === undefined && error === undefined) return null;
+  if (data === undefined && problem === null) return null;
   const [month] = data?.organisation?.usageHistory ?? [];
   // Before the first billing period there is none: its day is shown, which is empty.
   return spanOf(by, month?.from ?? zone.startOfDay(at), month?.until ?? zone.nextDay(at), now, zone);

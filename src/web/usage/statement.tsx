@@ -1,7 +1,7 @@
-import { problemOf } from '../shell/client.ts';
+import { Lines } from '../shell/lines.tsx';
 import { count, money, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import { Card, Lines } from './card.tsx';
+import { Card } from './card.tsx';
 import { StatementDocument, type StatementQuery } from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 
@@ -12,24 +12,26 @@ type Line = Found['lines'][number];
 export function Statement({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
   const { title, none, statuses, incomplete, columns, sum, correction, csv, print } = words.usage.statement;
   const { organisation, row, span } = scope;
-  const { data, error } = useReading(scope, StatementDocument, {
+  const answer = useReading(scope, StatementDocument, {
     organisationId: organisation.id,
     period: span.period,
   });
-  // A month of before statements were kept has none, and the server says so.
-  const problem = problemOf(error);
-  const statement = data?.organisation?.billingStatement;
+  const statement = answer.data?.organisation?.billingStatement;
   if (statement == null) {
-    if (data === undefined && problem === null) return null;
+    // A month of before statements were kept has none, and the server says so.
+    const isNotKept = answer.code === 'MONTH_NOT_KEPT';
+    if (!isNotKept && (answer.data === undefined || answer.problem !== null)) {
+      return <Card title={title} of={answer} />;
+    }
     return (
       <Card title={title}>
-        <p className="quiet">{problem ?? none}</p>
+        <p className="quiet">{isNotKept ? answer.problem : none}</p>
       </Card>
     );
   }
   const { period, status, number, total } = statement;
   return (
-    <Card title={title}>
+    <Card title={title} of={answer}>
       <p>
         <strong>{statuses[status](count(number ?? 0))}</strong>{' '}
         <span className="quiet">
@@ -38,26 +40,29 @@ export function Statement({ scope, zone }: { readonly scope: Scope; readonly zon
       </p>
       <Lines
         label={title}
-        columns={[[columns.line, 'text'], [columns.quantity], [columns.unit], [columns.amount]]}
+        columns={[
+          columns.line,
+          [columns.quantity, 'figure'],
+          [columns.unit, 'figure'],
+          [columns.amount, 'figure'],
+        ]}
       >
         {statement.lines.map((line) => (
           <tr
             key={`${line.entry} ${line.licence?.code} ${line.kind}`}
             className={line.licence?.code === row.licence.code ? 'own' : ''}
           >
-            <th scope="row" className="text">
-              {nameOf(line)}
-            </th>
-            <td>{count(line.quantity)}</td>
-            <td>{moneyOrNone(line.unitPrice)}</td>
-            <td>{moneyOrNone(line.amount)}</td>
+            <th scope="row">{nameOf(line)}</th>
+            <td className="figure">{count(line.quantity)}</td>
+            <td className="figure">{moneyOrNone(line.unitPrice)}</td>
+            <td className="figure">{moneyOrNone(line.amount)}</td>
           </tr>
         ))}
         <tr className="sum">
-          <th scope="row" colSpan={3} className="text">
+          <th scope="row" colSpan={3}>
             {sum}
           </th>
-          <td>{money(total.decimal, total.currency)}</td>
+          <td className="figure">{money(total.decimal, total.currency)}</td>
         </tr>
       </Lines>
       {!statement.complete && <p className="quiet">{incomplete}</p>}

@@ -1,9 +1,9 @@
 import { useEffect, useId, useRef, useState } from 'react';
-import { problemOf } from '../shell/client.ts';
 import { useChoices } from '../shell/address.ts';
+import { Lines } from '../shell/lines.tsx';
 import { count, duration, moneyOfMinor, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import { Card, Lines } from './card.tsx';
+import { Card } from './card.tsx';
 import { type CostingFragment, WhatIfDocument, type WhatIfQuery } from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 
@@ -30,20 +30,18 @@ export function WhatIf({ scope, zone }: { readonly scope: Scope; readonly zone: 
   };
   const months = monthChoices.find((each) => String(each) === choices.get('months')) ?? 3;
   const tried = readTry(choices.get('try')) ?? bought;
-  const { data, error } = useReading(scope, WhatIfDocument, {
+  const answer = useReading(scope, WhatIfDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code, months },
     proposal: [{ licence: row.licence.code, ...tried, ...(row.contingency === null && { contingency: 0 }) }],
   });
-  const problem = problemOf(error);
   // While others are reckoned, those of before stay.
-  const [sizing] = data?.organisation?.rightSizing ?? [];
-  if (data === undefined && problem === null) return null;
+  const [sizing] = answer.data?.organisation?.rightSizing ?? [];
+  if (answer.data === undefined) return <Card title={title} of={answer} />;
   const take = ({ concurrent, contingency }: Quantities) => choose({ try: `${concurrent}.${contingency}` });
   return (
-    <Card title={title}>
-      {problem !== null && <p className="problem">{words.usage.failed(problem)}</p>}
+    <Card title={title} of={answer}>
       {sizing?.dropped != null && <p className="dropped">{sizing.dropped.message}</p>}
-      {sizing === undefined && problem === null && <p className="quiet">{noMonths}</p>}
+      {sizing === undefined && answer.problem === null && <p className="quiet">{noMonths}</p>}
       {sizing !== undefined && sizing.months.length > 0 && (
         <>
           <p className="quiet">
@@ -176,13 +174,13 @@ function Costings({
       <Lines
         label={words.usage.whatIf.title}
         columns={[
-          [columns.what, 'text'],
-          [columns.concurrent],
-          [columns.contingency],
-          [columns.cost],
-          [columns.saving],
-          [columns.refused],
-          [columns.short],
+          columns.what,
+          [columns.concurrent, 'figure'],
+          [columns.contingency, 'figure'],
+          [columns.cost, 'figure'],
+          [columns.saving, 'figure'],
+          [columns.refused, 'figure'],
+          [columns.short, 'figure'],
         ]}
       >
         {tried !== undefined && (
@@ -230,7 +228,7 @@ function Costing({
   const { concurrent, contingency, refusedArrivals, shortMilliseconds } = costing;
   return (
     <tr className={className}>
-      <th scope="row" className="text">
+      <th scope="row">
         {onTry === null ? (
           name
         ) : (
@@ -244,12 +242,12 @@ function Costing({
           </button>
         )}
       </th>
-      <td>{count(concurrent)}</td>
-      <td>{count(contingency)}</td>
-      <td>{cost(costing.cost)}</td>
-      <td className={costing.saving > 0 ? 'good' : ''}>{cost(costing.saving)}</td>
-      <td className={refusedArrivals > 0 ? 'refused' : ''}>{count(refusedArrivals)}</td>
-      <td>{shortMilliseconds === 0 ? '–' : duration(shortMilliseconds)}</td>
+      <td className="figure">{count(concurrent)}</td>
+      <td className="figure">{count(contingency)}</td>
+      <td className="figure">{cost(costing.cost)}</td>
+      <td className={costing.saving > 0 ? 'figure good' : 'figure'}>{cost(costing.saving)}</td>
+      <td className={refusedArrivals > 0 ? 'figure refused' : 'figure'}>{count(refusedArrivals)}</td>
+      <td className="figure">{shortMilliseconds === 0 ? '–' : duration(shortMilliseconds)}</td>
     </tr>
   );
 }
