@@ -33,6 +33,7 @@ export const words = {
         'Your access token is too long for a cookie: ask whoever runs your sign-in service for a shorter one.',
     } as Readonly<Record<string, string>>,
     ended: 'Your sign-in has ended. Sign in again.',
+    elsewhere: 'You were signed out in another tab. Sign in again.',
     wrong: 'This key is wrong, has expired or was revoked.',
     usedLink:
       'This link was used already, or another start of the server printed it. Sign in with the operator key, or start the server again for a new link.',

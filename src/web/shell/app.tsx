@@ -1,10 +1,11 @@
-import { Component, type ComponentType, type ReactNode, useEffect, useState } from 'react';
+import { Component, type ComponentType, type ReactNode, useCallback, useEffect, useState } from 'react';
 import { Provider } from 'urql';
 import { words } from '../words.ts';
 import { type Api, createApi } from './client.ts';
 import { ShellContext } from './context.ts';
-import { type NotSignedIn, type SignedIn, signOut, whoIsSignedIn } from './session.ts';
+import { isSame, type NotSignedIn, type SignedIn, signOut, whoIsSignedIn } from './session.ts';
 import { SignIn } from './sign-in.tsx';
+import { hearTabs, tellTabs } from './tabs.ts';
 
 /** About how long to wait for a server that cannot be reached, and for a page that failed. */
 const [againMilliseconds, reloadMilliseconds] = [3000, 60_000];
@@ -40,13 +41,38 @@ function Door({
   readonly children: ReactNode;
 }) {
   const [state, setState] = useState(entered);
+  /** What is asked again while the server cannot be reached. */
+  const [ask, setAsk] = useState(() => enter);
+  const signedIn = 'reason' in state ? null : state;
   const isAway = 'reason' in state && state.isAway === true;
   useEffect(() => {
     if (!isAway) return;
     // A screen has nobody who would try again.
-    const timer = setTimeout(() => void enter().then(setState), againMilliseconds * (0.5 + Math.random()));
+    const timer = setTimeout(() => void ask().then(setState), againMilliseconds * (0.5 + Math.random()));
     return () => clearTimeout(timer);
-  }, [isAway, state, enter]);
+  }, [isAway, state, ask]);
+
+  const lookAgain = useCallback(async (why: string) => {
+    const found = await whoIsSignedIn();
+    setState((before) => reconsidered(before, found, why));
+  }, []);
+  const onUnknown = useCallback(() => void lookAgain(words.signIn.ended), [lookAgain]);
+  useEffect(() => {
+    if (!isAway) tellTabs(signedIn);
+  }, [isAway, signedIn]);
+  useEffect(() => {
+    if (isAway) return;
+    return hearTabs((who) => {
+      if (!isSame(who, signedIn)) void lookAgain(words.signIn.elsewhere);
+    });
+  }, [isAway, signedIn, lookAgain]);
+  useEffect(() => {
+    // Going back may show a page as it was left, whoever is signed in since.
+    const show = ({ persisted }: PageTransitionEvent) => persisted && onUnknown();
+    addEventListener('pageshow', show);
+    return () => removeEventListener('pageshow', show);
+  }, [onUnknown]);
+
   if (isAway) {
     return (
       <p role="status" className="notice">
@@ -55,41 +81,52 @@ function Door({
     );
   }
   if ('reason' in state) return <SignIn because={state} onSignedIn={setState} />;
+  const leave = () => {
+    setAsk(() => signOut);
+    void signOut().then(setState);
+  };
   return (
-    <Inside signedIn={state} onSignedOut={setState}>
+    // Nothing that one person read is there for another.
+    <Inside key={JSON.stringify(state)} signedIn={state} onUnknown={onUnknown} onLeave={leave}>
       {children}
     </Inside>
   );
 }
 
+/** Whose a page is by what the server says now. @param why in words, where it is nobody's any more */
+function reconsidered(
+  before: SignedIn | NotSignedIn,
+  found: SignedIn | NotSignedIn,
+  why: string,
+): SignedIn | NotSignedIn {
+  const signedIn = 'reason' in before ? null : before;
+  if (!('reason' in found)) return isSame(found, signedIn) ? before : found;
+  // It may not be known now, which says nothing.
+  return found.reason === null && signedIn !== null ? { ...found, reason: why } : before;
+}
+
 function Inside({
   signedIn,
-  onSignedOut,
+  onUnknown,
+  onLeave,
   children,
 }: {
   readonly signedIn: SignedIn;
-  readonly onSignedOut: (why: NotSignedIn) => void;
+  /** The server may know the browser no more: it is to be asked. */
+  readonly onUnknown: () => void;
+  readonly onLeave: () => void;
   readonly children: ReactNode;
 }) {
   const [api, setApi] = useState<Api | null>(null);
   useEffect(() => {
-    const opened = createApi(() => {
-      // A connection may be refused for another reason: the server has the last word.
-      void whoIsSignedIn().then((found) => {
-        if ('reason' in found && found.reason === null) onSignedOut({ ...found, reason: words.signIn.ended });
-      });
-    });
+    const opened = createApi(onUnknown);
     setApi(opened);
     return opened.close;
-  }, [onSignedOut]);
+  }, [onUnknown]);
   if (api === null) return null;
-
-  const leave = () => {
-    void signOut().then(onSignedOut);
-  };
   return (
     <Provider value={api.client}>
-      <ShellContext value={{ signedIn, link: api.link, uncached: api.uncached, signOut: leave }}>
+      <ShellContext value={{ signedIn, link: api.link, uncached: api.uncached, signOut: onLeave }}>
         {children}
       </ShellContext>
     </Provider>

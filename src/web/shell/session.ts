@@ -9,6 +9,11 @@ export interface SignedIn {
   readonly may: readonly string[];
 }
 
+/** Whether they see the same, and may the same. */
+export function isSame(one: SignedIn | null, other: SignedIn | null): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 /** Why nobody is signed in, in words. */
 export interface NotSignedIn {
   readonly reason: string | null;
@@ -31,16 +36,14 @@ export interface FromLink {
 
 /** Takes it out of the link that led here, and out of the address, the history and whatever is copied from it. */
 export function takeFromLink(): FromLink {
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  const [key, code, problem] = ['key', 'code', 'sign-in'].map((name) => {
-    const value = fragment.get(name);
-    fragment.delete(name);
-    return value;
-  });
-  if (key != null || code != null || problem != null) {
-    const rest = fragment.toString();
-    history.replaceState(null, '', location.pathname + location.search + (rest === '' ? '' : `#${rest}`));
+  const parts = location.hash.slice(1).split('&');
+  const rest = parts.filter((part) => !/^(key|code|sign-in)=/.test(part));
+  if (rest.length < parts.length) {
+    const fragment = rest.length === 0 ? '' : `#${rest.join('&')}`;
+    history.replaceState(null, '', location.pathname + location.search + fragment);
   }
+  const taken = new URLSearchParams(parts.filter((part) => !rest.includes(part)).join('&'));
+  const [key, code, problem] = ['key', 'code', 'sign-in'].map((name) => taken.get(name));
   const authorization = key == null ? (code == null ? null : `Code ${code}`) : `Bearer ${key}`;
   const { problems } = words.signIn;
   return {
@@ -71,6 +74,7 @@ export async function whoIsSignedIn(): Promise<SignedIn | NotSignedIn> {
   return ask('GET', {});
 }
 
+/** Takes the browser's cookie back. */
 export async function signOut(): Promise<NotSignedIn> {
   const answer = await ask('DELETE', {});
   return 'reason' in answer ? answer : { reason: null, openIdUrl: null };

@@ -1,4 +1,4 @@
-import { useId, useState } from 'react';
+import { useEffect, useId, useRef, useState } from 'react';
 import { words } from '../words.ts';
 import { type NotSignedIn, type SignedIn, signIn } from './session.ts';
 
@@ -14,6 +14,9 @@ export function SignIn({
   const [problem, setProblem] = useState(reason);
   const [key, setKey] = useState('');
   const [isBusy, setIsBusy] = useState(false);
+  const place = useRef<HTMLElement>(null);
+  // It may stand where a page was, and the focus in it.
+  useEffect(() => place.current?.focus(), []);
   const submit = async () => {
     setIsBusy(true);
     const answer = await signIn(key.trim());
@@ -22,7 +25,7 @@ export function SignIn({
     else onSignedIn(answer);
   };
   return (
-    <main className="sign-in">
+    <main className="sign-in" ref={place} tabIndex={-1}>
       <h1>{words.product}</h1>
       <form
         onSubmit={(event) => {
@@ -65,5 +68,5 @@ export function SignIn({
 
 /** The page that somebody wanted, and what of it. */
 function here(): string {
-  return location.pathname + location.search;
+  return location.pathname + location.search + location.hash;
 }
