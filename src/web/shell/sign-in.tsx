@@ -34,6 +34,9 @@ export function SignIn({
         }}
       >
         <h2>{words.signIn.title}</h2>
+        <p role="alert" className="problem">
+          {problem}
+        </p>
         {openIdUrl !== null && (
           <>
             <a className="button primary" href={`${openIdUrl}?${new URLSearchParams({ return: here() })}`}>
@@ -54,9 +57,6 @@ export function SignIn({
         />
         <p id={`${id}-hint`} className="quiet">
           {words.signIn.hint}
-        </p>
-        <p role="alert" className="problem">
-          {problem}
         </p>
         <button type="submit" className={openIdUrl === null ? 'primary' : ''} disabled={isBusy}>
           {words.signIn.submit}
