@@ -347,7 +347,7 @@ export function createApp({
     identify(request, response, requestId, (actor) => void serve(request, response, requestId, actor));
   };
 
-  /** GET: who is signed in; null: nobody. POST: signs in with the `authorization` that is sent. DELETE: signs out. */
+  /** GET: who is signed in, or who shows an `authorization`; null: nobody. POST: signs in with the `authorization` that is sent. DELETE: signs out. */
   function signIn(
     request: IncomingMessage,
     response: ServerResponse,
@@ -376,7 +376,9 @@ export function createApp({
     switch (method) {
       case 'GET': {
         const opened = signIns.open(request);
-        if (opened === null) tell(null);
+        // Who somebody would be by the key of a link, before they are.
+        if (authorization !== undefined) identify(request, response, requestId, tell);
+        else if (opened === null) tell(null);
         else findWhoShows(opened.authorization, response, requestId, tell);
         return;
       }

@@ -79,6 +79,16 @@ describe('a key', () => {
   });
 });
 
+test('who shows a key is told who that is, and given nothing', async () => {
+  const { cookie } = await signIn();
+  const shown = await ask('/sign-in', { ...own(), authorization: `Bearer ${server.key}` });
+  expect([shown.status, JSON.parse(shown.body).role, shown.headers['set-cookie']]).toEqual([
+    ...[200, 'OPERATOR', undefined],
+  ]);
+  const wrong = await ask('/sign-in', { ...own(), cookie, authorization: 'Bearer wrong-key' });
+  expect([wrong.status, wrong.headers['set-cookie']]).toEqual([401, undefined]);
+});
+
 describe('the code of the printed link', () => {
   const exchange = (code: string) =>
     ask('/sign-in', { ...own(), method: 'POST', authorization: `Code ${code}` });

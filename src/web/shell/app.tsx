@@ -3,8 +3,8 @@ import { Provider } from 'urql';
 import { words } from '../words.ts';
 import { type Api, createApi } from './client.ts';
 import { ShellContext } from './context.ts';
-import { isSame, type NotSignedIn, type SignedIn, signOut, whoIsSignedIn } from './session.ts';
-import { SignIn } from './sign-in.tsx';
+import { type Entered, isSame, type NotSignedIn, type SignedIn, signOut, whoIsSignedIn } from './session.ts';
+import { Become, SignIn } from './sign-in.tsx';
 import { hearTabs, tellTabs } from './tabs.ts';
 
 /** About how long to wait for a server that cannot be reached, and for a page that failed. */
@@ -18,9 +18,9 @@ export function App({
 }: {
   /** null: there is none at this address. */
   readonly Page: ComponentType | null;
-  readonly entered: SignedIn | NotSignedIn;
+  readonly entered: Entered;
   /** Enters again, where the server could not be asked. */
-  readonly enter: () => Promise<SignedIn | NotSignedIn>;
+  readonly enter: () => Promise<Entered>;
 }) {
   return (
     <Failsafe>
@@ -36,14 +36,14 @@ function Door({
   enter,
   children,
 }: {
-  readonly entered: SignedIn | NotSignedIn;
-  readonly enter: () => Promise<SignedIn | NotSignedIn>;
+  readonly entered: Entered;
+  readonly enter: () => Promise<Entered>;
   readonly children: ReactNode;
 }) {
   const [state, setState] = useState(entered);
   /** What is asked again while the server cannot be reached. */
-  const [ask, setAsk] = useState(() => enter);
-  const signedIn = 'reason' in state ? null : state;
+  const [ask, setAsk] = useState<() => Promise<Entered>>(() => enter);
+  const signedIn = signedInOf(state);
   const isAway = 'reason' in state && state.isAway === true;
   useEffect(() => {
     if (!isAway) return;
@@ -81,6 +81,7 @@ function Door({
     );
   }
   if ('reason' in state) return <SignIn because={state} onSignedIn={setState} />;
+  if ('wouldBe' in state) return <Become asked={state} onAnswered={setState} />;
   const leave = () => {
     setAsk(() => signOut);
     void signOut().then(setState);
@@ -94,15 +95,16 @@ function Door({
 }
 
 /** Whose a page is by what the server says now. @param why in words, where it is nobody's any more */
-function reconsidered(
-  before: SignedIn | NotSignedIn,
-  found: SignedIn | NotSignedIn,
-  why: string,
-): SignedIn | NotSignedIn {
-  const signedIn = 'reason' in before ? null : before;
+function reconsidered(before: Entered, found: SignedIn | NotSignedIn, why: string): Entered {
+  const signedIn = signedInOf(before);
   if (!('reason' in found)) return isSame(found, signedIn) ? before : found;
   // It may not be known now, which says nothing.
   return found.reason === null && signedIn !== null ? { ...found, reason: why } : before;
+}
+
+function signedInOf(state: Entered): SignedIn | null {
+  if ('reason' in state) return null;
+  return 'wouldBe' in state ? state.present : state;
 }
 
 function Inside({

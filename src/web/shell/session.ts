@@ -23,6 +23,16 @@ export interface NotSignedIn {
   readonly isAway?: true;
 }
 
+/** A link that would have somebody who is signed in become somebody else. */
+export interface Asked {
+  readonly present: SignedIn;
+  readonly wouldBe: SignedIn;
+  readonly authorization: string;
+}
+
+/** What a page begins with. */
+export type Entered = SignedIn | NotSignedIn | Asked;
+
 /** By which the server knows that no other page had the browser send a request. */
 export const ownPage = { 'x-requested-with': 'seatkeeper' } as const;
 
@@ -55,13 +65,32 @@ export function takeFromLink(): FromLink {
   };
 }
 
-/** Who is signed in, now that a link led here. A code that was used leaves whoever it signed in as they are. */
-export async function enter({ authorization, problem }: FromLink): Promise<SignedIn | NotSignedIn> {
+/**
+ * Who is signed in, now that a link led here. A code that was used, and a key that is worth nothing, leave whoever it is as
+ * they are. Nobody becomes somebody else by following a link, which may be anybody's: they are asked; but a screen has nobody
+ * to ask.
+ */
+export async function enter({ authorization, problem }: FromLink): Promise<Entered> {
+  if (authorization?.startsWith('Bearer ') === true) {
+    const present = await whoIsSignedIn();
+    if ('reason' in present && present.isAway === true) return present;
+    if (!('reason' in present) && present.role !== 'WALLBOARD') {
+      const wouldBe = await ask('GET', { authorization });
+      if ('reason' in wouldBe) return wouldBe.isAway === true ? wouldBe : present;
+      if (!isSame(present, wouldBe)) return { present, wouldBe, authorization };
+    }
+    return ask('POST', { authorization });
+  }
   const shown = authorization === null ? null : await ask('POST', { authorization });
-  if (shown !== null && (!('reason' in shown) || authorization?.startsWith('Code ') !== true)) return shown;
+  if (shown !== null && !('reason' in shown)) return shown;
   const found = await whoIsSignedIn();
   if (!('reason' in found)) return found;
   return shown ?? { ...found, reason: problem ?? found.reason };
+}
+
+/** Becomes who a link says, having been asked. */
+export async function become({ authorization }: Asked): Promise<SignedIn | NotSignedIn> {
+  return ask('POST', { authorization });
 }
 
 /** Exchanges a key, or an access token, for a cookie. */

@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef, useState } from 'react';
 import { words } from '../words.ts';
-import { type NotSignedIn, type SignedIn, signIn } from './session.ts';
+import { type Asked, become, type NotSignedIn, type SignedIn, signIn } from './session.ts';
 
 /** Where people go to their provider, or exchange a key for a cookie where they have no link. */
 export function SignIn({
@@ -62,6 +62,33 @@ export function SignIn({
           {words.signIn.submit}
         </button>
       </form>
+    </main>
+  );
+}
+
+/** Asks whoever followed a link whether they want to be who it says. */
+export function Become({
+  asked,
+  onAnswered,
+}: {
+  readonly asked: Asked;
+  readonly onAnswered: (answer: SignedIn | NotSignedIn) => void;
+}) {
+  const { present, wouldBe } = asked;
+  const { title, about, stay, go } = words.signIn.become;
+  return (
+    <main className="sign-in">
+      <h1>{words.product}</h1>
+      <section>
+        <h2>{title}</h2>
+        <p>{about(wouldBe.role, present.role)}</p>
+        <button type="button" className="primary" onClick={() => onAnswered(present)}>
+          {stay(present.role)}
+        </button>
+        <button type="button" onClick={() => void become(asked).then(onAnswered)}>
+          {go(wouldBe.role)}
+        </button>
+      </section>
     </main>
   );
 }
