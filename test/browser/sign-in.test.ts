@@ -296,17 +296,16 @@ describe.skipIf(started === null)('Over plain HTTP, from another machine', () =>
       document.body.append(form);
       form.submit();
     }`;
+    const attacker = await context.newPage();
     for (const script of [submit, `location = '${plain}/audit/${organisation}.csv'`]) {
-      const attacker = await context.newPage();
       await attacker.goto(`${evil}/`);
       const answering = attacker.waitForResponse((response) => response.url().startsWith(plain));
       await attacker.evaluate(script);
       const answer = await answering;
       const { cookie } = await answer.request().allHeaders();
       expect([answer.status(), cookie !== undefined], script).toEqual([403, true]);
-      await attacker.close();
+      await attacker.waitForURL(`${plain}/**`);
     }
-    const attacker = await context.newPage();
     await attacker.goto(`${evil}/`);
     const outcomes = await attacker.evaluate(`(async () => {
       const told = (target, good) => new Promise((resolve) => {
@@ -316,18 +315,18 @@ describe.skipIf(started === null)('Over plain HTTP, from another machine', () =>
       const send = (as, init) => fetch('${plain}/' + as, { credentials: 'include', ...init })
         .then(({ type }) => type, () => 'error');
       const script = document.createElement('script');
-      script.src = '${plain}/sign-in';
+      script.src = '${plain}/sign-in?script';
       const scriptTold = told(script, 'load');
       document.body.append(script);
       return {
         socket: await told(new WebSocket('${plain.replace('http', 'ws')}/graphql', 'graphql-transport-ws'), 'open'),
-        stream: await told(new EventSource('${plain}/graphql?query={__typename}', { withCredentials: true }), 'open'),
-        json: await send('graphql', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }),
-        read: await send('graphql?query={__typename}', { mode: 'no-cors' }),
-        plain: await send('graphql', { method: 'POST', mode: 'no-cors', body: ${JSON.stringify(mutation)} }),
-        signIn: await send('sign-in', { method: 'POST', mode: 'no-cors' }),
-        who: await send('sign-in', {}),
-        signOut: await send('sign-in', { method: 'DELETE' }),
+        stream: await told(new EventSource('${plain}/graphql?stream&query={__typename}', { withCredentials: true }), 'open'),
+        json: await send('graphql?json', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }),
+        read: await send('graphql?read&query={__typename}', { mode: 'no-cors' }),
+        plain: await send('graphql?plain', { method: 'POST', mode: 'no-cors', body: ${JSON.stringify(mutation)} }),
+        signIn: await send('sign-in?in', { method: 'POST', mode: 'no-cors' }),
+        who: await send('sign-in?who', {}),
+        signOut: await send('sign-in?out', { method: 'DELETE' }),
         script: await scriptTold,
       };
     })()`);
