@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createOpenIdSignIn } from '../../src/site/openid.ts';
 import { startBrowser } from '../setup/browser.ts';
-import { buy, createOrganisation, createUser, uuidOf } from '../setup/given.ts';
+import { buy, createOrganisation, createUser } from '../setup/given.ts';
 import { audience, type OpenIdProvider, startOpenIdProvider } from '../setup/openid.ts';
 import { testPages } from '../setup/pages.ts';
 import { type Proxy, startProxy } from '../setup/proxy.ts';

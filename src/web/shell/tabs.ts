@@ -8,6 +8,7 @@ const tabs = new BroadcastChannel('seatkeeper sign-in');
 
 /** @param who null: nobody */
 export function tellTabs(who: SignedIn | null): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel is of one origin
   tabs.postMessage(JSON.stringify(who));
 }
 
