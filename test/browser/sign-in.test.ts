@@ -271,8 +271,10 @@ describe.skipIf(started === null)('Over plain HTTP, from another machine', () =>
     expect(await security.getByRole('button', { name: /Enrol/ }).count()).toBe(0);
     expect(await violationsOf(tab)).toEqual([]);
     await tab.goto(`${plain}/wallboard?theme=dark`);
-    await tab.mouse.move(200, 200);
     await tab.getByText('This browser does not let the page keep the screen awake').waitFor();
+    await tab.mouse.move(200, 200);
+    await tab.mouse.move(300, 300);
+    await tab.locator('.wallboard:not(.still)').waitFor();
     await tab.screenshot({ path: screenshotOf('wallboard-plain-http') });
     expect(await violationsOf(tab)).toEqual([]);
   });
