@@ -174,7 +174,7 @@ export function createApp({
   limits = defaultLimits,
   documentLimits = defaultDocumentLimits,
   documents = createTrustedDocuments('off', new Map()),
-  rates = createRates({ limits: defaultRateLimits, redisUrl: null, log }),
+  rates = createRates({ limits: defaultRateLimits, redis: null, log }),
   bodyLimits = defaultBodyLimits,
   allowedOrigins = [],
   graphiql = true,
@@ -270,7 +270,6 @@ export function createApp({
     log,
   });
   const eventStreams = createEventStreams({ graphql, sharing, limits, connections, log });
-  const page = graphiql ? graphiqlPage() : null;
   const origins = createOrigins(allowedOrigins);
 
   const unwritten = new Map<OrganisationId, string>();
@@ -317,8 +316,11 @@ export function createApp({
       return;
     }
     if (origins.greet(request, response)) return;
-    if (page !== null && pathname === '/graphql' && wantsPage(request)) {
-      response.writeHead(200, { ...pageHeaders, 'x-request-id': requestId }).end(page);
+    if (graphiql && pathname === '/graphql' && wantsPage(request)) {
+      void graphiqlPage().then((page) => {
+        if (!response.destroyed)
+          response.writeHead(200, { ...pageHeaders, 'x-request-id': requestId }).end(page);
+      });
       return;
     }
     // The provider’s page sends browsers back here, and `state` says that it was this one that was sent there.

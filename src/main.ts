@@ -5,7 +5,6 @@ import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
 import { createAccess } from './access/authenticate.ts';
 import { createTokens } from './access/tokens.ts';
-import { createApp } from './app.ts';
 import { type Config, ConfigError, operatorKey, readConfig, trustedDocuments } from './config.ts';
 import { type Database, createDatabase, patient, readClock } from './database/database.ts';
 import { EmbeddedPostgresError } from './database/embedded.ts';
@@ -15,7 +14,6 @@ import { within } from './database/wall.ts';
 import { createRates } from './graphql/transports/rates.ts';
 import { createReferenceClock, systemClock } from './kernel/clock.ts';
 import { createPostgresBus } from './live/postgres-bus.ts';
-import { createRedisBus } from './live/redis-bus.ts';
 import { createLog } from './log.ts';
 import { buildFolder, ensureBuilt } from './site/build.ts';
 import { type Files, readFiles } from './site/files.ts';
@@ -65,19 +63,25 @@ async function start(config: Config, log: Logger) {
   await using opening = new AsyncDisposableStack();
   const key = operatorKey(config);
   const documents = trustedDocuments(config);
+  // PostgreSQL starts while most of the program is still being loaded: each takes as long as the other.
+  const starting = openServer({ ...config, log });
+  const loading = import('./app.ts');
   const building = buildPages(log);
-  const database = await openServer({ ...config, log });
+  const database = await starting;
   opening.defer(() => database.stop());
+  const { createApp } = await loading;
   const { db, close } = createDatabase(database.connection, log);
   opening.defer(close);
   await migrate(database.owner, log);
   const clock = await createReferenceClock(() => readClock(db), log);
   opening.defer(() => clock.stop());
 
+  const { redisUrl } = config;
+  // The client of Redis is a fifth of all that a server would load.
   const bus =
-    config.redisUrl === null
+    redisUrl === null
       ? createPostgresBus(database.connection, log)
-      : createRedisBus(config.redisUrl, log);
+      : (await import('./live/redis-bus.ts')).createRedisBus(redisUrl, log);
   opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
   const system = within(db, 'ALL');
   const { openId, openIdClient: client } = config;
@@ -87,6 +91,8 @@ async function start(config: Config, log: Logger) {
   const files = await building;
   const code = createSignInCode(`Bearer ${key}`);
   const openIdSignIn = client === null ? null : createOpenIdSignIn({ client, secret: key, clock, log });
+  const redis =
+    redisUrl === null ? null : (await import('./graphql/transports/redis.ts')).connectRedis(redisUrl, log);
   const app = createApp({
     db,
     proofs: access,
@@ -102,7 +108,7 @@ async function start(config: Config, log: Logger) {
     graphiql: config.graphiql,
     pages: files === null ? null : { files, signIns: createSignIns(key, clock), code, openId: openIdSignIn },
     documents: files === null ? documents : documents.and(files.documents),
-    rates: createRates({ limits: config.rateLimits, redisUrl: config.redisUrl, log }),
+    rates: createRates({ limits: config.rateLimits, redis, log }),
     secondFactor: config.secondFactor,
   });
   const { server } = app;

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { sql } from 'kysely';
 import {
+  DEFAULT_MIGRATION_TABLE,
   FileMigrationProvider,
   type MigrationResult,
   type MigrationResultSet,
@@ -15,6 +16,7 @@ import type { Database } from './database.ts';
 /** A failure that a person can act on: its message is one line and needs no stack. */
 export class MigrationError extends Error {}
 
+const migrationFolder = path.join(import.meta.dirname, '..', '..', 'migrations');
 const oldestPostgres = 15;
 const insufficientPrivilege = '42501';
 
@@ -26,6 +28,8 @@ const insufficientPrivilege = '42501';
  */
 export async function migrateToLatest(db: Database): Promise<string[]> {
   await checkServer(db);
+  const { pending, newer } = await compare(db);
+  if (pending.length === 0 && newer.length === 0) return [];
   const { error, results } = await alone(db, migrateOneByOne);
   if (error !== undefined) {
     const failed = results?.find((result) => result.status === 'Error')?.migrationName;
@@ -56,18 +60,18 @@ export async function migrateToLatest(db: Database): Promise<string[]> {
  * in no other way.
  */
 async function migrateOneByOne(db: Database): Promise<MigrationResultSet> {
+  const { pending } = await compare(db);
+  // Another server may have done it all meanwhile. Of what a newer program did the migrator complains itself.
+  if (pending.length === 0) return migrator(db).migrateUp();
   const done: MigrationResult[] = [];
-  for (;;) {
-    const pending = await migrator(db).getMigrations();
-    const next = pending.find(({ executedAt }) => executedAt === undefined);
-    // Also where there is nothing to do: a newer program's migrations are found out there.
+  for (const name of pending) {
     const { error, results = [] } = await migrator(db).migrateUp({
-      disableTransactions: next?.name.endsWith('_concurrently') === true,
+      disableTransactions: name.endsWith('_concurrently'),
     });
     done.push(...results);
     if (error !== undefined) return done.length === 0 ? { error } : { error, results: done };
-    if (next === undefined) return { results: done };
   }
+  return { results: done };
 }
 
 const lockKey = 4_072_026;
@@ -96,8 +100,26 @@ async function alone<Answer>(db: Database, work: (db: Database) => Promise<Answe
 
 /** True when the database has every migration that this program knows; throws where it does not answer. */
 export async function isMigrated(db: Database): Promise<boolean> {
-  const known = await migrator(db).getMigrations();
-  return known.every((migration) => migration.executedAt !== undefined);
+  return (await compare(db)).pending.length === 0;
+}
+
+/**
+ * The migrations of the program and of the database that the other one lacks, in their order. The migrator would tell as
+ * well, but describes every table of the database first: too much for what each start and each look at /readyz asks.
+ */
+async function compare(db: Database): Promise<{ pending: string[]; newer: string[] }> {
+  const files = await fs.readdir(migrationFolder);
+  const known = files.map((file) => path.parse(file).name).sort();
+  const { rows: there } = await sql<{ is: boolean }>`
+    select to_regclass(${DEFAULT_MIGRATION_TABLE}) is not null as is`.execute(db);
+  if (there[0]?.is !== true) return { pending: known, newer: [] };
+  const { rows } = await sql<{ name: string }>`
+    select name from ${sql.table(DEFAULT_MIGRATION_TABLE)} order by name`.execute(db);
+  const done = new Set(rows.map(({ name }) => name));
+  return {
+    pending: known.filter((name) => !done.has(name)),
+    newer: [...done].filter((name) => !known.includes(name)),
+  };
 }
 
 async function checkServer(db: Database): Promise<void> {
@@ -130,7 +152,7 @@ function migrator(db: Database): Migrator {
     provider: new FileMigrationProvider({
       fs,
       path,
-      migrationFolder: path.join(import.meta.dirname, '..', '..', 'migrations'),
+      migrationFolder,
       import: (file) => import(pathToFileURL(file).href),
     }),
   });

@@ -30,7 +30,7 @@ type Key = ReturnType<TestServer['as']>;
 beforeAll(async () => {
   const rates = createRates({
     limits: { ...defaultRateLimits, perKey: 0, perOrganisation: perSecond },
-    redisUrl: null,
+    redis: null,
     log,
   });
   server = await startTestServer({

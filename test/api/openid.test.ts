@@ -38,7 +38,7 @@ function serve(clientId: string, clientSecret: string | null, beside?: TestServe
     ...(beside === undefined ? {} : { beside }),
     pages: { ...pages, openId },
     proxies: 1,
-    rates: createRates({ limits: { ...defaultRateLimits, failuresPerMinute: 3 }, redisUrl: null, log }),
+    rates: createRates({ limits: { ...defaultRateLimits, failuresPerMinute: 3 }, redis: null, log }),
     openId: { openId: { ...provider.openId, operatorRole: 'chief' } },
   });
 }

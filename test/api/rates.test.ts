@@ -3,6 +3,7 @@ import { parse } from 'graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMeasure, defaultDocumentLimits } from '../../src/graphql/limits.ts';
 import { createRates, defaultRateLimits, type RateLimits } from '../../src/graphql/transports/rates.ts';
+import { connectRedis } from '../../src/graphql/transports/redis.ts';
 import { type Actor, operator } from '../../src/kernel/actor.ts';
 import { elapsedMilliseconds } from '../../src/kernel/clock.ts';
 import { newId } from '../../src/kernel/ids.ts';
@@ -15,7 +16,11 @@ import { overHttp, transports } from '../setup/transports.ts';
 
 const log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 const ratesOf = (limits: Partial<RateLimits>, redisUrl: string | null = null) =>
-  createRates({ limits: { ...defaultRateLimits, ...limits }, redisUrl, log });
+  createRates({
+    limits: { ...defaultRateLimits, ...limits },
+    redis: redisUrl === null ? null : connectRedis(redisUrl, log),
+    log,
+  });
 
 const organisationId = newId<'Organisation'>();
 const wallboard = (credential: string, of = organisationId): Actor => ({

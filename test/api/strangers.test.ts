@@ -7,7 +7,7 @@ import { bareSocket, protocol, subscribeTo } from '../setup/socket.ts';
 
 const log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
 const ratesOf = (limits: Partial<typeof defaultRateLimits>) =>
-  createRates({ limits: { ...defaultRateLimits, ...limits }, redisUrl: null, log });
+  createRates({ limits: { ...defaultRateLimits, ...limits }, redis: null, log });
 
 describe('who shows no key', () => {
   let server: TestServer;

@@ -310,7 +310,7 @@ describe.skipIf(started === null)('Usage', () => {
         // Of the seats, and of the refusals.
         const places = await widthsOf('.chart');
         expect(places).toHaveLength(2);
-        await expect.poll(() => widthsOf('.uplot'), `${view}, ${name}`).toEqual(places);
+        await expect.poll(() => widthsOf('.uplot'), { message: `${view}, ${name}` }).toEqual(places);
         await page.screenshot({ path: screenshotOf(`usage-${view}-${name}`), fullPage: true });
       }
       await page.setViewportSize(ordinary.viewport);

@@ -126,7 +126,7 @@ export async function startTestServer(
   };
   // Tests show many wrong keys, and all of them from one address.
   const rateLimits = { ...defaultRateLimits, failuresPerMinute: 0 };
-  const rates = createRates({ limits: rateLimits, redisUrl: null, log });
+  const rates = createRates({ limits: rateLimits, redis: null, log });
   const app = createApp({ db, proofs, rates, log, clock, sweepMilliseconds: 50, ...appOptions });
   const { server } = app;
   await new Promise<void>((resolve) => {

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
-import { createClient } from '@redis/client';
 import { GraphQLError } from 'graphql';
 import {
   BurstyRateLimiter,
@@ -13,6 +12,7 @@ import {
 import { type Actor, callerOf } from '../../kernel/actor.ts';
 import { elapsedMilliseconds } from '../../kernel/clock.ts';
 import type { Log } from '../../kernel/log.ts';
+import type { RedisClient } from './redis.ts';
 
 /** How much may be asked, in points: one an operation, and one more for each 1,000 that it costs. 0: as much as one likes. */
 export interface RateLimits {
@@ -54,8 +54,8 @@ export interface Rates {
 
 export interface RatesOptions {
   readonly limits: RateLimits;
-  /** Where all servers count together; null: each counts for itself. */
-  readonly redisUrl: string | null;
+  /** Where all servers count together; null: each counts for itself. It is closed with the rates. */
+  readonly redis: RedisClient | null;
   readonly log: Log;
 }
 
@@ -68,8 +68,7 @@ const failureSeconds = 60;
 /** Wrong keys that are known again; beyond them each counts. */
 const maxSeen = 10_000;
 
-export function createRates({ limits, redisUrl, log }: RatesOptions): Rates {
-  const redis = redisUrl === null ? null : connect(redisUrl, log);
+export function createRates({ limits, redis, log }: RatesOptions): Rates {
   const limiter = (name: string, perSecond: number) =>
     perSecond === 0 ? null : createLimiter(name, perSecond, redis, log);
   const perKey = limiter('key', limits.perKey);
@@ -162,35 +161,6 @@ function createLimiter(name: string, perSecond: number, redis: RedisClient | nul
       return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
     }
   };
-}
-
-type RedisClient = ReturnType<typeof createClient>;
-
-function connect(url: string, log: Log): RedisClient {
-  const client = createClient({
-    url,
-    socket: {
-      reconnectStrategy: (retries) => Math.min(100 * 2 ** retries, 5_000) * (0.5 + Math.random()),
-      // A connection dies without a word: one that does not bring back its ping is replaced.
-      socketTimeout: 3_000,
-    },
-    pingInterval: 1_000,
-    disableOfflineQueue: true,
-    commandsQueueMaxLength: 10_000,
-    maintNotifications: 'disabled',
-  });
-  let isOut = false;
-  client.on('error', (error: Error) => {
-    if (!isOut) log.warn({ err: error }, 'rates are not counted in Redis; each server counts for itself');
-    isOut = true;
-  });
-  client.on('ready', () => {
-    if (isOut) log.info({}, 'rates are counted in Redis again');
-    isOut = false;
-  });
-  // Its strategy connects it again and again; what it fails with was told above.
-  client.connect().catch(() => {});
-  return client as unknown as RedisClient;
 }
 
 /** Addresses that try keys. Kept by each server for itself: what they show is nobody’s yet. */
