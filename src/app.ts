@@ -53,6 +53,7 @@ import { createLines } from './kernel/lines.ts';
 import type { QueueLimits } from './kernel/lanes.ts';
 import type { Log } from './kernel/log.ts';
 import type { Proofs } from './kernel/proof.ts';
+import { senderOf } from './kernel/sender.ts';
 import { tenantsOf } from './kernel/tenants.ts';
 import { settleDue } from './ledger/commands.ts';
 import { getLicence } from './licence/graphql.ts';
@@ -348,7 +349,7 @@ export function createApp({
     identify(request, response, requestId, (actor) => void serve(request, response, requestId, actor));
   };
 
-  /** GET: who is signed in; null: nobody. POST: signs in with the `authorization` that is sent. DELETE: signs out. */
+  /** GET: who is signed in, or who shows an `authorization`; null: nobody. POST: signs in with the `authorization` that is sent. DELETE: signs out. */
   function signIn(
     request: IncomingMessage,
     response: ServerResponse,
@@ -357,10 +358,17 @@ export function createApp({
   ): void {
     const {
       method,
-      headers: { authorization, origin },
+      headers: { authorization },
     } = request;
+    const sender = senderOf(request);
     response.setHeader('cache-control', 'no-store');
     response.setHeader('x-request-id', requestId);
+    // Whom a browser is signed in as is no other page’s to say, not even of an origin that may use the API.
+    if (sender.who === 'OTHER_PAGE' && method !== 'GET') {
+      const message = 'Only pages of this server sign in and out here; others send a key with each request.';
+      refuse(response, 403, { code: 'FORBIDDEN', message, requestId });
+      return;
+    }
     if (openId !== null) response.setHeader('x-sign-in', openId.startUrl);
     const tell = (actor: Actor | null) => {
       if (response.destroyed) return;
@@ -370,7 +378,9 @@ export function createApp({
     switch (method) {
       case 'GET': {
         const opened = signIns.open(request);
-        if (opened === null) tell(null);
+        // Who somebody would be by the key of a link, before they are.
+        if (authorization !== undefined) identify(request, response, requestId, tell);
+        else if (opened === null) tell(null);
         else findWhoShows(opened.authorization, response, requestId, tell);
         return;
       }
@@ -378,7 +388,7 @@ export function createApp({
         const shown = authorization === undefined ? null : code.exchange(authorization);
         const goOn = (actor: Actor) => {
           // The proxy that ends TLS is not to be believed without more ado; the browser is, about itself.
-          const isSecure = origin?.startsWith('https://') === true;
+          const isSecure = sender.isSecure === true;
           // Whoever is signed in by cookie has it for as long as it was given for.
           const refused =
             shown === null ? null : signIns.begin(response, { authorization: shown, actor, isSecure });

@@ -46,7 +46,8 @@ const pageHeaders = {
   'cross-origin-opener-policy': 'same-origin',
   'permissions-policy':
     'camera=(), geolocation=(), microphone=(), payment=(), usb=(), publickey-credentials-create=(self), publickey-credentials-get=(self)',
-  'referrer-policy': 'no-referrer',
+  // Where a browser says nothing else of whose page a link is on, over plain HTTP, it says this; to others nothing.
+  'referrer-policy': 'same-origin',
 } as const;
 /** Its name changes with its content. */
 const assetHeaders = { 'cache-control': 'public, max-age=31536000, immutable' } as const;

@@ -59,6 +59,8 @@ export const finishPath = '/sign-in/openid/callback';
 /** Somebody may have to find their telephone. */
 const flowSeconds = 600;
 const answerSeconds = 5;
+/** What a provider says that may answer another time. */
+const passing: ReadonlySet<string> = new Set(['server_error', 'temporarily_unavailable']);
 /** Browsers keep no cookie of more than 4096 bytes: sealed, with the rest of what is kept, this is below. */
 const maxReturnLength = 2500;
 
@@ -103,7 +105,7 @@ export function createOpenIdSignIn({
   }
 
   function leave(response: ServerResponse, returnUrl: string, problem: OpenIdProblem | null): void {
-    const fragment = problem === null ? '' : `#sign-in=${problem}`;
+    const fragment = problem === null ? '' : `${returnUrl.includes('#') ? '&' : '#'}sign-in=${problem}`;
     send(response, `${returnUrl}${fragment}`);
   }
 
@@ -164,13 +166,19 @@ export function createOpenIdSignIn({
         const answer = await openid.authorizationCodeGrant(await find(), current, checks, audienceOf(client));
         return { returnUrl, token: answer.access_token };
       } catch (error) {
-        // A code that was used, waited for too long, or was made up.
-        const isWrong = error instanceof openid.ResponseBodyError && error.error === 'invalid_grant';
-        const isRefused = error instanceof openid.AuthorizationResponseError;
         log.warn({ err: error }, 'the OpenID provider signed nobody in');
+        const isAnswer =
+          error instanceof openid.AuthorizationResponseError || error instanceof openid.ResponseBodyError;
+        const said = isAnswer
+          ? error.error
+          : error instanceof openid.WWWAuthenticateChallengeError
+            ? ''
+            : null;
+        // A code that was used, waited for too long, or was made up.
+        const isWrong = said === 'invalid_grant';
         return {
           returnUrl,
-          problem: isRefused ? 'refused' : isWrong ? 'expired' : 'unavailable',
+          problem: isWrong ? 'expired' : said === null || passing.has(said) ? 'unavailable' : 'refused',
           wrongCode: isWrong ? current.searchParams.get('code') : null,
         };
       }
@@ -202,7 +210,8 @@ function readFlow(text: string | null) {
 function localUrl(path: string | null, origin: string): string {
   const url = path?.startsWith('/') === true && URL.canParse(path, origin) ? new URL(path, origin) : null;
   if (url?.origin !== origin) return `${origin}/`;
-  const pages = [`${origin}${url.pathname}${url.search}`, `${origin}${url.pathname}`];
+  const page = `${origin}${url.pathname}`;
+  const pages = [`${page}${url.search}${url.hash}`, `${page}${url.search}`, page];
   return pages.find(({ length }) => length <= maxReturnLength) ?? `${origin}/`;
 }
 

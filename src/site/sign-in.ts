@@ -5,6 +5,7 @@ import { type Clock, plusSeconds } from '../kernel/clock.ts';
 import { encodeOrganisationId, encodeOwnedId } from '../kernel/ids.ts';
 import type { SignIn } from '../kernel/proof.ts';
 import { invalidInput, type Refusal } from '../kernel/refusal.ts';
+import { senderOf } from '../kernel/sender.ts';
 import { cookieOf, headerOf } from './cookies.ts';
 import { createSeal } from './seal.ts';
 
@@ -52,7 +53,8 @@ const personSeconds = 12 * 3600;
 const screenSeconds = 400 * 86_400;
 /** Browsers keep no larger one. */
 const maxLength = 4000;
-const names = ['__Host-seatkeeper', 'seatkeeper'] as const;
+/** A neighbour of the domain can make a browser have one of the plain name, and none of the other. */
+const [secureName, plainName] = ['__Host-seatkeeper', 'seatkeeper'] as const;
 const terms = { sameSite: 'Strict' } as const;
 
 /** @param secret whoever knows it can make cookies; the same on every server of a database */
@@ -73,17 +75,18 @@ export function createSignIns(secret: string, clock: Clock): SignIns {
       }
       response.appendHeader(
         'set-cookie',
-        headerOf({ name: names[isSecure ? 0 : 1], value, seconds, ...terms }),
+        headerOf({ name: isSecure ? secureName : plainName, value, seconds, ...terms }),
       );
       return null;
     },
     end: (response) => {
-      for (const name of names)
+      for (const name of [secureName, plainName])
         response.appendHeader('set-cookie', headerOf({ name, value: '', seconds: 0, ...terms }));
     },
     open: (request) => {
-      const value = cookieOf(request, names);
-      if (value === null || !isOfOwnPage(request)) return null;
+      const names = namesFor(request);
+      const value = names === null ? null : cookieOf(request, names);
+      if (value === null) return null;
       const [, milliseconds, authorization] = /^(\d+) (.+)$/.exec(seal.open(value) ?? '') ?? [];
       if (authorization === undefined) return null;
       const expiresAt = new Date(Number(milliseconds));
@@ -93,13 +96,14 @@ export function createSignIns(secret: string, clock: Clock): SignIns {
 }
 
 /**
- * Whether it was a page of this origin that had the browser send it, or the person. `SameSite` alone lets in every port and
- * every neighbour of the domain.
+ * The names by which a cookie counts; null: by none, as it was no page of this origin that had the browser send it, nor the
+ * person. `SameSite` alone lets in every port and every neighbour of the domain. What comes over TLS has the name that goes
+ * by TLS alone.
  */
-function isOfOwnPage({ method, headers }: IncomingMessage): boolean {
-  const { origin, host, 'sec-fetch-site': site } = headers;
-  if (site !== undefined && site !== 'same-origin' && site !== 'none') return false;
-  if (origin !== undefined) return URL.canParse(origin) && new URL(origin).host === host;
-  // Browsers name the origin of whatever is not read alone, and of every WebSocket.
-  return site !== undefined || ((method === 'GET' || method === 'HEAD') && headers.upgrade === undefined);
+function namesFor(request: IncomingMessage): readonly string[] | null {
+  const { method, headers } = request;
+  const { who, isSecure } = senderOf(request);
+  const isMereRead = (method === 'GET' || method === 'HEAD') && headers.upgrade === undefined;
+  if (who === 'OTHER_PAGE' || (who === 'NOBODY' && !isMereRead)) return null;
+  return isSecure === null ? [secureName, plainName] : [isSecure ? secureName : plainName];
 }

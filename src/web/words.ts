@@ -34,7 +34,17 @@ export const words = {
       'too-long':
         'Your access token is too long for a cookie: ask whoever runs your sign-in service for a shorter one.',
     } as Readonly<Record<string, string>>,
+    become: {
+      title: 'Sign in as somebody else?',
+      about: (wouldBe: string, present: string) =>
+        wouldBe === present
+          ? `This link has another key of the role ${wouldBe.toLowerCase()} than the one that you are signed in by. If you did not expect that, stay.`
+          : `This link would sign this browser in as ${wouldBe.toLowerCase()}. You are signed in as ${present.toLowerCase()}, in all tabs. If you did not expect that, stay.`,
+      stay: (present: string) => `Stay signed in as ${present.toLowerCase()}`,
+      go: (wouldBe: string) => `Sign in as ${wouldBe.toLowerCase()} by the link`,
+    },
     ended: 'Your sign-in has ended. Sign in again.',
+    elsewhere: 'This browser was signed out. Sign in again.',
     wrong: 'This key is wrong, has expired or was revoked.',
     usedLink:
       'This link was used already, or another start of the server printed it. Sign in with the operator key, or start the server again for a new link.',
@@ -99,6 +109,8 @@ export const words = {
     next: 'Next',
     fullScreen: 'Full screen',
     endFullScreen: 'End full screen',
+    mayGoDark:
+      'This browser does not let the page keep the screen awake: that takes TLS (https), or this computer’s own server. Set the computer so.',
   },
   mapping: {
     feature: 'Feature licences',
@@ -500,6 +512,8 @@ export const words = {
       touchOwn: 'A second factor is needed: touch a security key that you have enrolled already.',
       noFactor:
         'A second factor is needed, and you have no security key. Enrol one for yourself first, or sign in at your organisation’s service with one.',
+      unusable:
+        'Browsers let a page use security keys only where it came over TLS (https), or from this computer: open it so to enrol one.',
       failures: {
         NotAllowedError: 'The security key was not used in time, or it was called off. Try again.',
         InvalidStateError: 'This security key is enrolled already.',

@@ -5,42 +5,49 @@ import { createOpenIdSignIn } from '../../src/site/openid.ts';
 import { bareRequest } from '../setup/bare-request.ts';
 import { audience, type OpenIdProvider, startOpenIdProvider } from '../setup/openid.ts';
 import { testPages } from '../setup/pages.ts';
+import { expectNoSecrets, findSecrets, secret, textOf } from '../setup/secrets.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 
 /** Where the provider sends browsers; the tests bring what it said there to the server themselves. */
 const origin = 'http://127.0.0.1:1';
+const pages = await testPages();
+const lines: string[] = [];
 let provider: OpenIdProvider;
 let server: TestServer;
 beforeAll(async () => {
   provider = await startOpenIdProvider();
-  const client = {
-    issuer: provider.issuer,
-    clientId: 'pages',
-    clientSecret: null,
-    scope: 'openid',
-    redirectUrl: `${origin}/sign-in/openid/callback`,
-    audience,
-    audienceParameter: 'resource',
-  } as const;
-  const log = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} };
-  const openId = createOpenIdSignIn({ client, secret: 'the-secret-of-the-tests', clock: systemClock, log });
-  server = await startTestServer({
-    pages: { ...(await testPages()), openId },
-    proxies: 1,
-    rates: createRates({ limits: { ...defaultRateLimits, failuresPerMinute: 3 }, redis: null, log }),
-    openId: { openId: { ...provider.openId, operatorRole: 'chief' } },
-  });
+  server = await serve('pages', null);
 });
 afterAll(async () => {
   await server.stop();
   await provider.stop();
+  expectNoSecrets(lines.join('\n'), 'signing in at a provider');
 });
+
+/** A server that is this client of the provider; beside the first, where there is one. */
+function serve(clientId: string, clientSecret: string | null, beside?: TestServer): Promise<TestServer> {
+  const client = {
+    ...{ issuer: provider.issuer, clientId, clientSecret, scope: 'openid', audience },
+    redirectUrl: `${origin}/sign-in/openid/callback`,
+    audienceParameter: 'resource',
+  } as const;
+  const write = (facts: object, message: string) => void lines.push(`${message} ${textOf(facts)}`);
+  const log = { error: write, warn: write, info: write, debug: write };
+  const openId = createOpenIdSignIn({ client, secret: 'the-secret-of-the-tests', clock: systemClock, log });
+  return startTestServer({
+    ...(beside === undefined ? {} : { beside }),
+    pages: { ...pages, openId },
+    proxies: 1,
+    rates: createRates({ limits: { ...defaultRateLimits, failuresPerMinute: 3 }, redis: null, log }),
+    openId: { openId: { ...provider.openId, operatorRole: 'chief' } },
+  });
+}
 
 const cookiesOf = (headers: Headers) => headers.getSetCookie().map((cookie) => cookie.split(';', 1)[0] ?? '');
 
 /** The server, as a browser that keeps cookies asks it. */
-async function visit(path: string, cookie = '', from = '192.0.2.1') {
-  const { status, headers } = await bareRequest(new URL(server.url), path, 'GET', {
+async function visit(path: string, cookie = '', from = '192.0.2.1', of = server) {
+  const { status, headers } = await bareRequest(new URL(of.url), path, 'GET', {
     cookie,
     'sec-fetch-site': 'cross-site',
     'x-forwarded-for': from,
@@ -50,8 +57,8 @@ async function visit(path: string, cookie = '', from = '192.0.2.1') {
 }
 
 /** Begins, and lets the provider answer. @returns what brings the browser back, and its cookie */
-async function cameBack(hint: string, path = '/sign-in/openid') {
-  const { location, setCookies } = await visit(path);
+async function cameBack(hint: string, path = '/sign-in/openid', of = server) {
+  const { location, setCookies } = await visit(path, '', '192.0.2.1', of);
   const jar = new Set<string>();
   let next = `${location}&login_hint=${encodeURIComponent(hint)}`;
   while (!next.startsWith(origin)) {
@@ -62,7 +69,8 @@ async function cameBack(hint: string, path = '/sign-in/openid') {
     next = new URL(to, next).href;
   }
   const { pathname, search } = new URL(next);
-  return { path: pathname + search, cookie: setCookies[0]?.split(';', 1)[0] ?? '', setCookie: setCookies[0] };
+  const [setCookie = ''] = setCookies;
+  return { path: pathname + search, cookie: setCookie.split(';', 1)[0] ?? '', setCookie, location };
 }
 
 const operator = JSON.stringify({ role: 'chief' });
@@ -96,6 +104,37 @@ test('who signs in at the provider has a cookie that ends with the token, and is
       1,
     ]);
   }
+});
+
+test('the page is come back to whole, and what went wrong is told beside what of it was wanted', async () => {
+  const wanted = '/usage?by=day#content';
+  const { path, cookie } = await cameBack('deny', `/sign-in/openid?return=${encodeURIComponent(wanted)}`);
+  expect((await visit(path, cookie)).location).toBe(`${origin}${wanted}&sign-in=refused`);
+});
+
+test('a client with a secret shows it to the provider, and to nobody else', async () => {
+  const clientSecret = secret('client-secret-of-the-tests');
+  const confidential = await serve('confidential-pages', clientSecret, server);
+  const { path, cookie, location } = await cameBack(operator, '/sign-in/openid', confidential);
+  const { location: end, setCookies } = await visit(path, cookie, '192.0.2.3', confidential);
+  expect([end, setCookies.length]).toEqual([`${origin}/`, 2]);
+  const { headers, body } = await bareRequest(new URL(confidential.url), '/sign-in', 'GET', {});
+  const told = [location, path, ...setCookies, JSON.stringify(headers), body].join('\n');
+  expect(findSecrets(told, [clientSecret])).toEqual([]);
+  await confidential.stop();
+});
+
+test.each([
+  ['wrong', secret('wrong-client-secret-of-the-tests')],
+  ['missing', null],
+])('a secret that is %s is refused by the provider, in words, and kept out of the log', async (_, given) => {
+  const mistaken = await serve('confidential-pages', given, server);
+  const { path, cookie } = await cameBack(operator, '/sign-in/openid', mistaken);
+  const { location, setCookies } = await visit(path, cookie, '192.0.2.4', mistaken);
+  expect([location, setCookies.length]).toEqual([`${origin}/#sign-in=refused`, 1]);
+  // Whoever runs the server can read why.
+  expect(lines.at(-1)).toContain('invalid_client');
+  await mistaken.stop();
 });
 
 test('one browser’s answer signs no other in', async () => {

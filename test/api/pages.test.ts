@@ -31,7 +31,7 @@ const ask = (
 const own = () => ({ origin, 'x-requested-with': 'seatkeeper' });
 const signIn = async (key = server.key, from = origin) => {
   const { status, headers, body } = await ask('/sign-in', {
-    ...{ ...own(), method: 'POST', origin: from },
+    ...{ ...own(), method: 'POST', origin: from, host: new URL(from).host },
     authorization: `Bearer ${key}`,
   });
   const setCookie = String(headers['set-cookie'] ?? '');
@@ -79,6 +79,16 @@ describe('a key', () => {
   });
 });
 
+test('who shows a key is told who that is, and given nothing', async () => {
+  const { cookie } = await signIn();
+  const shown = await ask('/sign-in', { ...own(), authorization: `Bearer ${server.key}` });
+  expect([shown.status, JSON.parse(shown.body).role, shown.headers['set-cookie']]).toEqual([
+    ...[200, 'OPERATOR', undefined],
+  ]);
+  const wrong = await ask('/sign-in', { ...own(), cookie, authorization: 'Bearer wrong-key' });
+  expect([wrong.status, wrong.headers['set-cookie']]).toEqual([401, undefined]);
+});
+
 describe('the code of the printed link', () => {
   const exchange = (code: string) =>
     ask('/sign-in', { ...own(), method: 'POST', authorization: `Code ${code}` });
@@ -118,6 +128,76 @@ describe('a cookie', () => {
       const asked = { ...typename, 'x-requested-with': 'x', method: 'POST', cookie, ...headers };
       expect((await ask('/graphql', asked)).status, JSON.stringify(headers)).toBe(401);
     }
+  });
+
+  it('that a neighbour of the domain planted counts nowhere but over plain HTTP', async () => {
+    const organisationId = await createOrganisation(server, {});
+    const { key } = await server.mutate(
+      'createApiKey',
+      { organisationId, name: 'Of the neighbour', role: 'SUPERVISOR' },
+      '... on CreateApiKeyPayload { key }',
+    );
+    const planted = (await signIn(key)).cookie;
+    const own = (await signIn(server.key, 'https://licences.example')).cookie;
+    expect([planted, own]).toEqual([expect.stringMatching(/^seat/), expect.stringMatching(/^__Host-seat/)]);
+    const roleBy = async (cookie: string, headers: Record<string, string>) =>
+      (await whoIs({ host: 'licences.example', cookie, ...headers }))?.role ?? null;
+    const overTls: Record<string, string>[] = [
+      { origin: 'https://licences.example' },
+      { referer: 'https://licences.example/usage?by=day', 'sec-fetch-site': 'same-origin' },
+      { 'sec-fetch-site': 'same-origin' },
+      { 'sec-fetch-site': 'none' },
+    ];
+    for (const said of overTls) {
+      const headers = { 'x-requested-with': 'seatkeeper', ...said };
+      expect(await roleBy(`${planted}; ${own}`, headers), JSON.stringify(said)).toBe('OPERATOR');
+      expect(await roleBy(`${own}; ${planted}`, headers), JSON.stringify(said)).toBe('OPERATOR');
+      expect(await roleBy(planted, headers), JSON.stringify(said)).toBeNull();
+      // What opens a WebSocket is the same.
+      expect(
+        pages.signIns.open({
+          method: 'GET',
+          headers: { ...headers, cookie: planted, host: 'licences.example', upgrade: 'websocket' },
+        } as never),
+      ).toBeNull();
+    }
+    // A page that came over plain HTTP, as one does where somebody is in the network, is no page of the other’s.
+    expect(await roleBy(own, { 'x-requested-with': 'x', origin: 'http://licences.example' })).toBeNull();
+    expect(await roleBy(planted, { 'x-requested-with': 'x', origin: 'http://licences.example' })).toBe(
+      'SUPERVISOR',
+    );
+  });
+
+  it('is given and taken back for no other origin’s page, not for one that may use the API either', async () => {
+    const { cookie } = await signIn();
+    for (const elsewhere of ['http://friend.example', 'http://127.0.0.1:1', 'null']) {
+      for (const method of ['POST', 'DELETE']) {
+        const headers = { 'x-requested-with': 'x', authorization: `Bearer ${server.key}`, cookie };
+        const { status, headers: answered } = await ask('/sign-in', {
+          ...headers,
+          method,
+          origin: elsewhere,
+        });
+        expect([status, answered['set-cookie']], `${method} ${elsewhere}`).toEqual([403, undefined]);
+      }
+    }
+  });
+
+  it('lets a link of this origin’s page be followed where browsers say less, over plain HTTP', async () => {
+    const { cookie } = await signIn();
+    const follow = async (headers: Record<string, string>) =>
+      (await ask('/audit/nowhere.csv', { cookie, ...headers })).status;
+    expect(await follow({ referer: `${origin}/usage?by=month` })).toBe(200);
+    expect(await follow({ referer: `${origin}/usage?by=month`, 'sec-fetch-site': 'same-origin' })).toBe(200);
+    const elsewhere: Record<string, string>[] = [
+      {},
+      { referer: 'http://127.0.0.1:1/' },
+      { referer: 'http://evil.example/?http://127.0.0.1' },
+      { referer: `${origin}.evil.example/` },
+      { referer: `${origin}/`, 'sec-fetch-site': 'same-site' },
+      { referer: `${origin}/`, origin: 'null' },
+    ];
+    for (const headers of elsewhere) expect(await follow(headers), JSON.stringify(headers)).toBe(403);
   });
 
   it('opens a WebSocket for a page of this origin, and for no other', async () => {

@@ -109,6 +109,7 @@ describe.skipIf(started === null)('Keys', () => {
       '... on CreateApiKeyPayload { key }',
     );
     await page.goto('about:blank');
+    await page.context().clearCookies();
     await page.goto(`${origin}/keys#key=${key}`);
     await page.getByRole('heading', { name: 'Security keys' }).waitFor();
     const status = page.getByRole('region', { name: 'Security keys' }).getByRole('status').first();

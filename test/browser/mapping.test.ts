@@ -336,6 +336,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
 
   test('shows a screen’s key no person, and no action', async () => {
     const { key } = server.as({ role: 'WALLBOARD', organisationId: uuidOf(organisation), userId: null });
+    await page.context().clearCookies();
     await enter(key);
     await show('?licence=INBOUND_AGENT');
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });

@@ -396,6 +396,7 @@ describe.skipIf(started === null)('Usage', () => {
 
   test('asks a screen’s key for no person and no money, and nothing of who may see no figure', async () => {
     const organisationId = uuidOf(organisation);
+    await page.context().clearCookies();
     await enter(server.as({ role: 'WALLBOARD', organisationId, userId: null }).key);
     await show('');
     await section('Alerts standing').waitFor();

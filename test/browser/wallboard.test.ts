@@ -263,6 +263,7 @@ describe.skipIf(started === null)('The wallboard', () => {
   );
 
   test('says that its key may not see an organisation', async () => {
+    await page.context().clearCookies();
     await page.goto(`${origin()}/wallboard?organisation=${other}#key=${screenKey()}`);
     await page.getByRole('alert').getByText('this key may not see it').waitFor();
     expect(await violationsOf(page)).toEqual([]);

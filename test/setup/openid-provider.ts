@@ -1,14 +1,21 @@
-import { type Configuration, Provider } from 'oidc-provider';
+import { type ClientMetadata, type Configuration, Provider } from 'oidc-provider';
 
 /**
- * A real OpenID provider, as a process of its own: `node openid-provider.ts '{"port":…,"keys":[…]}'`. Its access tokens are
- * for whatever resource is asked for, and say what the header `x-claims` of the request for them does. Whoever is sent to
- * sign in is at once signed in as `login_hint` says: claims as JSON, or `deny`.
+ * A real OpenID provider, as a process of its own: `node openid-provider.ts '{"port":…,"keys":[…],"redirectUrl":…}'`. Its
+ * access tokens are for whatever resource is asked for, and say what the header `x-claims` of the request for them does.
+ * Whoever is sent to sign in is at once signed in as `login_hint` says: claims as JSON, or `deny`; without it they are asked.
  */
-const { port, keys } = JSON.parse(process.argv[2] ?? '') as {
+const { port, keys, redirectUrl } = JSON.parse(process.argv[2] ?? '') as {
   readonly port: number;
   readonly keys: NonNullable<Configuration['jwks']>['keys'];
+  readonly redirectUrl: string;
 };
+const ofPages = {
+  grant_types: ['authorization_code'],
+  redirect_uris: [redirectUrl],
+  response_types: ['code'],
+  id_token_signed_response_alg: keys[0]?.alg as 'RS256',
+} as const satisfies Partial<ClientMetadata>;
 
 const provider = new Provider(`http://127.0.0.1:${port}`, {
   clients: [
@@ -20,13 +27,12 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
       response_types: [],
       id_token_signed_response_alg: keys[0]?.alg as 'RS256',
     },
+    { client_id: 'pages', token_endpoint_auth_method: 'none', ...ofPages },
     {
-      client_id: 'pages',
-      token_endpoint_auth_method: 'none',
-      grant_types: ['authorization_code'],
-      redirect_uris: ['http://127.0.0.1:1/sign-in/openid/callback'],
-      response_types: ['code'],
-      id_token_signed_response_alg: keys[0]?.alg as 'RS256',
+      client_id: 'confidential-pages',
+      client_secret: 'client-secret-of-the-tests',
+      token_endpoint_auth_method: 'client_secret_post',
+      ...ofPages,
     },
   ],
   jwks: { keys },
@@ -66,7 +72,13 @@ provider.use(async (context, next) => {
     return;
   }
   const { params } = await provider.interactionDetails(context.req, context.res);
-  const hint = String(params['login_hint']);
+  const hint = context.query['hint'] ?? params['login_hint'];
+  if (typeof hint !== 'string') {
+    context.type = 'html';
+    context.body = `<!doctype html><html lang="en"><title>Provider</title><form>
+      <label>Who are you?<input name="hint"></label><button>Go on</button></form>`;
+    return;
+  }
   const result = hint === 'deny' ? { error: 'access_denied' } : { login: { accountId: hint } };
   await provider.interactionFinished(context.req, context.res, result);
   context.respond = false;

@@ -42,8 +42,14 @@ export async function forge(
     .sign(await importJWK(signer, given.alg));
 }
 
-/** A provider of the caller's own. */
-export async function startOpenIdProvider(alg = 'RS256'): Promise<OpenIdProvider> {
+/**
+ * A provider of the caller's own.
+ * @param redirectUrl where it sends browsers back to, of its clients `pages` and `confidential-pages`
+ */
+export async function startOpenIdProvider(
+  alg = 'RS256',
+  redirectUrl = 'http://127.0.0.1:1/sign-in/openid/callback',
+): Promise<OpenIdProvider> {
   const port = await freePort();
   const issuer = `http://127.0.0.1:${port}`;
   let keys = [await newKey('first', alg)];
@@ -97,7 +103,7 @@ export async function startOpenIdProvider(alg = 'RS256'): Promise<OpenIdProvider
     },
     start: async () => {
       const file = join(import.meta.dirname, 'openid-provider.ts');
-      child = spawn(process.execPath, [file, JSON.stringify({ port, keys })], {
+      child = spawn(process.execPath, [file, JSON.stringify({ port, keys, redirectUrl })], {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
       if (child.stdout === null) throw new Error('A provider without output');

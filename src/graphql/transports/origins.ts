@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { senderOf } from '../../kernel/sender.ts';
 
 /** Which pages’ scripts may speak to the server. */
 export interface Origins {
@@ -53,11 +54,12 @@ export function createOrigins(allowed: readonly string[]): Origins {
 /**
  * Whether a page of anybody’s could have had a browser send this request: with the credentials that a browser adds by
  * itself, cookies, and in a form that it asks nobody’s leave for. Whoever shows a key in `authorization` is safe, as no
- * other page knows it. EventSource, which can set no header, is told apart by what the browser says of it.
+ * other page knows it. What can set no header, EventSource and links, is told apart by what the browser says of it.
  */
-export function isForgeable({ method, headers }: IncomingMessage): boolean {
+export function isForgeable(request: IncomingMessage): boolean {
+  const { method, headers } = request;
   if (headers.cookie === undefined || headers.authorization !== undefined) return false;
-  if (headers['sec-fetch-site'] === 'same-origin') return false;
+  if (senderOf(request).who === 'OWN_PAGE') return false;
   if (proofs.some((name) => headers[name] !== undefined)) return false;
   const type = headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
   const isPreflighted =

@@ -1,4 +1,4 @@
-import { startAuthentication, startRegistration } from '@simplewebauthn/browser';
+import { browserSupportsWebAuthn, startAuthentication, startRegistration } from '@simplewebauthn/browser';
 import { type ReactNode, useId, useState } from 'react';
 import { useClient, useMutation } from 'urql';
 import { useAnswer } from '../shell/answer.ts';
@@ -42,6 +42,7 @@ export function SecurityKeys({
   const [, enrol] = useMutation(EnrolDocument);
   const [, remove] = useMutation(RemoveSecurityKeyDocument);
   const { title, about, none, columns, never, ...text } = words.keys.security;
+  const canUseKeys = browserSupportsWebAuthn();
 
   /** Sends something, and where a second factor is wanted, once more with what one's own key answered. */
   const withFactor = async (
@@ -50,6 +51,7 @@ export function SecurityKeys({
     let answer = await send(null);
     if (typeof answer === 'object' && 'challenge' in answer) {
       if (answer.challenge === null) return text.noFactor;
+      if (!canUseKeys) return text.unusable;
       setSaid(text.touchOwn);
       const shown = await startAuthentication({ optionsJSON: JSON.parse(answer.challenge) });
       answer = await send(JSON.stringify(shown));
@@ -121,7 +123,9 @@ export function SecurityKeys({
           ))}
         </Lines>
       )}
-      <Enrol person={person} isBusy={isBusy} onEnrol={(name) => void enrolFor(person, name)} />
+      {canUseKeys && (
+        <Enrol person={person} isBusy={isBusy} onEnrol={(name) => void enrolFor(person, name)} />
+      )}
     </section>
   );
 
@@ -129,6 +133,7 @@ export function SecurityKeys({
     <section aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
       <p className="quiet">{about}</p>
+      {!canUseKeys && <p>{text.unusable}</p>}
       <p role="status" className={said === '' ? 'unseen' : 'said'}>
         {said}
       </p>

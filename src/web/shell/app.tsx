@@ -1,10 +1,11 @@
-import { Component, type ComponentType, type ReactNode, useEffect, useState } from 'react';
+import { Component, type ComponentType, type ReactNode, useCallback, useEffect, useState } from 'react';
 import { Provider } from 'urql';
 import { words } from '../words.ts';
 import { type Api, createApi } from './client.ts';
 import { ShellContext } from './context.ts';
-import { type NotSignedIn, type SignedIn, signOut, whoIsSignedIn } from './session.ts';
-import { SignIn } from './sign-in.tsx';
+import { type Entered, isSame, type NotSignedIn, type SignedIn, signOut, whoIsSignedIn } from './session.ts';
+import { Become, SignIn } from './sign-in.tsx';
+import { hearTabs, tellTabs } from './tabs.ts';
 
 /** About how long to wait for a server that cannot be reached, and for a page that failed. */
 const [againMilliseconds, reloadMilliseconds] = [3000, 60_000];
@@ -17,9 +18,9 @@ export function App({
 }: {
   /** null: there is none at this address. */
   readonly Page: ComponentType | null;
-  readonly entered: SignedIn | NotSignedIn;
+  readonly entered: Entered;
   /** Enters again, where the server could not be asked. */
-  readonly enter: () => Promise<SignedIn | NotSignedIn>;
+  readonly enter: () => Promise<Entered>;
 }) {
   return (
     <Failsafe>
@@ -35,18 +36,43 @@ function Door({
   enter,
   children,
 }: {
-  readonly entered: SignedIn | NotSignedIn;
-  readonly enter: () => Promise<SignedIn | NotSignedIn>;
+  readonly entered: Entered;
+  readonly enter: () => Promise<Entered>;
   readonly children: ReactNode;
 }) {
   const [state, setState] = useState(entered);
+  /** What is asked again while the server cannot be reached. */
+  const [ask, setAsk] = useState<() => Promise<Entered>>(() => enter);
+  const signedIn = signedInOf(state);
   const isAway = 'reason' in state && state.isAway === true;
   useEffect(() => {
     if (!isAway) return;
     // A screen has nobody who would try again.
-    const timer = setTimeout(() => void enter().then(setState), againMilliseconds * (0.5 + Math.random()));
+    const timer = setTimeout(() => void ask().then(setState), againMilliseconds * (0.5 + Math.random()));
     return () => clearTimeout(timer);
-  }, [isAway, state, enter]);
+  }, [isAway, state, ask]);
+
+  const lookAgain = useCallback(async (why: string) => {
+    const found = await whoIsSignedIn();
+    setState((before) => reconsidered(before, found, why));
+  }, []);
+  const onUnknown = useCallback(() => void lookAgain(words.signIn.ended), [lookAgain]);
+  useEffect(() => {
+    if (!isAway) tellTabs(signedIn);
+  }, [isAway, signedIn]);
+  useEffect(() => {
+    if (isAway) return;
+    return hearTabs((who) => {
+      if (!isSame(who, signedIn)) void lookAgain(words.signIn.elsewhere);
+    });
+  }, [isAway, signedIn, lookAgain]);
+  useEffect(() => {
+    // Going back may show a page as it was left, whoever is signed in since.
+    const show = ({ persisted }: PageTransitionEvent) => persisted && onUnknown();
+    addEventListener('pageshow', show);
+    return () => removeEventListener('pageshow', show);
+  }, [onUnknown]);
+
   if (isAway) {
     return (
       <p role="status" className="notice">
@@ -55,42 +81,56 @@ function Door({
     );
   }
   if ('reason' in state) return <SignIn because={state} onSignedIn={setState} />;
+  if ('wouldBe' in state) return <Become asked={state} onAnswered={setState} />;
+  const leave = () => {
+    setAsk(() => signOut);
+    void signOut().then(setState);
+  };
   return (
-    <Inside signedIn={state} onSignedOut={setState}>
+    // Nothing that one person read is there for another.
+    <Inside key={JSON.stringify(state)} signedIn={state} onUnknown={onUnknown} onLeave={leave}>
       {children}
     </Inside>
   );
 }
 
+/** Whose a page is by what the server says now. @param why in words, where it is nobody's any more */
+function reconsidered(before: Entered, found: SignedIn | NotSignedIn, why: string): Entered {
+  const signedIn = signedInOf(before);
+  if (!('reason' in found)) return isSame(found, signedIn) ? before : found;
+  // It may not be known now, which says nothing.
+  return found.reason === null && signedIn !== null ? { ...found, reason: why } : before;
+}
+
+function signedInOf(state: Entered): SignedIn | null {
+  if ('reason' in state) return null;
+  return 'wouldBe' in state ? state.present : state;
+}
+
 function Inside({
   signedIn,
-  onSignedOut,
+  onUnknown,
+  onLeave,
   children,
 }: {
   readonly signedIn: SignedIn;
-  readonly onSignedOut: (why: NotSignedIn) => void;
+  /** The server may know the browser no more: it is to be asked. */
+  readonly onUnknown: () => void;
+  readonly onLeave: () => void;
   readonly children: ReactNode;
 }) {
   const [api, setApi] = useState<Api | null>(null);
   useEffect(() => {
-    const opened = createApi(() => {
-      // A connection may be refused for another reason: the server has the last word.
-      void whoIsSignedIn().then((found) => {
-        if ('reason' in found && found.reason === null) onSignedOut({ ...found, reason: words.signIn.ended });
-      });
-    });
+    const opened = createApi(onUnknown);
     setApi(opened);
     return opened.close;
-  }, [onSignedOut]);
+  }, [onUnknown]);
   if (api === null) return null;
 
   const { client, link, failures, uncached } = api;
-  const leave = () => {
-    void signOut().then(onSignedOut);
-  };
   return (
     <Provider value={client}>
-      <ShellContext value={{ signedIn, link, failures, uncached, signOut: leave }}>{children}</ShellContext>
+      <ShellContext value={{ signedIn, link, failures, uncached, signOut: onLeave }}>{children}</ShellContext>
     </Provider>
   );
 }

@@ -9,6 +9,11 @@ export interface SignedIn {
   readonly may: readonly string[];
 }
 
+/** Whether they see the same, and may the same. */
+export function isSame(one: SignedIn | null, other: SignedIn | null): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
 /** Why nobody is signed in, in words. */
 export interface NotSignedIn {
   readonly reason: string | null;
@@ -17,6 +22,16 @@ export interface NotSignedIn {
   /** The server could not be asked, or could not say: it may be asked again. */
   readonly isAway?: true;
 }
+
+/** A link that would have somebody who is signed in become somebody else. */
+export interface Asked {
+  readonly present: SignedIn;
+  readonly wouldBe: SignedIn;
+  readonly authorization: string;
+}
+
+/** What a page begins with. */
+export type Entered = SignedIn | NotSignedIn | Asked;
 
 /** By which the server knows that no other page had the browser send a request. */
 export const ownPage = { 'x-requested-with': 'seatkeeper' } as const;
@@ -31,16 +46,14 @@ export interface FromLink {
 
 /** Takes it out of the link that led here, and out of the address, the history and whatever is copied from it. */
 export function takeFromLink(): FromLink {
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  const [key, code, problem] = ['key', 'code', 'sign-in'].map((name) => {
-    const value = fragment.get(name);
-    fragment.delete(name);
-    return value;
-  });
-  if (key != null || code != null || problem != null) {
-    const rest = fragment.toString();
-    history.replaceState(null, '', location.pathname + location.search + (rest === '' ? '' : `#${rest}`));
+  const parts = location.hash.slice(1).split('&');
+  const rest = parts.filter((part) => !/^(key|code|sign-in)=/.test(part));
+  if (rest.length < parts.length) {
+    const fragment = rest.length === 0 ? '' : `#${rest.join('&')}`;
+    history.replaceState(null, '', location.pathname + location.search + fragment);
   }
+  const taken = new URLSearchParams(parts.filter((part) => !rest.includes(part)).join('&'));
+  const [key, code, problem] = ['key', 'code', 'sign-in'].map((name) => taken.get(name));
   const authorization = key == null ? (code == null ? null : `Code ${code}`) : `Bearer ${key}`;
   const { problems } = words.signIn;
   return {
@@ -52,13 +65,32 @@ export function takeFromLink(): FromLink {
   };
 }
 
-/** Who is signed in, now that a link led here. A code that was used leaves whoever it signed in as they are. */
-export async function enter({ authorization, problem }: FromLink): Promise<SignedIn | NotSignedIn> {
+/**
+ * Who is signed in, now that a link led here. A code that was used, and a key that is worth nothing, leave whoever it is as
+ * they are. Nobody becomes somebody else by following a link, which may be anybody's: they are asked; but a screen has nobody
+ * to ask.
+ */
+export async function enter({ authorization, problem }: FromLink): Promise<Entered> {
+  if (authorization?.startsWith('Bearer ') === true) {
+    const present = await whoIsSignedIn();
+    if ('reason' in present && present.isAway === true) return present;
+    if (!('reason' in present) && present.role !== 'WALLBOARD') {
+      const wouldBe = await ask('GET', { authorization });
+      if ('reason' in wouldBe) return wouldBe.isAway === true ? wouldBe : present;
+      if (!isSame(present, wouldBe)) return { present, wouldBe, authorization };
+    }
+    return ask('POST', { authorization });
+  }
   const shown = authorization === null ? null : await ask('POST', { authorization });
-  if (shown !== null && (!('reason' in shown) || authorization?.startsWith('Code ') !== true)) return shown;
+  if (shown !== null && !('reason' in shown)) return shown;
   const found = await whoIsSignedIn();
   if (!('reason' in found)) return found;
   return shown ?? { ...found, reason: problem ?? found.reason };
+}
+
+/** Becomes who a link says, having been asked. */
+export async function become({ authorization }: Asked): Promise<SignedIn | NotSignedIn> {
+  return ask('POST', { authorization });
 }
 
 /** Exchanges a key, or an access token, for a cookie. */
@@ -71,6 +103,7 @@ export async function whoIsSignedIn(): Promise<SignedIn | NotSignedIn> {
   return ask('GET', {});
 }
 
+/** Takes the browser's cookie back. */
 export async function signOut(): Promise<NotSignedIn> {
   const answer = await ask('DELETE', {});
   return 'reason' in answer ? answer : { reason: null, openIdUrl: null };

@@ -1,6 +1,6 @@
-import { useId, useState } from 'react';
+import { useEffect, useId, useRef, useState } from 'react';
 import { words } from '../words.ts';
-import { type NotSignedIn, type SignedIn, signIn } from './session.ts';
+import { type Asked, become, type NotSignedIn, type SignedIn, signIn } from './session.ts';
 
 /** Where people go to their provider, or exchange a key for a cookie where they have no link. */
 export function SignIn({
@@ -14,6 +14,9 @@ export function SignIn({
   const [problem, setProblem] = useState(reason);
   const [key, setKey] = useState('');
   const [isBusy, setIsBusy] = useState(false);
+  const place = useRef<HTMLElement>(null);
+  // It may stand where a page was, and the focus in it.
+  useEffect(() => place.current?.focus(), []);
   const submit = async () => {
     setIsBusy(true);
     const answer = await signIn(key.trim());
@@ -22,7 +25,7 @@ export function SignIn({
     else onSignedIn(answer);
   };
   return (
-    <main className="sign-in">
+    <main className="sign-in" ref={place} tabIndex={-1}>
       <h1>{words.product}</h1>
       <form
         onSubmit={(event) => {
@@ -31,6 +34,9 @@ export function SignIn({
         }}
       >
         <h2>{words.signIn.title}</h2>
+        <p role="alert" className="problem">
+          {problem}
+        </p>
         {openIdUrl !== null && (
           <>
             <a className="button primary" href={`${openIdUrl}?${new URLSearchParams({ return: here() })}`}>
@@ -52,9 +58,6 @@ export function SignIn({
         <p id={`${id}-hint`} className="quiet">
           {words.signIn.hint}
         </p>
-        <p role="alert" className="problem">
-          {problem}
-        </p>
         <button type="submit" className={openIdUrl === null ? 'primary' : ''} disabled={isBusy}>
           {words.signIn.submit}
         </button>
@@ -63,7 +66,34 @@ export function SignIn({
   );
 }
 
+/** Asks whoever followed a link whether they want to be who it says. */
+export function Become({
+  asked,
+  onAnswered,
+}: {
+  readonly asked: Asked;
+  readonly onAnswered: (answer: SignedIn | NotSignedIn) => void;
+}) {
+  const { present, wouldBe } = asked;
+  const { title, about, stay, go } = words.signIn.become;
+  return (
+    <main className="sign-in">
+      <h1>{words.product}</h1>
+      <section>
+        <h2>{title}</h2>
+        <p>{about(wouldBe.role, present.role)}</p>
+        <button type="button" className="primary" onClick={() => onAnswered(present)}>
+          {stay(present.role)}
+        </button>
+        <button type="button" onClick={() => void become(asked).then(onAnswered)}>
+          {go(wouldBe.role)}
+        </button>
+      </section>
+    </main>
+  );
+}
+
 /** The page that somebody wanted, and what of it. */
 function here(): string {
-  return location.pathname + location.search;
+  return location.pathname + location.search + location.hash;
 }

@@ -83,6 +83,7 @@ function Controls({
       <button type="button" onClick={toggle}>
         {isFull ? words.wallboard.endFullScreen : words.wallboard.fullScreen}
       </button>
+      {!('wakeLock' in navigator) && <p className="quiet">{words.wallboard.mayGoDark}</p>}
     </div>
   );
 }
