@@ -96,10 +96,9 @@ export interface Stretch {
 }
 
 export function stretches(buckets: readonly Bucket[], { by }: Span, zone: Zone): readonly Stretch[] {
-  // An hour that comes twice is two lines: their instants differ by more than the clock does.
-  const nameOf = ({ from }: Bucket) =>
-    by === 'day' ? String(Math.floor(Date.parse(from) / 3_600_000)) : zone.date(from);
-  return [...Map.groupBy(buckets, nameOf).values()].flatMap((together) => {
+  const parts =
+    by === 'day' ? hoursOf(buckets, zone) : Map.groupBy(buckets, ({ from }) => zone.date(from)).values();
+  return [...parts].flatMap((together) => {
     const [first] = together;
     if (first === undefined) return [];
     return {
@@ -110,4 +109,21 @@ export function stretches(buckets: readonly Bucket[], { by }: Span, zone: Zone):
       denials: together.reduce((sum, { denials }) => sum + denials, 0),
     };
   });
+}
+
+/**
+ * By the hours of the zone’s clocks, which need not begin with those of UTC. An hour that comes twice is two; one of which a
+ * part comes twice goes on.
+ */
+function hoursOf(buckets: readonly Bucket[], zone: Zone): readonly (readonly Bucket[])[] {
+  const hours: Bucket[][] = [];
+  let before: string | undefined;
+  for (const bucket of buckets) {
+    const [, hour, minute] = /^(\d+):(\d+)/.exec(zone.minute(bucket.from)) ?? [];
+    const present = hours.at(-1);
+    if (present === undefined || minute === '00' || hour !== before) hours.push([bucket]);
+    else present.push(bucket);
+    before = hour;
+  }
+  return hours;
 }
