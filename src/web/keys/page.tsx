@@ -5,6 +5,7 @@ import { problemOf } from '../shell/client.ts';
 import { useMay, useShell } from '../shell/context.ts';
 import { Frame } from '../shell/frame.tsx';
 import { Picker } from '../shell/picker.tsx';
+import { useTitle } from '../shell/title.ts';
 import { zoneOf } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { ApiKeys } from './api-keys.tsx';
@@ -35,6 +36,7 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
   const readAgain = () => read({ requestPolicy: 'network-only' });
   const problem = problemOf(error);
   const organisation = data?.organisation;
+  useTitle(words.pages.keys, organisation?.name);
   const zone = organisation == null ? null : zoneOf(organisation.timeZone);
   const self = data?.self != null && 'displayName' in data.self ? data.self : null;
   const others = (organisation?.users?.edges ?? [])

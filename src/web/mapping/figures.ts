@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef } from 'react';
+import { useEffect, useEffectEvent, useMemo, useRef } from 'react';
 import { useQuery, useSubscription } from 'urql';
 import { problemOf } from '../shell/client.ts';
 import { useLink, useShell } from '../shell/context.ts';
@@ -40,10 +40,8 @@ export interface Day {
   readonly until: string;
 }
 
-/** The longest day there is: with an hour that comes twice. What is to come is not answered. */
-const dayMilliseconds = 25 * 3_600_000;
-/** How often the hours so far are asked for anew. */
-const sparkMilliseconds = 5 * 60_000;
+/** How often what no event tells is read anew: the hours so far, and that another day began. Not sooner than the least. */
+const [againMilliseconds, leastMilliseconds] = [5 * 60_000, 5000];
 
 /** @param isWanted whether the figures are to follow every change, or stay as they were read */
 export function useFigures(
@@ -83,6 +81,11 @@ export function useFigures(
   const asOf = latest(organisation?.now ?? null, seen?.at ?? null);
   const today = useDay(zone, asOf);
   const [sparks, readSparks] = useSparks(variables, today);
+  const readAll = () => {
+    readAgain();
+    readSparks();
+  };
+  useAgain(isWanted ? today : null, organisation?.now ?? null, readAll);
   return {
     organisation,
     zone,
@@ -91,11 +94,9 @@ export function useFigures(
     sparks,
     today,
     isFetching,
-    problem: problemOf(error ?? lost),
-    refresh: () => {
-      readAgain();
-      readSparks();
-    },
+    // Of an organisation that there is not, its having no live figures says nothing more.
+    problem: problemOf(error ?? (organisation === null ? undefined : lost)),
+    refresh: readAll,
   };
 }
 
@@ -115,8 +116,7 @@ function useDay(zone: Zone, asOf: string | null): Day | null {
   const name = asOf === null ? null : zone.day(asOf);
   return useMemo(() => {
     if (asOf === null) return null;
-    const from = zone.startOfDay(asOf);
-    return { from, until: new Date(Date.parse(from) + dayMilliseconds).toISOString() };
+    return { from: zone.startOfDay(asOf), until: zone.nextDay(asOf) };
     // The same for every instant of a day.
   }, [zone, name]);
 }
@@ -136,12 +136,22 @@ function useSparks(
   const readAgain = () => {
     if (day !== null) read({ requestPolicy: 'network-only' });
   };
-  useEffect(() => {
-    if (day === null) return;
-    const timer = setInterval(() => read({ requestPolicy: 'network-only' }), sparkMilliseconds);
-    return () => clearInterval(timer);
-  }, [day, read]);
   const rows = data?.organisation?.licenceMapping;
   const sparks = useMemo(() => new Map(rows?.map(({ id, usageHistory }) => [id, usageHistory])), [rows]);
   return [sparks, readAgain];
+}
+
+/**
+ * Reads anew from time to time, and when the day is over: a quiet night has no event that would tell of midnight.
+ * @param day null: figures stay as they were read
+ * @param now the instant of the last reading
+ */
+function useAgain(day: Day | null, now: string | null, read: () => void): void {
+  const act = useEffectEvent(read);
+  useEffect(() => {
+    if (day === null || now === null) return;
+    const left = Date.parse(day.until) - Date.parse(now);
+    const timer = setInterval(act, Math.min(againMilliseconds, Math.max(leastMilliseconds, left)));
+    return () => clearInterval(timer);
+  }, [day, now]);
 }

@@ -1,7 +1,4 @@
-import type { Picture } from '../shell/chart.tsx';
 import type { Zone } from '../shell/zone.ts';
-import { count } from '../shell/zone.ts';
-import { words } from '../words.ts';
 import type { BucketFragment } from './documents.ts';
 import type { Span } from './span.ts';
 
@@ -31,61 +28,6 @@ export function busiest(buckets: readonly Bucket[]): Bucket | undefined {
   return most === 0 ? undefined : buckets.find((bucket) => inUse(bucket) === most);
 }
 
-/** Seats in use, contingency on top of concurrent ones, under what there was of both. */
-export function seatsPicture(buckets: readonly Bucket[], { from, until }: Span, peak: Peak | null): Picture {
-  const { concurrent, contingency, totals, all } = words.usage.chart;
-  const hasContingency = buckets.some((bucket) => bucket.contingency.total + bucket.contingency.maximum > 0);
-  const values = (read: (bucket: Bucket) => number) => buckets.map(read);
-  return {
-    times: timesOf(buckets),
-    series: [
-      ...(hasContingency
-        ? [{ label: contingency, values: values(inUse), colour: 'warn', look: 'above' as const }]
-        : []),
-      {
-        label: concurrent,
-        values: values((bucket) => bucket.concurrent.maximum),
-        colour: 'accent',
-        look: 'filled',
-      },
-      { label: totals, values: values((bucket) => bucket.concurrent.total), colour: 'good', look: 'dashed' },
-      ...(hasContingency
-        ? [{ label: all, values: values(totalOf), colour: 'warn', look: 'dashed' as const }]
-        : []),
-    ],
-    span: { from, until },
-    mark:
-      peak === null
-        ? null
-        : {
-            at: peak.from,
-            value: peak.seats,
-            label: words.usage.chart.peak(count(peak.seats)),
-            colour: 'bad',
-          },
-  };
-}
-
-/** Refusals, on the same axis of time. */
-export function denialsPicture(buckets: readonly Bucket[], { from, until }: Span): Picture {
-  return {
-    times: timesOf(buckets),
-    series: [
-      {
-        label: words.usage.chart.denials,
-        values: buckets.map(({ denials }) => denials),
-        colour: 'bad',
-        look: 'filled',
-      },
-    ],
-    span: { from, until },
-  };
-}
-
-function timesOf(buckets: readonly Bucket[]): readonly string[] {
-  return [...buckets.map(({ from }) => from), ...buckets.slice(-1).map(({ until }) => until)];
-}
-
 /** A line of the table that has what the chart shows: an hour of a day, or a day. */
 export interface Stretch {
   readonly from: string;
@@ -96,7 +38,7 @@ export interface Stretch {
 }
 
 export function stretches(buckets: readonly Bucket[], { by }: Span, zone: Zone): readonly Stretch[] {
-  const parts =
+  const parts: Iterable<readonly Bucket[]> =
     by === 'day' ? hoursOf(buckets, zone) : Map.groupBy(buckets, ({ from }) => zone.date(from)).values();
   return [...parts].flatMap((together) => {
     const [first] = together;

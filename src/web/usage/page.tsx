@@ -8,6 +8,7 @@ import { useEvery } from '../shell/every.ts';
 import { Frame } from '../shell/frame.tsx';
 import { useLater } from '../shell/later.ts';
 import { Picker } from '../shell/picker.tsx';
+import { useTitle } from '../shell/title.ts';
 import { type Zone, zoneOf } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { LicencesDocument, SeatsChangedDocument, UsageDocument } from './documents.ts';
@@ -42,8 +43,10 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
   const [{ data, error }, read] = useQuery({ query: LicencesDocument, variables: { organisationId } });
   const organisation = data?.organisation;
   const licences = organisation?.licenceMapping.filter(({ concurrent }) => concurrent !== null) ?? [];
-  const chosen = licences.find(({ licence }) => licence.code === choices.get('licence')) ?? licences[0];
+  const asked = choices.get('licence');
+  const chosen = licences.find(({ licence }) => licence.code === asked) ?? licences[0];
   const problem = problemOf(error);
+  useTitle(words.pages.usage, organisation?.name);
   return (
     <div className="usage">
       <div className="head">
@@ -78,6 +81,9 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
         <p className="quiet notice">{words.shell.loading}</p>
       )}
       {organisation === null && <p className="notice">{words.organisation.missing}</p>}
+      {asked !== null && chosen !== undefined && chosen.licence.code !== asked && (
+        <p role="status">{words.usage.noLicence(asked, chosen.licence.name)}</p>
+      )}
       {organisation != null &&
         (chosen === undefined ? (
           <p className="notice">{words.usage.noLicences}</p>

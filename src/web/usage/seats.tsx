@@ -3,18 +3,10 @@ import { useQuery } from 'urql';
 import { useLater } from '../shell/later.ts';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import {
-  type Bucket,
-  busiest,
-  denialsPicture,
-  inUse,
-  type Peak,
-  seatsPicture,
-  stretches,
-  totalOf,
-} from './buckets.ts';
+import { type Bucket, busiest, inUse, type Peak, stretches, totalOf } from './buckets.ts';
 import { Card, Lines } from './card.tsx';
 import { CloserDocument, type UsageQuery } from './documents.ts';
+import { denialsPicture, seatsPicture } from './pictures.ts';
 import type { Scope } from './reading.ts';
 
 type PeakUsage = NonNullable<NonNullable<UsageQuery['organisation']>['peakUsage']>;
