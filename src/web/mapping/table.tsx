@@ -72,10 +72,8 @@ function GroupHeading({ name, span }: { readonly name: GroupName; readonly span:
   const { title, about } = words.mapping.groups[name];
   const { described, description } = useAbout(about);
   return (
-    <th scope="colgroup" colSpan={span} className="group edge">
-      <span tabIndex={0} role="note" {...described}>
-        {title}
-      </span>
+    <th scope="colgroup" colSpan={span} className="group edge" tabIndex={0} {...described}>
+      {title}
       {description}
     </th>
   );

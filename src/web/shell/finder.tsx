@@ -53,9 +53,12 @@ export function Finder({
   const list = useRef<HTMLDivElement>(null);
   const isKnown = search === null && branches.some(({ organisation }) => isShown(organisation));
   useEffect(() => {
-    if (!isOpen || !isKnown) return;
-    const frame = requestAnimationFrame(() => bringIntoSight(list.current));
-    return () => cancelAnimationFrame(frame);
+    const { current } = list;
+    if (!isOpen || !isKnown || current === null) return;
+    // It has its size when it is there to be seen, and another when more is found.
+    const sizes = new ResizeObserver(() => bringIntoSight(current));
+    sizes.observe(current);
+    return () => sizes.disconnect();
   }, [isOpen, isKnown]);
   return (
     <ComboboxProvider
@@ -110,9 +113,8 @@ export function Finder({
 }
 
 /** Scrolls the list alone, to the one that is shown. */
-function bringIntoSight(list: HTMLElement | null): void {
-  const shown = list?.querySelector('[aria-current="true"]');
-  if (list == null || shown == null) return;
-  list.scrollTop +=
-    shown.getBoundingClientRect().top - list.getBoundingClientRect().top - list.clientHeight / 2;
+function bringIntoSight(list: HTMLElement): void {
+  const shown = list.querySelector('[aria-current="true"]')?.getBoundingClientRect();
+  if (shown === undefined) return;
+  list.scrollTop += shown.top - list.getBoundingClientRect().top - (list.clientHeight - shown.height) / 2;
 }
