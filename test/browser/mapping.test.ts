@@ -178,7 +178,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     sessions.push(await logOn('barbara'), await logOn('edsger'));
     await row('INBOUND_AGENT').getByText('2 on contingency').waitFor({ timeout: 1000 });
     await row('INBOUND_AGENT').getByText('Full').waitFor();
-    await page.getByRole('status').getByText('1 full · 1 on contingency').waitFor();
+    await page.getByText('1 full · 1 on contingency').first().waitFor({ timeout: 1000 });
     expect(await page.locator('td.contingency').innerText()).toBe('2');
     for (const session of sessions) await logOff(session);
     await expect
