@@ -276,10 +276,16 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     expect(await lines('Holders')).toHaveLength(5);
     expect(await lines('Purchases')).toEqual([expect.stringMatching(/ open 10 2 2 –$/)]);
 
-    await dialog.getByRole('button', { name: 'Log off alan on desktop' }).click();
+    const logOffAlan = dialog.getByRole('button', { name: 'Log off alan on desktop', exact: true });
+    await logOffAlan.click();
+    await dialog.getByRole('button', { name: 'Keep' }).click();
+    expect(await logOffAlan.evaluate((one) => one === document.activeElement)).toBe(true);
+    await logOffAlan.click();
     await page.keyboard.press('Enter'); // The focus is on the question.
     await dialog.getByRole('status').getByText('alan was logged off.').waitFor();
     await expect.poll(() => lines('Live sessions')).toHaveLength(3);
+    // Its row is gone; the focus is not.
+    expect(await page.evaluate('document.activeElement?.textContent')).toBe('alan was logged off.');
     // A freed concurrent seat takes a user over, behind the dialog too.
     await row('INBOUND_AGENT').getByText('1 on contingency').waitFor();
     await page.keyboard.press('Escape');
