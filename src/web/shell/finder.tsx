@@ -55,11 +55,11 @@ export function Finder({
   useEffect(() => {
     const { current } = list;
     if (!isOpen || !isKnown || current === null) return;
-    // It has its size when it is there to be seen, and another when more is found.
+    // It has its size when it is there to be seen; as much as fits is soon found, and more may come before it.
     const sizes = new ResizeObserver(() => bringIntoSight(current));
     sizes.observe(current);
     return () => sizes.disconnect();
-  }, [isOpen, isKnown]);
+  }, [isOpen, isKnown, branches.length]);
   return (
     <ComboboxProvider
       resetValueOnHide
