@@ -90,6 +90,8 @@ afterAll(async () => {
   await server.stop();
 });
 
+/** What another file’s tests, beside it, may make wait. */
+const patiently = { timeout: 5000 };
 const origin = () => new URL(server.url).origin;
 const row = (licence: string) => page.locator(`tr[data-licence="${licence}"]`);
 const opener = (licence: string) => row(licence).getByRole('button');
@@ -140,20 +142,22 @@ describe.skipIf(started === null)('In odd circumstances the pages', () => {
     const picker = page.getByRole('combobox', { name: 'Organisation' });
     const options = page.getByRole('option');
     await picker.click();
-    await expect.poll(() => options.count()).toBeGreaterThan(100);
+    await expect.poll(() => options.count(), patiently).toBeGreaterThan(100);
     expect(await options.count()).toBeLessThan(300);
     const current = page.getByRole('listbox').locator('[aria-current="true"]');
     expect(await current.innerText()).toMatch(/^مركز .* Sons$/);
     await expect.poll(() => current.isVisible()).toBe(true);
     await expect
-      .poll(() =>
-        current.evaluate((one) => {
-          const [own, list] = [
-            one.getBoundingClientRect(),
-            one.closest('[role=listbox]')?.getBoundingClientRect(),
-          ];
-          return list !== undefined && own.top >= list.top && own.bottom <= list.bottom;
-        }),
+      .poll(
+        () =>
+          current.evaluate((one) => {
+            const [own, list] = [
+              one.getBoundingClientRect(),
+              one.closest('[role=listbox]')?.getBoundingClientRect(),
+            ];
+            return list !== undefined && own.top >= list.top && own.bottom <= list.bottom;
+          }),
+        patiently,
       )
       .toBe(true);
     // Below its eight, and they are there.
@@ -169,14 +173,14 @@ describe.skipIf(started === null)('In odd circumstances the pages', () => {
         'Branch 2998 · Branch 0 › Branch 3 › Branch 11 › Branch 36 › Branch 110 › Branch 332 › Branch 999',
       ]);
     await picker.fill('Branch 332 / 2998');
-    await expect.poll(() => options.count()).toBe(1);
+    await expect.poll(() => options.count(), patiently).toBe(1);
     await picker.fill('Branch 333 / 2998');
     await page.getByText('No organisation is called that.').waitFor();
     await picker.fill('332 › 2998');
-    await expect.poll(() => options.count()).toBe(1);
+    await expect.poll(() => options.count(), patiently).toBe(1);
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
-    await expect.poll(() => page.title()).toBe('Branch 2998 – Licence Mapping – Seatkeeper');
+    await expect.poll(() => page.title(), patiently).toBe('Branch 2998 – Licence Mapping – Seatkeeper');
     await page.goBack();
     await row('INBOUND_AGENT').waitFor();
   });
