@@ -7,6 +7,8 @@ export const words = {
   duration: (amount: number, unit: number) => `${amount} ${['d', 'h', 'min', 's'][unit]}`,
   shell: {
     skip: 'Skip to the content',
+    title: (organisation: string | undefined, page: string) =>
+      [organisation, page, 'Seatkeeper'].filter((part) => part !== undefined).join(' – '),
     navigation: 'Pages',
     loading: 'Loading…',
     noSuchPage: 'There is no page here.',
@@ -75,8 +77,9 @@ export const words = {
     label: 'Organisation',
     search: 'Search organisations',
     none: 'No organisation is called that.',
-    more: 'There are more: search by name.',
-    missing: 'There is no such organisation, or it is not yours.',
+    more: 'There are more: search by name, or by path, such as North / Branch.',
+    missing:
+      'There is no such organisation, or it is not yours. Choose one above, or look at the link again.',
     nobody: 'There are no organisations yet.',
   },
   wallboard: {
@@ -127,6 +130,10 @@ export const words = {
     mayNot:
       'Licence Mapping is for those who may see an organisation’s figures. Ask your administrator if you should.',
     empty: 'No licences of these kinds.',
+    noLicence: (licence: string) =>
+      `There is no ${licence} among these licences. Its kind may not be ticked, or it was never bought.`,
+    sorted: (column: string) =>
+      `Sorted by ${column}: anew every 5 seconds, but not while the pointer, the focus or a selection is in a row.`,
     open: (licence: string) => `${licence}: show who, when and what`,
     notApplicable: 'not applicable',
     models: { CONCURRENT: 'Concurrent', FIXED: 'Fixed seats' },
@@ -300,6 +307,8 @@ export const words = {
     licence: 'Licence',
     mayNot: 'Usage is for those who may see an organisation’s figures. Ask your administrator if you should.',
     noLicences: 'This organisation has no licence with concurrent seats.',
+    noLicence: (licence: string, shown: string) =>
+      `This organisation has no licence ${licence} with concurrent seats. Shown is ${shown}.`,
     failed: (why: string) => `The figures could not be read: ${why}`,
     tools: {
       by: 'Show by',

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 
 /** How pages are looked at: at three sizes, by their tables, by a program for accessibility, and for what the browser complains of. */
 
@@ -25,8 +25,9 @@ export const ordinary = {
 /** @returns a page, and what the browser complains of from here on: a policy that was broken, a script that failed */
 export async function openPage(
   browser: Browser,
+  options: BrowserContextOptions = {},
 ): Promise<{ readonly page: Page; readonly complaints: readonly string[] }> {
-  const page = await (await browser.newContext(ordinary)).newPage();
+  const page = await (await browser.newContext({ ...ordinary, ...options })).newPage();
   const complaints: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());

@@ -16,14 +16,15 @@ export function AskAgain({
   readonly isBusy: boolean;
   readonly onConfirm: () => void;
 }) {
-  const [isAsking, setIsAsking] = useState(false);
-  if (!isAsking) {
+  const [stage, setStage] = useState<'IDLE' | 'ASKING' | 'KEPT'>('IDLE');
+  if (stage !== 'ASKING') {
     return (
       <button
         type="button"
         aria-label={`${label}: ${what}`}
+        autoFocus={stage === 'KEPT'}
         disabled={isBusy}
-        onClick={() => setIsAsking(true)}
+        onClick={() => setStage('ASKING')}
       >
         {label}
       </button>
@@ -38,13 +39,13 @@ export function AskAgain({
         autoFocus
         disabled={isBusy}
         onClick={() => {
-          setIsAsking(false);
+          setStage('IDLE');
           onConfirm();
         }}
       >
         {confirm}
       </button>
-      <button type="button" onClick={() => setIsAsking(false)}>
+      <button type="button" onClick={() => setStage('KEPT')}>
         {words.keys.keep}
       </button>
     </span>

@@ -6,6 +6,7 @@ import { useMay, useShell } from '../shell/context.ts';
 import { Failure } from '../shell/failure.tsx';
 import { Frame } from '../shell/frame.tsx';
 import { Picker } from '../shell/picker.tsx';
+import { useTitle } from '../shell/title.ts';
 import { zoneOf } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { ApiKeys } from './api-keys.tsx';
@@ -35,6 +36,7 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
   });
   const { data } = answer;
   const organisation = data?.organisation;
+  useTitle(words.pages.keys, organisation?.name);
   const self = data?.self != null && 'displayName' in data.self ? data.self : null;
   return (
     <div className="keys">

@@ -93,7 +93,7 @@ export const groupOf: Readonly<Partial<Record<ColumnName, GroupName>>> = {
 };
 
 export function isColumn(id: string): id is ColumnName {
-  return id in words.mapping.columns;
+  return Object.hasOwn(words.mapping.columns, id);
 }
 
 /** What is to be noticed of a licence, the gravest first. */

@@ -196,8 +196,11 @@ function Sessions({
   const { title, none, who, device, since, seat, features, action } = words.detail.sessions;
   const mayForce = useMay('Mutation.forceLogoff');
   const [said, setSaid] = useState('');
+  const told = useRef<HTMLParagraphElement>(null);
   const say = (what: string) => {
     setSaid(what);
+    // The row that had the focus is about to go.
+    told.current?.focus();
     // Without live figures nothing else would tell.
     onChanged();
   };
@@ -228,7 +231,7 @@ function Sessions({
           </tr>
         )}
       </Part>
-      <p role="status" className={said === '' ? 'unseen' : 'quiet'}>
+      <p ref={told} tabIndex={-1} role="status" className={said === '' ? 'unseen' : 'quiet'}>
         {said}
       </p>
     </>
@@ -256,16 +259,17 @@ function Features({ features }: { readonly features: Session['features'] }) {
 
 /** Asks again before it logs somebody off in the middle of their work. */
 function LogOff({ session, onSaid }: { readonly session: Session; readonly onSaid: (what: string) => void }) {
-  const [isAsking, setIsAsking] = useState(false);
+  const [stage, setStage] = useState<'IDLE' | 'ASKING' | 'KEPT'>('IDLE');
   const [{ fetching }, force] = useMutation(ForceLogoffDocument);
   const { logOff, logOffWhom, confirm, cancel, done } = words.detail.sessions;
   const { displayName } = session.user;
-  if (!isAsking) {
+  if (stage !== 'ASKING') {
     return (
       <button
         type="button"
         aria-label={logOffWhom(displayName, session.device)}
-        onClick={() => setIsAsking(true)}
+        autoFocus={stage === 'KEPT'}
+        onClick={() => setStage('ASKING')}
       >
         {logOff}
       </button>
@@ -274,7 +278,7 @@ function LogOff({ session, onSaid }: { readonly session: Session; readonly onSai
   const act = async () => {
     const { data, error } = await force({ sessionId: session.id });
     const answer = data?.forceLogoff;
-    setIsAsking(false);
+    setStage('IDLE');
     if (answer != null && 'message' in answer) onSaid(answer.message);
     else onSaid(problemOf(error) ?? done(displayName));
   };
@@ -290,7 +294,7 @@ function LogOff({ session, onSaid }: { readonly session: Session; readonly onSai
       >
         {confirm}
       </button>
-      <button type="button" onClick={() => setIsAsking(false)}>
+      <button type="button" onClick={() => setStage('KEPT')}>
         {cancel}
       </button>
     </span>

@@ -109,6 +109,11 @@ export type UsageChangedSubscriptionVariables = Exact<{
 export type UsageChangedSubscription = {
   readonly usageChanged: {
     readonly at: string;
+    readonly organisation: {
+      readonly id: string;
+      readonly timeZone: string;
+      readonly billingPeriod: { readonly from: string; readonly until: string };
+    };
     readonly rows: ReadonlyArray<{
       readonly id: string;
       readonly revision: number;
@@ -568,6 +573,28 @@ export const UsageChangedDocument = {
               kind: 'SelectionSet',
               selections: [
                 { kind: 'Field', name: { kind: 'Name', value: 'at' } },
+                {
+                  kind: 'Field',
+                  name: { kind: 'Name', value: 'organisation' },
+                  selectionSet: {
+                    kind: 'SelectionSet',
+                    selections: [
+                      { kind: 'Field', name: { kind: 'Name', value: 'id' } },
+                      { kind: 'Field', name: { kind: 'Name', value: 'timeZone' } },
+                      {
+                        kind: 'Field',
+                        name: { kind: 'Name', value: 'billingPeriod' },
+                        selectionSet: {
+                          kind: 'SelectionSet',
+                          selections: [
+                            { kind: 'Field', name: { kind: 'Name', value: 'from' } },
+                            { kind: 'Field', name: { kind: 'Name', value: 'until' } },
+                          ],
+                        },
+                      },
+                    ],
+                  },
+                },
                 {
                   kind: 'Field',
                   name: { kind: 'Name', value: 'rows' },

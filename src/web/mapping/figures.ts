@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef } from 'react';
+import { useEffect, useEffectEvent, useMemo, useRef } from 'react';
 import { type Answer, useAnswer, useLive } from '../shell/answer.ts';
 import { problemOf } from '../shell/client.ts';
 import { useLink, useShell } from '../shell/context.ts';
@@ -41,10 +41,8 @@ export interface Day {
   readonly until: string;
 }
 
-/** The longest day there is: with an hour that comes twice. What is to come is not answered. */
-const dayMilliseconds = 25 * 3_600_000;
-/** How often the hours so far are asked for anew. */
-const sparkMilliseconds = 5 * 60_000;
+/** How often what no event tells is read anew: the hours so far, and that another day began. Not sooner than the least. */
+const [againMilliseconds, leastMilliseconds] = [5 * 60_000, 5000];
 
 /** @param isWanted whether the figures are to follow every change, or stay as they were read */
 export function useFigures(
@@ -91,6 +89,12 @@ export function useFigures(
   const readingSparks = useSparks(variables, today);
   const rows = readingSparks.data?.organisation?.licenceMapping;
   const sparks = useMemo(() => new Map(rows?.map(({ id, usageHistory }) => [id, usageHistory])), [rows]);
+  const readAll = () => {
+    read();
+    if (lost !== undefined) subscribe();
+    if (today !== null) readingSparks.read();
+  };
+  useAgain(isWanted ? today : null, organisation?.now ?? null, readAll);
   return {
     organisation,
     zone,
@@ -100,13 +104,10 @@ export function useFigures(
     today,
     reading: {
       data,
-      problem: problem ?? problemOf(lost),
+      // Of an organisation that there is not, its having no live figures says nothing more.
+      problem: problem ?? problemOf(organisation === null ? undefined : lost),
       isFetching,
-      read: () => {
-        read();
-        if (lost !== undefined) subscribe();
-        if (today !== null) readingSparks.read();
-      },
+      read: readAll,
     },
     readingSparks,
   };
@@ -123,8 +124,7 @@ function useDay(zone: Zone, asOf: string | null): Day | null {
   const name = asOf === null ? null : zone.day(asOf);
   return useMemo(() => {
     if (asOf === null) return null;
-    const from = zone.startOfDay(asOf);
-    return { from, until: new Date(Date.parse(from) + dayMilliseconds).toISOString() };
+    return { from: zone.startOfDay(asOf), until: zone.nextDay(asOf) };
     // The same for every instant of a day.
   }, [zone, name]);
 }
@@ -141,11 +141,20 @@ function useSparks(
     variables: { organisationId, categories, from: day?.from ?? '', until: day?.until ?? '' },
     pause: day === null,
   });
-  const { read } = answer;
-  useEffect(() => {
-    if (day === null) return;
-    const timer = setInterval(read, sparkMilliseconds);
-    return () => clearInterval(timer);
-  }, [day, read]);
   return answer;
+}
+
+/**
+ * Reads anew from time to time, and when the day is over: a quiet night has no event that would tell of midnight.
+ * @param day null: figures stay as they were read
+ * @param now the instant of the last reading
+ */
+function useAgain(day: Day | null, now: string | null, read: () => void): void {
+  const act = useEffectEvent(read);
+  useEffect(() => {
+    if (day === null || now === null) return;
+    const left = Date.parse(day.until) - Date.parse(now);
+    const timer = setInterval(act, Math.min(againMilliseconds, Math.max(leastMilliseconds, left)));
+    return () => clearInterval(timer);
+  }, [day, now]);
 }

@@ -1,6 +1,7 @@
-import { useCallback, useMemo, useState } from 'react';
+import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { type SortingState, useTable } from '@tanstack/react-table';
 import { useChoices } from '../shell/address.ts';
+import { useCalm } from '../shell/calm.ts';
 import { ForOrganisation } from '../shell/chosen.tsx';
 import { useMay } from '../shell/context.ts';
 import { Failure } from '../shell/failure.tsx';
@@ -8,12 +9,14 @@ import { Frame } from '../shell/frame.tsx';
 import { useLater } from '../shell/later.tsx';
 import { MayNot } from '../shell/may-not.tsx';
 import { Picker } from '../shell/picker.tsx';
+import { useTitle } from '../shell/title.ts';
 import { words } from '../words.ts';
-import { columns, features, type Line, statesOf } from './columns.ts';
-import { download, toCsv } from './csv.ts';
+import { columns, features, isColumn, type Line, statesOf } from './columns.ts';
+import { download, fullTitle, toCsv } from './csv.ts';
 import type { LicenceCategory } from './documents.ts';
 import { type Figures, type Row, useFigures } from './figures.ts';
 import './mapping.css';
+import { isInHand, useOrder } from './order.ts';
 import { inUse } from './spark.tsx';
 import { Table } from './table.tsx';
 
@@ -36,12 +39,24 @@ export function Page() {
 const kinds = ['feature', 'product'] as const;
 type Kind = (typeof kinds)[number];
 
+/** Who listens to the summary is told of it no more often than this, however often seats change. */
+const calmMilliseconds = 10_000;
+
+/** What is ticked and not shown yet, and what was shown then. */
+interface Wish {
+  readonly occasion: string;
+  readonly kinds: ReadonlySet<Kind>;
+}
+
 function Mapping({ organisationId }: { readonly organisationId: string }) {
   const [choices, choose] = useChoices();
   const isLive = choices.get('live') !== 'off';
   const shown = new Set(kinds.filter((kind) => choices.get(kind) === 'on'));
   // Without live figures a check box is a wish until Refresh is pressed, as on the page that this one follows.
-  const [wishes, setWishes] = useState<ReadonlySet<Kind>>(shown);
+  const occasion = [organisationId, isLive, ...shown].join(' ');
+  const [wish, setWish] = useState<Wish | null>(null);
+  // One of before the address changed, by going back or otherwise, is over.
+  const wishes = wish?.occasion === occasion ? wish.kinds : shown;
   const hasWishes = kinds.some((kind) => wishes.has(kind) !== shown.has(kind));
   const categories = useMemo<LicenceCategory[]>(
     () => [
@@ -57,11 +72,11 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
   const apply = (wanted: ReadonlySet<Kind>) =>
     choose(Object.fromEntries(kinds.map((kind) => [kind, wanted.has(kind) ? 'on' : null])));
   const tick = (kind: Kind, isTicked: boolean) => {
-    const wanted = new Set(isLive ? shown : wishes);
+    const wanted = new Set(wishes);
     if (isTicked) wanted.add(kind);
     else wanted.delete(kind);
-    setWishes(wanted);
     if (isLive) apply(wanted);
+    else setWish({ occasion, kinds: wanted });
   };
   const open = useCallback((licence: string) => choose({ licence }, 'push'), [choose]);
 
@@ -87,15 +102,22 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
       choose({ sort: by === undefined ? null : `${by.id}.${by.desc ? 'desc' : 'asc'}` });
     },
   });
+  const body = useRef<HTMLTableSectionElement>(null);
+  const sortedRows = table.getRowModel().rows;
+  const order = useOrder(sortedRows, choices.get('sort') ?? '', () => isInHand(body.current));
 
   const save = () => {
     const ids = table.getAllLeafColumns().map(({ id }) => id);
-    const cells = table.getRowModel().rows.map((row) => ids.map((id) => row.getValue<string | number>(id)));
+    const cells = order.map((row) => ids.map((id) => row.getValue<string | number>(id)));
     const at = (figures.asOf ?? '').replaceAll(':', '-').slice(0, 19);
     download(`licence-mapping ${organisation?.name ?? ''} ${at}.csv`, toCsv(ids, cells));
   };
-  const opened = rows?.find(({ licence }) => licence.code === choices.get('licence'));
+  const wanted = choices.get('licence');
+  const opened = rows?.find(({ licence }) => licence.code === wanted);
   const Detail = useLater(loadDetail, opened !== undefined);
+  useReturn(body, opened?.licence.code);
+  useTitle(words.pages.mapping, organisation?.name);
+  const [by] = sorting;
 
   return (
     <div className="mapping" aria-busy={reading.isFetching}>
@@ -112,7 +134,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
           <label key={kind}>
             <input
               type="checkbox"
-              checked={(isLive ? shown : wishes).has(kind)}
+              checked={wishes.has(kind)}
               onChange={({ target }) => tick(kind, target.checked)}
             />
             {words.mapping[kind]}
@@ -120,10 +142,10 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
         ))}
         <button
           type="button"
-          className={hasWishes && !isLive ? 'primary' : ''}
+          className={hasWishes ? 'primary' : ''}
           aria-describedby="refresh-hint"
           onClick={() => {
-            if (hasWishes && !isLive) apply(wishes);
+            if (hasWishes) apply(wishes);
             else reading.read();
           }}
         >
@@ -134,15 +156,12 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
             type="checkbox"
             role="switch"
             checked={isLive}
-            onChange={({ target }) => {
-              choose({ live: target.checked ? null : 'off' });
-              setWishes(shown);
-            }}
+            onChange={({ target }) => choose({ live: target.checked ? null : 'off' })}
           />
           {words.mapping.live}
         </label>
         <span id="refresh-hint" className="quiet" role="status">
-          {hasWishes && !isLive && words.mapping.refreshHint}
+          {hasWishes && words.mapping.refreshHint}
         </span>
         <span className="spread">
           <button type="button" onClick={save} disabled={rows === undefined}>
@@ -161,8 +180,14 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
       {organisation === null && <p className="notice">{words.organisation.missing}</p>}
       {rows !== undefined && (
         <>
+          {wanted !== null && opened === undefined && !reading.isFetching && (
+            <p role="status">{words.mapping.noLicence(wanted)}</p>
+          )}
           <Summary rows={rows} />
-          <Table table={table} zone={zone} sparks={sparks} onOpen={open} />
+          {isLive && by !== undefined && isColumn(by.id) && (
+            <p className="quiet">{words.mapping.sorted(fullTitle(by.id))}</p>
+          )}
+          <Table table={table} rows={order} body={body} zone={zone} sparks={sparks} onOpen={open} />
           {rows.length === 0 && <p className="notice">{words.mapping.empty}</p>}
         </>
       )}
@@ -207,18 +232,36 @@ function AsOf({ figures: { asOf, live, zone, reading } }: { readonly figures: Fi
   );
 }
 
-/** In words, what colours show; said again only when how many changes, not with every seat. */
+/** Has the focus where a sheet was opened from, however it was closed, and also where a link opened it. */
+function useReturn(body: RefObject<HTMLTableSectionElement | null>, opened: string | undefined): void {
+  const before = useRef(opened);
+  useEffect(() => {
+    const closed = before.current;
+    before.current = opened;
+    if (closed === undefined || opened !== undefined || document.activeElement !== document.body) return;
+    body.current?.querySelector<HTMLElement>(`[data-licence="${CSS.escape(closed)}"] .open`)?.focus();
+  }, [body, opened]);
+}
+
+/** In words, what colours show; said again only when how many changes, not with every seat, and not at every turn. */
 function Summary({ rows }: { readonly rows: readonly Row[] }) {
   const having = (kind: string) =>
     rows.filter((row) => statesOf(row).some((state) => state.kind === kind)).length;
+  const summary = words.mapping.summary(having('over'), having('contingency'), having('full'));
+  const said = useCalm(calmMilliseconds, summary);
   return (
-    <p role="status" className="quiet">
-      {words.mapping.summary(having('over'), having('contingency'), having('full'))}
-    </p>
+    <>
+      <p className="quiet" aria-hidden="true">
+        {summary}
+      </p>
+      <p role="status" className="unseen">
+        {said}
+      </p>
+    </>
   );
 }
 
 function readSorting(text: string | null): SortingState {
   const [id, direction] = text?.split('.') ?? [];
-  return id === undefined || id === '' ? [] : [{ id, desc: direction === 'desc' }];
+  return id === undefined || !isColumn(id) ? [] : [{ id, desc: direction === 'desc' }];
 }

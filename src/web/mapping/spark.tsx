@@ -4,13 +4,16 @@ import { words } from '../words.ts';
 import type { Spark as Hours } from './figures.ts';
 
 const [barWidth, gap, height] = [3, 1, 22] as const;
+/** The day on which clocks are put back by an hour. */
+const longestDay = 25;
+const width = longestDay * (barWidth + gap);
 
 /** The most seats in use at one time in each hour. */
 export function inUse({ concurrent, contingency }: Hours[number]): number {
   return concurrent.maximum + contingency.maximum;
 }
 
-/** A day in 25 bars at most: concurrent seats, and contingency on top of them, of all that were bought. */
+/** A day, a bar an hour: concurrent seats, and contingency on top of them, of all that were bought. */
 export const Spark = memo(function Spark({ hours, zone }: { readonly hours: Hours; readonly zone: Zone }) {
   const most = Math.max(...hours.map(inUse));
   const total = Math.max(...hours.map(({ concurrent, contingency }) => concurrent.total + contingency.total));
@@ -25,12 +28,12 @@ export const Spark = memo(function Spark({ hours, zone }: { readonly hours: Hour
       className="spark"
       role="img"
       aria-label={label}
-      width={24 * (barWidth + gap)}
+      width={width}
       height={height}
-      viewBox={`0 0 ${24 * (barWidth + gap)} ${height}`}
+      viewBox={`0 0 ${width} ${height}`}
     >
       <title>{label}</title>
-      <path className="floor" d={`M0 ${height - 0.5}H${24 * (barWidth + gap)}`} />
+      <path className="floor" d={`M0 ${height - 0.5}H${width}`} />
       {hours.map((hour, index) => {
         const [low, high] = [hour.concurrent.maximum * scale, hour.contingency.maximum * scale];
         const x = index * (barWidth + gap);

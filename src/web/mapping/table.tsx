@@ -1,5 +1,5 @@
 import { type Header, type Row as TableRow, type Table as TanstackTable } from '@tanstack/react-table';
-import { memo } from 'react';
+import { memo, type RefObject } from 'react';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import { type ColumnName, type features, type GroupName, isColumn, type Line, statesOf } from './columns.ts';
@@ -12,11 +12,16 @@ type Features = typeof features;
 /** The page's table, in the markup that screen readers know: headings over groups of headings, and a heading a row. */
 export function Table({
   table,
+  rows,
+  body,
   zone,
   sparks,
   onOpen,
 }: {
   readonly table: TanstackTable<Features, Line>;
+  /** In the order in which they are shown. */
+  readonly rows: readonly TableRow<Features, Line>[];
+  readonly body: RefObject<HTMLTableSectionElement | null>;
   readonly zone: Zone;
   readonly sparks: ReadonlyMap<string, Hours>;
   readonly onOpen: (licence: string) => void;
@@ -44,8 +49,8 @@ export function Table({
               ))}
           </tr>
         </thead>
-        <tbody>
-          {table.getRowModel().rows.map((row) => (
+        <tbody ref={body}>
+          {rows.map((row) => (
             <Body
               key={row.id}
               cells={row}
@@ -67,10 +72,8 @@ function GroupHeading({ name, span }: { readonly name: GroupName; readonly span:
   const { title, about } = words.mapping.groups[name];
   const { described, description } = useAbout(about);
   return (
-    <th scope="colgroup" colSpan={span} className="group edge">
-      <span tabIndex={0} role="note" {...described}>
-        {title}
-      </span>
+    <th scope="colgroup" colSpan={span} className="group edge" tabIndex={0} {...described}>
+      {title}
       {description}
     </th>
   );
@@ -148,7 +151,7 @@ const Body = memo(
           switch (column.id) {
             case 'organisation':
               return (
-                <td key={id} className="text organisation">
+                <td key={id} className="text organisation" dir="auto">
                   {organisation}
                 </td>
               );
@@ -162,7 +165,7 @@ const Body = memo(
                     aria-label={words.mapping.open(row.licence.name)}
                     onClick={() => onOpen(row.licence.code)}
                   >
-                    {row.licence.name}
+                    <bdi>{row.licence.name}</bdi>
                   </button>
                   <span className="states">
                     <span className="quiet">{words.mapping.models[row.licence.seatModel]}</span>

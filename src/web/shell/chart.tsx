@@ -54,17 +54,19 @@ export function Chart({
     const draw = () => new uPlot(optionsFor(current, picture, zone, height), dataOf(picture), current);
     let plot = draw();
     const sizes = new ResizeObserver(() => plot.setSize({ width: current.clientWidth, height }));
-    // A plot keeps the colours that it was made with.
-    const scheme = matchMedia('(prefers-color-scheme: dark)');
+    // A plot keeps the colours that it was made with; paper has others, and so has a system that has its own.
+    const schemes = ['(prefers-color-scheme: dark)', 'print', '(forced-colors: active)'].map((each) =>
+      matchMedia(each),
+    );
     const drawAnew = () => {
       plot.destroy();
       plot = draw();
     };
     sizes.observe(current);
-    scheme.addEventListener('change', drawAnew);
+    for (const scheme of schemes) scheme.addEventListener('change', drawAnew);
     return () => {
       sizes.disconnect();
-      scheme.removeEventListener('change', drawAnew);
+      for (const scheme of schemes) scheme.removeEventListener('change', drawAnew);
       plot.destroy();
     };
   }, [picture, zone, height]);

@@ -23,6 +23,7 @@ export function Picker({
   return (
     <input
       className="picker"
+      dir="auto"
       type="search"
       role="combobox"
       aria-label={words.organisation.label}

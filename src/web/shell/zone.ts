@@ -1,9 +1,9 @@
 import { words } from '../words.ts';
 
-/** Instants, as the API spells them, in the words of one time zone. */
+/** Instants, as the API spells them, in the words of one time zone. A time that comes twice is told with its offset’s name. */
 export interface Zone {
   readonly name: string;
-  /** `14:05`. */
+  /** `14:05`; `02:30 CEST` where clocks are put back. */
   readonly minute: (at: string) => string;
   /** `14:05:09`. */
   readonly second: (at: string) => string;
@@ -31,6 +31,8 @@ export interface Zone {
 
 const zones = new Map<string, Zone>();
 const hourMilliseconds = 3_600_000;
+/** By how much clocks are put back: an hour, and on Lord Howe Island half of one. */
+const putBackMilliseconds = [-1, -0.5, 0.5, 1].map((hours) => hours * hourMilliseconds);
 const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 
 /** @param name as IANA has it */
@@ -49,6 +51,17 @@ function createZone(timeZone: string): Zone {
     return (at: string | number) => formatter.format(new Date(at));
   };
   const [hour, minute] = ['2-digit', '2-digit'] as const;
+  const wall = format({ dateStyle: 'short', timeStyle: 'medium' });
+  const offset = new Intl.DateTimeFormat(words.language, { timeZone, timeZoneName: 'short' });
+  const clock = (options: Intl.DateTimeFormatOptions) => {
+    const plain = format(options);
+    return (at: string) => {
+      const since = Date.parse(at);
+      if (!putBackMilliseconds.some((by) => wall(since + by) === wall(since))) return plain(since);
+      const named = offset.formatToParts(since).find(({ type }) => type === 'timeZoneName');
+      return `${plain(since)} ${named?.value ?? ''}`;
+    };
+  };
   const day = format({ dateStyle: 'medium' });
   // By the parts, as no language spells dates as addresses do.
   const parts = new Intl.DateTimeFormat('en', {
@@ -75,10 +88,10 @@ function createZone(timeZone: string): Zone {
   };
   return {
     name: timeZone,
-    minute: format({ hour, minute }),
-    second: format({ hour, minute, second: '2-digit' }),
+    minute: clock({ hour, minute }),
+    second: clock({ hour, minute, second: '2-digit' }),
     day,
-    moment: format({ dateStyle: 'medium', timeStyle: 'short' }),
+    moment: clock({ dateStyle: 'medium', timeStyle: 'short' }),
     lastDay: (until) => day(Date.parse(until) - 1),
     weekday: format({ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric' }),
     dayOfMonth: format({ day: 'numeric', month: 'short' }),

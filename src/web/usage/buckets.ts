@@ -1,7 +1,4 @@
-import type { Picture } from '../shell/chart.tsx';
 import type { Zone } from '../shell/zone.ts';
-import { count } from '../shell/zone.ts';
-import { words } from '../words.ts';
 import type { BucketFragment } from './documents.ts';
 import type { Span } from './span.ts';
 
@@ -31,61 +28,6 @@ export function busiest(buckets: readonly Bucket[]): Bucket | undefined {
   return most === 0 ? undefined : buckets.find((bucket) => inUse(bucket) === most);
 }
 
-/** Seats in use, contingency on top of concurrent ones, under what there was of both. */
-export function seatsPicture(buckets: readonly Bucket[], { from, until }: Span, peak: Peak | null): Picture {
-  const { concurrent, contingency, totals, all } = words.usage.chart;
-  const hasContingency = buckets.some((bucket) => bucket.contingency.total + bucket.contingency.maximum > 0);
-  const values = (read: (bucket: Bucket) => number) => buckets.map(read);
-  return {
-    times: timesOf(buckets),
-    series: [
-      ...(hasContingency
-        ? [{ label: contingency, values: values(inUse), colour: 'warn', look: 'above' as const }]
-        : []),
-      {
-        label: concurrent,
-        values: values((bucket) => bucket.concurrent.maximum),
-        colour: 'accent',
-        look: 'filled',
-      },
-      { label: totals, values: values((bucket) => bucket.concurrent.total), colour: 'good', look: 'dashed' },
-      ...(hasContingency
-        ? [{ label: all, values: values(totalOf), colour: 'warn', look: 'dashed' as const }]
-        : []),
-    ],
-    span: { from, until },
-    mark:
-      peak === null
-        ? null
-        : {
-            at: peak.from,
-            value: peak.seats,
-            label: words.usage.chart.peak(count(peak.seats)),
-            colour: 'bad',
-          },
-  };
-}
-
-/** Refusals, on the same axis of time. */
-export function denialsPicture(buckets: readonly Bucket[], { from, until }: Span): Picture {
-  return {
-    times: timesOf(buckets),
-    series: [
-      {
-        label: words.usage.chart.denials,
-        values: buckets.map(({ denials }) => denials),
-        colour: 'bad',
-        look: 'filled',
-      },
-    ],
-    span: { from, until },
-  };
-}
-
-function timesOf(buckets: readonly Bucket[]): readonly string[] {
-  return [...buckets.map(({ from }) => from), ...buckets.slice(-1).map(({ until }) => until)];
-}
-
 /** A line of the table that has what the chart shows: an hour of a day, or a day. */
 export interface Stretch {
   readonly from: string;
@@ -96,10 +38,9 @@ export interface Stretch {
 }
 
 export function stretches(buckets: readonly Bucket[], { by }: Span, zone: Zone): readonly Stretch[] {
-  // An hour that comes twice is two lines: their instants differ by more than the clock does.
-  const nameOf = ({ from }: Bucket) =>
-    by === 'day' ? String(Math.floor(Date.parse(from) / 3_600_000)) : zone.date(from);
-  return [...Map.groupBy(buckets, nameOf).values()].flatMap((together) => {
+  const parts: Iterable<readonly Bucket[]> =
+    by === 'day' ? hoursOf(buckets, zone) : Map.groupBy(buckets, ({ from }) => zone.date(from)).values();
+  return [...parts].flatMap((together) => {
     const [first] = together;
     if (first === undefined) return [];
     return {
@@ -110,4 +51,21 @@ export function stretches(buckets: readonly Bucket[], { by }: Span, zone: Zone):
       denials: together.reduce((sum, { denials }) => sum + denials, 0),
     };
   });
+}
+
+/**
+ * By the hours of the zone’s clocks, which need not begin with those of UTC. An hour that comes twice is two; one of which a
+ * part comes twice goes on.
+ */
+function hoursOf(buckets: readonly Bucket[], zone: Zone): readonly (readonly Bucket[])[] {
+  const hours: Bucket[][] = [];
+  let before: string | undefined;
+  for (const bucket of buckets) {
+    const [, hour, minute] = /^(\d+):(\d+)/.exec(zone.minute(bucket.from)) ?? [];
+    const present = hours.at(-1);
+    if (present === undefined || minute === '00' || hour !== before) hours.push([bucket]);
+    else present.push(bucket);
+    before = hour;
+  }
+  return hours;
 }

@@ -7,8 +7,8 @@ import { Card } from './card.tsx';
 import { WeeksDocument } from './documents.ts';
 import { type Scope, useReading } from './reading.ts';
 
-/** Four weeks: each hour four times. */
-const milliseconds = 28 * 24 * 3_600_000;
+/** Four weeks: each hour four times. Clocks that were put on meanwhile made them shorter, by less than this. */
+const [milliseconds, leeway] = [28 * 24 * 3_600_000, 2 * 3_600_000];
 /** How dark a cell may be; 0 is none. */
 const levels = 4;
 
@@ -22,7 +22,7 @@ export function Heat({ scope, zone }: { readonly scope: Scope; readonly zone: Zo
   const { title, about, corner, days, hour, onContingency, unknown } = words.usage.heat;
   const { organisation, row, span } = scope;
   const until = span.isRunning ? zone.nextDay(organisation.now) : span.until;
-  const from = zone.startOfDay(new Date(Date.parse(until) - milliseconds).toISOString());
+  const from = zone.startOfDay(new Date(Date.parse(until) - milliseconds + leeway).toISOString());
   const answer = useReading(scope, WeeksDocument, {
     ...{ organisationId: organisation.id, licence: row.licence.code },
     ...{ from, until },

@@ -9,6 +9,7 @@ import { Frame } from '../shell/frame.tsx';
 import { useLater } from '../shell/later.tsx';
 import { MayNot } from '../shell/may-not.tsx';
 import { Picker } from '../shell/picker.tsx';
+import { useTitle } from '../shell/title.ts';
 import { latest, type Zone, zoneOf } from '../shell/zone.ts';
 import { words } from '../words.ts';
 import {
@@ -48,7 +49,9 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
   const answer = useAnswer({ query: LicencesDocument, variables: { organisationId } });
   const organisation = answer.data?.organisation;
   const licences = organisation?.licenceMapping.filter(({ concurrent }) => concurrent !== null) ?? [];
-  const chosen = licences.find(({ licence }) => licence.code === choices.get('licence')) ?? licences[0];
+  const asked = choices.get('licence');
+  const chosen = licences.find(({ licence }) => licence.code === asked) ?? licences[0];
+  useTitle(words.pages.usage, organisation?.name);
   return (
     <div className="usage">
       <div className="head">
@@ -79,6 +82,9 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
         <p className="quiet notice">{words.shell.loading}</p>
       )}
       {organisation === null && <p className="notice">{words.organisation.missing}</p>}
+      {asked !== null && chosen !== undefined && chosen.licence.code !== asked && (
+        <p role="status">{words.usage.noLicence(asked, chosen.licence.name)}</p>
+      )}
       {organisation != null &&
         (chosen === undefined ? (
           <p className="notice">{words.usage.noLicences}</p>

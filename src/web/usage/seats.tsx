@@ -4,18 +4,10 @@ import { useLater } from '../shell/later.tsx';
 import { Lines } from '../shell/lines.tsx';
 import { count, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
-import {
-  type Bucket,
-  busiest,
-  denialsPicture,
-  inUse,
-  type Peak,
-  seatsPicture,
-  stretches,
-  totalOf,
-} from './buckets.ts';
+import { type Bucket, busiest, inUse, type Peak, stretches, totalOf } from './buckets.ts';
 import { Card } from './card.tsx';
 import { CloserDocument, type UsageQuery } from './documents.ts';
+import { denialsPicture, seatsPicture } from './pictures.ts';
 import type { Scope } from './reading.ts';
 
 type PeakUsage = NonNullable<NonNullable<UsageQuery['organisation']>['peakUsage']>;

@@ -120,7 +120,9 @@ function OfOrganisation({
       aria-label={name}
     >
       <header>
-        <h1>{name ?? (board.isMissing ? words.wallboard.missing(organisationId) : words.product)}</h1>
+        <h1 dir="auto">
+          {name ?? (board.isMissing ? words.wallboard.missing(organisationId) : words.product)}
+        </h1>
         {pages.length > 1 && (
           <p className="quiet">{words.wallboard.page(count(page + 1), count(pages.length))}</p>
         )}

@@ -11,7 +11,7 @@ import {
 
 /** How often the last hour is asked for, and the day so far. */
 const [hourMilliseconds, dayMilliseconds] = [15_000, 60_000];
-const [hour, longestDay] = [3_600_000, 25 * 3_600_000];
+const hour = 3_600_000;
 
 export type Buckets = NonNullable<TodayQuery['organisation']>['licenceMapping'][number]['usageHistory'];
 
@@ -91,8 +91,10 @@ export function useToday(variables: Variables, zone: Zone, now: string | null): 
   const { uncached } = useShell();
   const name = now === null ? '' : zone.day(now);
   // The same for every instant of a day.
-  const from = useMemo(() => (now === null ? '' : zone.startOfDay(now)), [zone, name]);
-  const until = from === '' ? '' : new Date(Date.parse(from) + longestDay).toISOString();
+  const [from, until] = useMemo(
+    () => (now === null ? ['', ''] : [zone.startOfDay(now), zone.nextDay(now)]),
+    [zone, name],
+  );
   const [found, setFound] = useState({ from: '', buckets: new Map<string, Buckets>() });
   useRepeatedly(
     dayMilliseconds,
