@@ -37,6 +37,8 @@ export interface Api {
 
 /** A connection that says nothing for so long is asked whether it lives, and is given so long to answer. */
 const [pingMilliseconds, pongMilliseconds] = [5_000, 4_000];
+/** One that is not there by then is given up: whoever is frozen says nothing, and browsers wait for minutes. */
+const connectMilliseconds = 10_000;
 const forbidden = 4403;
 
 /** What is part of another thing, and is found with it; every other thing has an id. */
@@ -74,7 +76,8 @@ const parts = [
 export function createApi(onSignedOut: () => void): Api {
   const listeners = new Set<() => void>();
   let state: LinkState = { isConnected: false, connection: 0 };
-  let pong: ReturnType<typeof setTimeout> | undefined;
+  let [pong, deadline]: (ReturnType<typeof setTimeout> | undefined)[] = [];
+  let retries = 0;
   const change = (to: LinkState) => {
     state = to;
     for (const listener of listeners) listener();
@@ -85,11 +88,22 @@ export function createApi(onSignedOut: () => void): Api {
     // For ever: a page that was left open over night is live in the morning.
     retryAttempts: Infinity,
     shouldRetry: () => true,
-    retryWait: (retries) => delay(Math.min(500 * 2 ** retries, 10_000) * (0.5 + Math.random())),
+    retryWait: () => {
+      const milliseconds = Math.min(500 * 2 ** retries, 10_000);
+      retries += 1;
+      return delay(milliseconds * (0.5 + Math.random()));
+    },
     keepAlive: pingMilliseconds,
     on: {
-      connected: () => change({ isConnected: true, connection: state.connection + 1 }),
+      connecting: () => {
+        deadline = setTimeout(() => ws.terminate(), connectMilliseconds);
+      },
+      connected: () => {
+        clearTimeout(deadline);
+        change({ isConnected: true, connection: state.connection + 1 });
+      },
       closed: (event) => {
+        clearTimeout(deadline);
         clearTimeout(pong);
         change({ ...state, isConnected: false });
         if ((event as CloseEvent).code === forbidden) onSignedOut();
@@ -98,7 +112,10 @@ export function createApi(onSignedOut: () => void): Api {
         if (!received) pong = setTimeout(() => ws.terminate(), pongMilliseconds);
       },
       pong: (received) => {
-        if (received) clearTimeout(pong);
+        if (!received) return;
+        clearTimeout(pong);
+        // Only now: a server that takes connections and drops them at once is not to be hammered.
+        retries = 0;
       },
     },
   });
