@@ -194,7 +194,8 @@ describe.skipIf(started === null)('The wallboard', () => {
 
       // An older build: loaded again once, by the first connection after the one that was lost.
       await page.evaluate(
-        `document.querySelector('script[type=module]').setAttribute('src', '/assets/of-an-older-build.js')`,
+        `document.querySelector('script[type=module]').setAttribute('src', '/assets/of-an-older-build.js');
+         (() => { const now = performance.now.bind(performance); performance.now = () => now() + 60_000; })()`,
       );
       proxy.cut();
       await expect

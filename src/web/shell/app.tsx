@@ -47,8 +47,9 @@ function Door({
   const isAway = 'reason' in state && state.isAway === true;
   useEffect(() => {
     if (!isAway) return;
-    // A screen has nobody who would try again.
-    const timer = setTimeout(() => void ask().then(setState), againMilliseconds * (0.5 + Math.random()));
+    // A screen has nobody who would try again. The same answer again is to set off the next try.
+    const again = () => void ask().then((found) => setState({ ...found }));
+    const timer = setTimeout(again, againMilliseconds * (0.5 + Math.random()));
     return () => clearTimeout(timer);
   }, [isAway, state, ask]);
 

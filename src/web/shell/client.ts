@@ -51,6 +51,8 @@ export interface Api {
 
 /** A connection that says nothing for so long is asked whether it lives, and is given so long to answer. */
 const [pingMilliseconds, pongMilliseconds] = [5_000, 4_000];
+/** One that is not there by then is given up: whoever is frozen says nothing, and browsers wait for minutes. */
+const connectMilliseconds = 10_000;
 const forbidden = 4403;
 /** Who waits for longer than that is told that it is slow; the server itself gives up long before the second. */
 const [slowMilliseconds, lateMilliseconds] = [5_000, 30_000];
@@ -90,7 +92,8 @@ const parts = [
 export function createApi(onSignedOut: () => void): Api {
   const listeners = new Set<() => void>();
   let state: LinkState = { isConnected: false, connection: 0, isSlow: false };
-  let pong: ReturnType<typeof setTimeout> | undefined;
+  let [pong, deadline]: (ReturnType<typeof setTimeout> | undefined)[] = [];
+  let retries = 0;
   const change = (to: LinkState) => {
     state = to;
     for (const listener of listeners) listener();
@@ -101,11 +104,22 @@ export function createApi(onSignedOut: () => void): Api {
     // For ever: a page that was left open over night is live in the morning.
     retryAttempts: Infinity,
     shouldRetry: () => true,
-    retryWait: (retries) => delay(backoff(retries)),
+    retryWait: () => {
+      const milliseconds = backoff(retries);
+      retries += 1;
+      return delay(milliseconds);
+    },
     keepAlive: pingMilliseconds,
     on: {
-      connected: () => change({ ...state, isConnected: true, connection: state.connection + 1 }),
+      connecting: () => {
+        deadline = setTimeout(() => ws.terminate(), connectMilliseconds);
+      },
+      connected: () => {
+        clearTimeout(deadline);
+        change({ ...state, isConnected: true, connection: state.connection + 1 });
+      },
       closed: (event) => {
+        clearTimeout(deadline);
         clearTimeout(pong);
         change({ ...state, isConnected: false });
         if ((event as CloseEvent).code === forbidden) onSignedOut();
@@ -114,7 +128,10 @@ export function createApi(onSignedOut: () => void): Api {
         if (!received) pong = setTimeout(() => ws.terminate(), pongMilliseconds);
       },
       pong: (received) => {
-        if (received) clearTimeout(pong);
+        if (!received) return;
+        clearTimeout(pong);
+        // Only now: a server that takes connections and drops them at once is not to be hammered.
+        retries = 0;
       },
     },
   });

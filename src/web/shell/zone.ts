@@ -115,8 +115,8 @@ function createZone(timeZone: string): Zone {
 }
 
 /** The later of two instants of one clock, spelled alike. */
-export function latest(one: string, other: string | undefined): string {
-  return other !== undefined && other > one ? other : one;
+export function latest<One extends string | null>(one: One, other: string | null | undefined): One | string {
+  return other == null || (one !== null && one >= other) ? one : other;
 }
 
 const number = new Intl.NumberFormat(words.language);

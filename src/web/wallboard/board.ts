@@ -1,15 +1,15 @@
 import { useEffect, useState } from 'react';
-import { useSubscription } from 'urql';
+import { type CombinedError, useClient } from 'urql';
 import { problemOf } from '../shell/client.ts';
 import { useLink, useShell } from '../shell/context.ts';
-import { type Zone, zoneOf } from '../shell/zone.ts';
+import { latest, type Zone, zoneOf } from '../shell/zone.ts';
 import {
   BoardDocument,
   type BoardSubscription,
   type LicenceCategory,
   type TileFragment,
 } from './documents.ts';
-import { type Latest, useLastHour, useToday } from './past.ts';
+import { type Latest, useLastHour, useToday, type Variables } from './past.ts';
 
 export type Row = TileFragment;
 export type Organisation = BoardSubscription['usageChanged']['organisation'];
@@ -46,33 +46,20 @@ const types: readonly LicenceCategory[] = ['USER', 'PRODUCT'];
 
 /** @param licences codes; null: the licence types */
 export function useBoard(organisationId: string, licences: readonly string[] | null): Board {
-  const { link } = useShell();
   const { isConnected, connection } = useLink();
   const [variables] = useState({ organisationId, licences, categories: licences === null ? types : null });
-  const [{ data: seen, error, fetching: isFetching }, subscribe] = useSubscription(
-    { query: BoardDocument, variables },
-    (before: Seen | undefined, { usageChanged }: BoardSubscription): Seen => ({
-      ...usageChanged,
-      connection: link.state().connection,
-      rows: usageChanged.snapshot ? usageChanged.rows : merged(before?.rows ?? [], usageChanged.rows),
-    }),
-  );
-  useEffect(() => {
-    if (isFetching && error === undefined) return;
-    const timer = setTimeout(() => subscribe(), againMilliseconds);
-    return () => clearTimeout(timer);
-  }, [isFetching, error, subscribe]);
-
-  const isCurrent = isConnected && seen?.connection === connection;
+  const { seen, error, isOver } = useEvents(variables);
+  const isCurrent = isConnected && seen?.connection === connection && !isOver;
   const zone = zoneOf(seen?.organisation.timeZone ?? 'UTC');
   const hour = useLastHour(variables, seen?.at ?? null, isCurrent ? connection : null);
-  const today = useToday(variables, zone, later(seen?.at ?? null, hour.now));
+  const today = useToday(variables, zone, latest(seen?.at ?? null, hour.now));
   return {
     organisation: seen?.organisation ?? null,
     rows: seen?.rows ?? [],
     zone,
-    asOf: later(seen?.at ?? null, hour.confirmedAt),
-    live: error !== undefined ? 'OFF' : isCurrent ? 'LIVE' : 'LOST',
+    asOf: latest(seen?.at ?? null, hour.confirmedAt),
+    // A server whose database is away keeps its connections, and has nothing to tell on them.
+    live: error !== undefined ? 'OFF' : isCurrent && hour.isAnswered ? 'LIVE' : 'LOST',
     problem: problemOf(error),
     isMissing: error?.graphQLErrors.some(({ extensions }) => extensions['code'] === 'NOT_FOUND') === true,
     denials: hour.denials,
@@ -80,16 +67,55 @@ export function useBoard(organisationId: string, licences: readonly string[] | n
   };
 }
 
+interface Events {
+  /** What the events so far come to; it stays when they end. */
+  readonly seen: Seen | null;
+  readonly error: CombinedError | undefined;
+  /** No event comes any more, until it is subscribed again. */
+  readonly isOver: boolean;
+}
+
+/** Not by `useSubscription`, which cannot tell a subscription that is over from one that is under way. */
+function useEvents(variables: Variables): Events {
+  const client = useClient();
+  const { link } = useShell();
+  const [attempt, setAttempt] = useState(0);
+  const [events, setEvents] = useState<Events>({ seen: null, error: undefined, isOver: false });
+  useEffect(() => {
+    const source = client.subscription(BoardDocument, variables);
+    const { unsubscribe } = source.subscribe(({ data, error, hasNext }) => {
+      const { connection } = link.state();
+      setEvents(({ seen }) => ({
+        seen:
+          data === undefined || error !== undefined || !hasNext ? seen : after(seen, { ...data, connection }),
+        error,
+        isOver: !hasNext,
+      }));
+    });
+    return unsubscribe;
+  }, [client, link, variables, attempt]);
+  const isToBeAsked = events.isOver || events.error !== undefined;
+  useEffect(() => {
+    if (!isToBeAsked) return;
+    const timer = setTimeout(() => setAttempt((before) => before + 1), againMilliseconds);
+    return () => clearTimeout(timer);
+  }, [isToBeAsked, events]);
+  return events;
+}
+
+function after(
+  before: Seen | null,
+  { usageChanged, connection }: BoardSubscription & { readonly connection: number },
+): Seen {
+  const { organisation, at, snapshot, rows } = usageChanged;
+  return { organisation, at, connection, rows: snapshot ? rows : merged(before?.rows ?? [], rows) };
+}
+
 /** Rows come in catalogue order, and keep their places; one that is new is told whole by the next snapshot's order. */
 function merged(before: readonly Row[], changed: readonly Row[]): readonly Row[] {
   const rows = new Map(before.map((row) => [row.id, row]));
   for (const row of changed) rows.set(row.id, row);
   return [...rows.values()];
-}
-
-/** Both are of one clock, and spelled alike. */
-function later(one: string | null, other: string | null): string | null {
-  return one === null || (other !== null && other > one) ? other : one;
 }
 
 /** What is to be noticed of a licence. */

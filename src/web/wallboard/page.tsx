@@ -46,9 +46,11 @@ function Screen({ organisations }: { readonly organisations: readonly string[] }
           organisationId={organisation}
           licences={licences}
           shownPage={shown?.organisation === organisation ? shown.page : null}
-          onPages={(found) => {
-            if ((pages[organisation] ?? 1) !== found) setPages({ ...pages, [organisation]: found });
-          }}
+          onPages={(found) =>
+            setPages((before) =>
+              (before[organisation] ?? 1) === found ? before : { ...before, [organisation]: found },
+            )
+          }
         />
       ))}
       <Controls

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { useShell } from '../shell/context.ts';
-import type { Zone } from '../shell/zone.ts';
+import { latest, type Zone } from '../shell/zone.ts';
 import {
   type LastHourQuery,
   LastHourDocument,
@@ -9,9 +9,22 @@ import {
   type TodayQuery,
 } from './documents.ts';
 
-/** How often the last hour is asked for, and the day so far. */
-const [hourMilliseconds, dayMilliseconds] = [15_000, 60_000];
+/** How often the last hour is asked for, and the day so far; and either where it was not answered. */
+const [hourMilliseconds, dayMilliseconds, againMilliseconds] = [15_000, 60_000, 3_000];
 const hour = 3_600_000;
+/** How far the present may be beyond what was read of the last hour, and of the day, before that is none any more. */
+const [hourLeap, dayLeap] = [60_000, 300_000];
+/** A server that is frozen says nothing, and a reading that waits for it keeps the next one from being made. */
+const answerMilliseconds = 10_000;
+const context = {
+  fetch: (input: RequestInfo | URL, init: RequestInit = {}) => {
+    const late = AbortSignal.timeout(answerMilliseconds);
+    return fetch(input, {
+      ...init,
+      signal: init.signal == null ? late : AbortSignal.any([init.signal, late]),
+    });
+  },
+};
 
 export type Buckets = NonNullable<TodayQuery['organisation']>['licenceMapping'][number]['usageHistory'];
 
@@ -21,7 +34,7 @@ export interface Latest {
   readonly buckets: ReadonlyMap<string, Buckets>;
 }
 
-interface Variables {
+export interface Variables {
   readonly organisationId: string;
   readonly licences: readonly string[] | null;
   readonly categories: readonly LicenceCategory[] | null;
@@ -33,9 +46,11 @@ interface LastHour {
   readonly now: string | null;
   /** An instant since which the connection has shown that it lives: figures that came on it were so then. */
   readonly confirmedAt: string | null;
+  /** Whether the server could answer when it was asked last. */
+  readonly isAnswered: boolean;
 }
 
-const nothing: LastHour = { denials: null, now: null, confirmedAt: null };
+const nothing: LastHour = { denials: null, now: null, confirmedAt: null, isAnswered: true };
 
 /**
  * @param at an instant of the organisation's present, not long ago
@@ -49,34 +64,53 @@ export function useLastHour(
   const { uncached } = useShell();
   const [found, setFound] = useState(nothing);
   const before = useRef<{ readonly now: string; readonly connection: number | null } | null>(null);
-  useRepeatedly(hourMilliseconds, at !== null, async () => {
-    const present =
-      before.current === null || (at !== null && at > before.current.now) ? at : before.current.now;
-    if (present === null) return;
-    const { data } = await uncached.query(LastHourDocument, {
-      organisationId,
-      licences,
-      from: new Date(Date.parse(present) - hour).toISOString(),
-      until: new Date(Date.parse(present) + hour).toISOString(),
-    });
-    const organisation = data?.organisation;
-    if (organisation == null) {
-      setFound(({ now, confirmedAt }) => ({ denials: null, now, confirmedAt }));
-      return;
+  const isBehind = isBeyond(found.now, at, hourLeap);
+  useRepeatedly({ milliseconds: hourMilliseconds, isWanted: at !== null, occasion: isBehind }, async () => {
+    const present = latest(before.current?.now ?? null, at) ?? '';
+    const read = async (until: string) => {
+      const { data } = await uncached.query(
+        LastHourDocument,
+        {
+          organisationId,
+          licences,
+          from: new Date(Date.parse(until) - hour).toISOString(),
+          until: new Date(Date.parse(until) + hour).toISOString(),
+        },
+        context,
+      );
+      return data?.organisation ?? null;
+    };
+    let organisation = await read(present);
+    // After a night without the server it was yesterday's hour that was asked for.
+    if (organisation !== null && isBeyond(present, organisation.now, hourLeap)) {
+      organisation = await read(organisation.now);
     }
-    // Between two readings the connection was pinged: what came on it was still so at the first of them.
-    const earlier = before.current;
-    before.current = { now: organisation.now, connection };
-    setFound(({ confirmedAt }) => ({
-      denials: denialsOf(organisation),
-      now: organisation.now,
-      confirmedAt:
-        earlier !== null && connection !== null && earlier.connection === connection
-          ? earlier.now
-          : confirmedAt,
-    }));
+    if (organisation === null) {
+      return {
+        isAnswered: false,
+        show: () => setFound((last) => ({ ...last, denials: null, isAnswered: false })),
+      };
+    }
+    const { now } = organisation;
+    const denials = denialsOf(organisation);
+    return {
+      isAnswered: true,
+      show: () => {
+        // Between two readings the connection was pinged: what came on it was still so at the first of them.
+        const earlier = before.current;
+        before.current = { now, connection };
+        const isConfirmed = earlier !== null && connection !== null && earlier.connection === connection;
+        setFound(({ confirmedAt }) => ({
+          denials,
+          now,
+          confirmedAt: isConfirmed ? earlier.now : confirmedAt,
+          isAnswered: true,
+        }));
+      },
+    };
   });
-  return found;
+  // An earlier hour's are not the last one's.
+  return isBehind ? { ...found, denials: null } : found;
 }
 
 function denialsOf({
@@ -95,42 +129,67 @@ export function useToday(variables: Variables, zone: Zone, now: string | null): 
     () => (now === null ? ['', ''] : [zone.startOfDay(now), zone.nextDay(now)]),
     [zone, name],
   );
-  const [found, setFound] = useState({ from: '', buckets: new Map<string, Buckets>() });
+  const [found, setFound] = useState({ at: '', from: '', buckets: none });
+  const isBehind = isBeyond(found.at, now, dayLeap);
   useRepeatedly(
-    dayMilliseconds,
-    from !== '',
+    { milliseconds: dayMilliseconds, isWanted: from !== '', occasion: `${from} ${isBehind}` },
     async () => {
-      const { data } = await uncached.query(TodayDocument, { ...variables, from, until });
+      const at = now ?? '';
+      const { data } = await uncached.query(TodayDocument, { ...variables, from, until }, context);
       const rows = data?.organisation?.licenceMapping;
-      if (rows !== undefined) {
-        setFound({ from, buckets: new Map(rows.map(({ id, usageHistory }) => [id, usageHistory])) });
-      }
+      return {
+        isAnswered: rows !== undefined,
+        show: () => {
+          if (rows === undefined) return;
+          setFound({ at, from, buckets: new Map(rows.map(({ id, usageHistory }) => [id, usageHistory])) });
+        },
+      };
     },
-    from,
   );
-  // Yesterday's curve is not today's.
-  const buckets = found.from === from ? found.buckets : none;
+  // Yesterday's curve is not today's, and one that went no further is no curve of now.
+  const buckets = found.from === from && !isBehind ? found.buckets : none;
   return useMemo(() => ({ from, until, buckets }), [from, until, buckets]);
 }
 
 const none: ReadonlyMap<string, Buckets> = new Map();
 
-/** Does something now, and again so long after it was done, for as long as it is wanted; at once where the occasion is another. */
+/** Whether the other one is so much later. */
+function isBeyond(one: string | null, other: string | null, milliseconds: number): boolean {
+  return one !== null && other !== null && Date.parse(other) - Date.parse(one) > milliseconds;
+}
+
+interface Reading {
+  readonly isAnswered: boolean;
+  readonly show: () => void;
+}
+
+/**
+ * Reads something now, and again so long after it was read, for as long as it is wanted; at once where the occasion is
+ * another: what was read for an earlier one is not shown.
+ */
 function useRepeatedly(
-  milliseconds: number,
-  isWanted: boolean,
-  act: () => Promise<void>,
-  occasion?: string,
+  {
+    milliseconds,
+    isWanted,
+    occasion,
+  }: {
+    readonly milliseconds: number;
+    readonly isWanted: boolean;
+    readonly occasion: string | boolean;
+  },
+  read: () => Promise<Reading>,
 ): void {
-  const latest = useRef(act);
-  latest.current = act;
+  const latest = useRef(read);
+  latest.current = read;
   useEffect(() => {
     if (!isWanted) return;
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isOver = false;
     const run = async () => {
-      await latest.current();
-      if (!isOver) timer = setTimeout(() => void run(), milliseconds);
+      const { isAnswered, show } = await latest.current();
+      if (isOver) return;
+      show();
+      timer = setTimeout(() => void run(), isAnswered ? milliseconds : againMilliseconds);
     };
     void run();
     return () => {
