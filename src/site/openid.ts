@@ -169,7 +169,11 @@ export function createOpenIdSignIn({
         log.warn({ err: error }, 'the OpenID provider signed nobody in');
         const isAnswer =
           error instanceof openid.AuthorizationResponseError || error instanceof openid.ResponseBodyError;
-        const said = isAnswer ? error.error : error instanceof openid.WWWAuthenticateChallengeError ? '' : null;
+        const said = isAnswer
+          ? error.error
+          : error instanceof openid.WWWAuthenticateChallengeError
+            ? ''
+            : null;
         // A code that was used, waited for too long, or was made up.
         const isWrong = said === 'invalid_grant';
         return {
