@@ -9,6 +9,7 @@ export function useCalm<Value>(milliseconds: number, value: Value): Value {
     setCalm(value);
     setIsResting(true);
   }, [isResting, value, calm]);
+  // Apart from the values, which would begin the rest anew.
   useEffect(() => {
     if (!isResting) return;
     const timer = setTimeout(() => setIsResting(false), milliseconds);
