@@ -57,6 +57,8 @@ const origin = () => new URL(server.url).origin;
 
 /** Opens the page by a link as the server prints it. */
 async function enter(key: string, at = origin()): Promise<void> {
+  // Whoever is signed in would be asked whether to be somebody else.
+  await page.context().clearCookies();
   await page.goto(`${at}/#key=${key}`);
   await page.getByRole('rowheader').first().waitFor();
 }
@@ -342,7 +344,6 @@ describe.skipIf(started === null)('Licence Mapping', () => {
 
   test('shows a screen’s key no person, and no action', async () => {
     const { key } = server.as({ role: 'WALLBOARD', organisationId: uuidOf(organisation), userId: null });
-    await page.context().clearCookies();
     await enter(key);
     await show('?licence=INBOUND_AGENT');
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
@@ -357,6 +358,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     const user = decodeId(users.get('ada') ?? '');
     if (user?.type !== 'User') throw new Error('No user');
     const agent = { role: 'AGENT', organisationId: uuidOf(organisation), userId: user.id as UserId } as const;
+    await page.context().clearCookies();
     await page.goto(`${origin()}/#key=${server.as(agent).key}`);
     const content = page.getByRole('main');
     await content.getByText('Licence Mapping is for those who may see').waitFor();

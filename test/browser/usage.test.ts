@@ -120,6 +120,8 @@ async function show(search: string): Promise<void> {
 }
 
 async function enter(key: string): Promise<void> {
+  // Whoever is signed in would be asked whether to be somebody else.
+  await page.context().clearCookies();
   await page.goto(`${origin()}/usage#key=${key}`);
   await page.getByRole('heading', { name: 'Usage' }).or(page.locator('.notice')).first().waitFor();
 }
@@ -396,7 +398,6 @@ describe.skipIf(started === null)('Usage', () => {
 
   test('asks a screen’s key for no person and no money, and nothing of who may see no figure', async () => {
     const organisationId = uuidOf(organisation);
-    await page.context().clearCookies();
     await enter(server.as({ role: 'WALLBOARD', organisationId, userId: null }).key);
     await show('');
     await section('Alerts standing').waitFor();
