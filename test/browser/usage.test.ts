@@ -283,6 +283,28 @@ describe.skipIf(started === null)('Usage', () => {
     expect(asked).toEqual([]);
   });
 
+  test('shows nothing of one organisation under the name of another', async () => {
+    const other = await createOrganisation(server, { name: 'Other', testClockAt: '2026-02-10T12:00:00Z' });
+    await buy(server, other, licence, { base: 1, concurrent: 1 });
+    await show('');
+    const held = Promise.withResolvers<void>();
+    await page.route('**/graphql', async (route) => {
+      if (operationOf(route.request()) === 'Usage') await held.promise;
+      await route.fallback();
+    });
+    const picker = page.getByRole('combobox', { name: 'Organisation' });
+    await picker.fill('other');
+    await page.getByRole('option', { name: 'Other' }).waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.title()).toBe('Other – Usage – Seatkeeper');
+    expect(await page.locator('.told').allInnerTexts()).toEqual([]);
+    held.resolve();
+    await told('No seat was in use.');
+    expect(await picker.evaluate((one) => one === document.activeElement)).toBe(true);
+    await page.unroute('**/graphql');
+  });
+
   test('reads a day that runs again once it is over, and not before', async () => {
     const { now } = (
       await server.query('query ($id: ID!) { organisation(id: $id) { now } }', { id: organisation })
