@@ -285,6 +285,28 @@ describe.skipIf(started === null)('Usage', () => {
     expect(asked).toEqual([]);
   });
 
+  test('shows nothing of one organisation under the name of another', async () => {
+    const other = await createOrganisation(server, { name: 'Other', testClockAt: '2026-02-10T12:00:00Z' });
+    await buy(server, other, licence, { base: 1, concurrent: 1 });
+    await show('');
+    const held = Promise.withResolvers<void>();
+    await page.route('**/graphql', async (route) => {
+      if (operationOf(route.request()) === 'Usage') await held.promise;
+      await route.fallback();
+    });
+    const picker = page.getByRole('combobox', { name: 'Organisation' });
+    await picker.fill('other');
+    await page.getByRole('option', { name: 'Other' }).waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.title()).toBe('Other – Usage – Seatkeeper');
+    expect(await page.locator('.told').allInnerTexts()).toEqual([]);
+    held.resolve();
+    await told('No seat was in use.');
+    expect(await picker.evaluate((one) => one === document.activeElement)).toBe(true);
+    await page.unroute('**/graphql');
+  });
+
   test('reads a day that runs again once it is over, and not before', async () => {
     const { now } = (
       await server.query('query ($id: ID!) { organisation(id: $id) { now } }', { id: organisation })
@@ -342,11 +364,31 @@ describe.skipIf(started === null)('Usage', () => {
     await page.getByRole('button', { name: 'Refresh' }).click();
     const old = page.getByText(/^Not read again – as of \d\d:\d\d:\d\d$/);
     await old.waitFor();
-    await page.getByRole('alert').filter({ hasText: 'The server failed (500).' }).first().waitFor();
+    const alerts = page.getByRole('alert').filter({ hasText: 'The server failed (500).' });
     await section('Hours of the week').getByText('What is shown is as it was before.').waitFor();
+    // Once, though the chart could not be read again either.
+    await expect.poll(() => alerts.count()).toBe(1);
     await told('The most in use: 11 of 11, first at 14:35:00.');
     expect(await section('Hours of the week').getByRole('cell').count()).toBe(168);
     await page.unroute('**/graphql');
+    // The API itself may fail, time and again.
+    const asked = new Map<string, number>();
+    const broken = {
+      data: { organisation: null },
+      errors: [{ message: 'It is broken.', path: ['organisation'] }],
+    };
+    await page.route('**/graphql', (route) => {
+      const operation = operationOf(route.request());
+      asked.set(operation, (asked.get(operation) ?? 0) + 1);
+      return route.fulfill({ json: broken });
+    });
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await expect.poll(() => asked.get('Usage') ?? 0).toBeGreaterThan(1);
+    await section('Hours of the week').getByText('It is broken. What is shown').waitFor();
+    await told('The most in use: 11 of 11, first at 14:35:00.');
+    await page.unroute('**/graphql');
+    await page.getByRole('button', { name: 'Refresh' }).click();
     await old.waitFor({ state: 'detached' });
     await page.locator('.failure').first().waitFor({ state: 'detached' });
   });

@@ -1,4 +1,4 @@
-import { useId, useState } from 'react';
+import { useId, useRef, useState } from 'react';
 import { useMutation } from 'urql';
 import { useAnswer } from '../shell/answer.ts';
 import { problemOf } from '../shell/client.ts';
@@ -43,6 +43,7 @@ export function ApiKeys({
   const mayCreate = useMay('Mutation.createApiKey');
   const { answer: reading, page } = useKeys(organisationId, null);
   const [said, setSaid] = useState('');
+  const told = useRef<HTMLParagraphElement>(null);
   const [{ fetching }, revoke] = useMutation(RevokeKeyDocument);
   const { title, about, none, columns, never, all, states, ...text } = words.keys.api;
 
@@ -52,6 +53,8 @@ export function ApiKeys({
     setSaid(
       answer != null && 'message' in answer ? answer.message : (problemOf(error) ?? text.revoked(key.name)),
     );
+    // The button that was pressed is gone.
+    if (document.activeElement === document.body) told.current?.focus();
     reading.read();
   };
   const stateOf = ({ revokedAt, expiresAt }: Key) => {
@@ -116,7 +119,7 @@ export function ApiKeys({
           />
         </Lines>
       )}
-      <p role="status" className={said === '' ? 'unseen' : 'quiet'}>
+      <p ref={told} tabIndex={-1} role="status" className={said === '' ? 'unseen' : 'quiet'}>
         {said}
       </p>
     </section>
@@ -141,6 +144,7 @@ function Create({
   const [shown, setShown] = useState<string | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   const [{ fetching }, create] = useMutation(CreateKeyDocument);
+  const field = useRef<HTMLInputElement>(null);
   const { form, ends } = words.keys.api;
   const possible = roles.filter((one) => one !== 'PARTNER' || own === 'OPERATOR' || own === 'PARTNER');
 
@@ -171,12 +175,13 @@ function Create({
       className="create"
       onSubmit={(event) => {
         event.preventDefault();
-        void submit();
+        if (!fetching) void submit();
       }}
     >
       <label htmlFor={`${id}-name`}>
         <span>{form.name}</span>
         <input
+          ref={field}
           id={`${id}-name`}
           type="text"
           required
@@ -220,13 +225,21 @@ function Create({
           </label>
         ))}
       </fieldset>
-      <button type="submit" className="primary" disabled={fetching}>
+      <button type="submit" className="primary" aria-disabled={fetching}>
         {form.submit}
       </button>
       <p role="alert" className="problem">
         {problem}
       </p>
-      {shown !== null && <Shown secret={shown} onDone={() => setShown(null)} />}
+      {shown !== null && (
+        <Shown
+          secret={shown}
+          onDone={() => {
+            setShown(null);
+            field.current?.focus();
+          }}
+        />
+      )}
     </form>
   );
 }

@@ -43,7 +43,6 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
       <div className="head">
         <h1>{words.pages.keys}</h1>
         <Picker
-          key={organisation?.id ?? ''}
           name={organisation?.name ?? ''}
           onPick={(picked) => choose({ organisation: picked }, 'push')}
         />

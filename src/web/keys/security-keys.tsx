@@ -1,5 +1,5 @@
 import { browserSupportsWebAuthn, startAuthentication, startRegistration } from '@simplewebauthn/browser';
-import { type ReactNode, useId, useState } from 'react';
+import { type ReactNode, useId, useRef, useState } from 'react';
 import { useClient, useMutation } from 'urql';
 import { useAnswer } from '../shell/answer.ts';
 import { problemOf } from '../shell/client.ts';
@@ -37,6 +37,7 @@ export function SecurityKeys({
   const id = useId();
   const client = useClient();
   const [said, setSaid] = useState('');
+  const told = useRef<HTMLParagraphElement>(null);
   const [isBusy, setIsBusy] = useState(false);
   const [, begin] = useMutation(BeginEnrolmentDocument);
   const [, enrol] = useMutation(EnrolDocument);
@@ -67,6 +68,8 @@ export function SecurityKeys({
       setSaid(text.failures[(error as Error).name] ?? (error as Error).message);
     }
     setIsBusy(false);
+    // The button that was pressed is gone.
+    if (document.activeElement === document.body) told.current?.focus();
     // One’s own keys as well: one of them may have been used for it.
     const ids = [person.id, ...(self === null ? [] : [self.id])];
     await client.query(PeopleDocument, { ids }, { requestPolicy: 'network-only' });
@@ -134,7 +137,7 @@ export function SecurityKeys({
       <h2 id={id}>{title}</h2>
       <p className="quiet">{about}</p>
       {!canUseKeys && <p>{text.unusable}</p>}
-      <p role="status" className={said === '' ? 'unseen' : 'said'}>
+      <p ref={told} tabIndex={-1} role="status" className={said === '' ? 'unseen' : 'said'}>
         {said}
       </p>
       {self !== null && show(self)}
@@ -204,6 +207,7 @@ function Enrol({
       className="enrol"
       onSubmit={(event) => {
         event.preventDefault();
+        if (isBusy) return;
         onEnrol(name);
         setName('');
       }}
@@ -219,7 +223,7 @@ function Enrol({
           onChange={({ target }) => setName(target.value)}
         />
       </label>
-      <button type="submit" disabled={isBusy} aria-label={enrolWhose(person.displayName)}>
+      <button type="submit" aria-disabled={isBusy} aria-label={enrolWhose(person.displayName)}>
         {enrol}
       </button>
     </form>

@@ -67,7 +67,11 @@ export function useFigures(
     }),
   );
   const organisation = data?.organisation;
-  const seen = event?.organisationId === organisationId ? event : undefined;
+  // Another organisation’s figures are shown until those that were asked for come: nothing tells of them any more.
+  const seen =
+    event?.organisationId === organisationId && event.organisation.id === organisation?.id
+      ? event
+      : undefined;
 
   // A licence that was bought for the first time is a row that no event can put into the list.
   const isMissing =
@@ -113,12 +117,11 @@ export function useFigures(
   };
 }
 
-interface LiveEvent {
+type LiveEvent = UsageChangedSubscription['usageChanged'] & {
+  /** As it was asked for. */
   readonly organisationId: string;
-  readonly at: string;
-  readonly rows: readonly Row[];
   readonly connection: number;
-}
+};
 
 function useDay(zone: Zone, asOf: string | null): Day | null {
   const name = asOf === null ? null : zone.day(asOf);
@@ -136,12 +139,11 @@ function useSparks(
   }: { readonly organisationId: string; readonly categories: readonly LicenceCategory[] },
   day: Day | null,
 ): Answer<SparksQuery> {
-  const answer = useAnswer({
+  return useAnswer({
     query: SparksDocument,
     variables: { organisationId, categories, from: day?.from ?? '', until: day?.until ?? '' },
     pause: day === null,
   });
-  return answer;
 }
 
 /**

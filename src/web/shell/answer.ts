@@ -35,12 +35,17 @@ export function useAnswer<Data, Variables extends AnyVariables>(
   const { key } = createRequest(args.query, args.variables as Variables);
   const error = useSyncExternalStore(failures.subscribe, () => failures.of(key));
   const known = useRef<{ readonly key: number | undefined; readonly data: Data } | null>(null);
-  if (latest === undefined && data !== undefined) known.current = { key: operation?.key, data };
+  // What came with an error urql still has when it asks again, and has forgotten the error.
+  const failed = useRef<Data>(undefined);
+  if (latest !== undefined) failed.current = data;
+  else if (error === undefined) failed.current = undefined;
+  const isKnown = data != null && data !== failed.current;
+  if (isKnown) known.current = { key: operation?.key, data };
   const read = useCallback(() => ask({ requestPolicy: 'network-only' }), [ask]);
   useAgain(error, read);
   return {
-    // What other variables were answered is not what these would be.
-    data: latest !== undefined && known.current?.key === operation?.key ? known.current?.data : data,
+    // What other variables were answered is not what these would be. An answer of nothing but errors is null.
+    data: (!isKnown && known.current?.key === operation?.key ? known.current?.data : data) ?? undefined,
     problem: problemOf(error),
     code: error?.graphQLErrors.map(({ extensions }) => extensions['code']).find(isText) ?? null,
     isFetching,

@@ -57,7 +57,6 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
       <div className="head">
         <h1>{words.pages.usage}</h1>
         <Picker
-          key={organisation?.id ?? ''}
           name={organisation?.name ?? ''}
           onPick={(picked) => choose({ organisation: picked, licence: null, try: null }, 'push')}
         />
@@ -90,6 +89,7 @@ function OfOrganisation({ organisationId }: { readonly organisationId: string })
           <p className="notice">{words.usage.noLicences}</p>
         ) : (
           <OfLicence
+            key={organisation.id}
             organisation={organisation}
             row={chosen}
             isOld={answer.problem !== null}
@@ -143,6 +143,7 @@ function OfLicence({
           key={`${licence} ${span.bucket} ${span.from}`}
           scope={{ organisation, row, span, edition }}
           zone={zone}
+          isOld={isOld}
         />
       )}
     </>
@@ -255,7 +256,16 @@ function titleOf({ by, from, until }: Span, zone: Zone): string {
   return words.usage.tools.range(zone.day(from), zone.lastDay(until));
 }
 
-function Shown({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) {
+function Shown({
+  scope,
+  zone,
+  isOld,
+}: {
+  readonly scope: Scope;
+  readonly zone: Zone;
+  /** Whether the page says already that figures are as they were. */
+  readonly isOld: boolean;
+}) {
   const { organisation, row } = scope;
   const { from, until, bucket, period } = scope.span;
   const mayPeak = useMay('Organisation.peakUsage') && row.contingency !== null;
@@ -269,7 +279,7 @@ function Shown({ scope, zone }: { readonly scope: Scope; readonly zone: Zone }) 
   const buckets = useMemo(() => shown?.usageHistory ?? [], [shown?.usageHistory]);
   return (
     <>
-      <Failure of={answer} say={words.usage.failed} role="alert" />
+      {!(isOld && isDrawn) && <Failure of={answer} say={words.usage.failed} role="alert" />}
       {isDrawn ? (
         <Seats scope={scope} buckets={buckets} peakUsage={shown.peakUsage ?? null} zone={zone} />
       ) : (

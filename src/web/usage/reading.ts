@@ -12,13 +12,20 @@ export interface Scope {
   readonly edition: number;
 }
 
-/** Reads something of a scope, and again with every edition of it. */
+/** Reads something of a scope, and again with every edition of it; nothing while it is not wanted. */
 export function useReading<Data, Variables extends AnyVariables>(
   { edition }: Scope,
   query: DocumentInput<Data, Variables>,
   variables: Variables,
+  isWanted = true,
 ): Answer<Data> {
-  const answer = useAnswer<Data, Variables>({ query, variables } as UseQueryArgs<Variables, Data>);
-  useEvery(0, edition, answer.read);
+  const answer = useAnswer<Data, Variables>({
+    query,
+    variables,
+    pause: !isWanted,
+  } as UseQueryArgs<Variables, Data>);
+  useEvery(0, edition, () => {
+    if (isWanted) answer.read();
+  });
   return answer;
 }

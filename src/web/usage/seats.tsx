@@ -1,5 +1,4 @@
 import { useMemo } from 'react';
-import { useQuery } from 'urql';
 import { useLater } from '../shell/later.tsx';
 import { Lines } from '../shell/lines.tsx';
 import { count, type Zone } from '../shell/zone.ts';
@@ -8,7 +7,7 @@ import { type Bucket, busiest, inUse, type Peak, stretches, totalOf } from './bu
 import { Card } from './card.tsx';
 import { CloserDocument, type UsageQuery } from './documents.ts';
 import { denialsPicture, seatsPicture } from './pictures.ts';
-import type { Scope } from './reading.ts';
+import { type Scope, useReading } from './reading.ts';
 
 type PeakUsage = NonNullable<NonNullable<UsageQuery['organisation']>['peakUsage']>;
 
@@ -60,11 +59,8 @@ export function Seats({
 }
 
 /** Where use was highest first: by the instant where the month's peak is the same, or else by five minutes. */
-function usePeak(
-  { organisation, row, span }: Scope,
-  buckets: readonly Bucket[],
-  peakUsage: PeakUsage | null,
-): Peak | null {
+function usePeak(scope: Scope, buckets: readonly Bucket[], peakUsage: PeakUsage | null): Peak | null {
+  const { organisation, row, span } = scope;
   const found = busiest(buckets);
   const isExact =
     found !== undefined &&
@@ -73,14 +69,15 @@ function usePeak(
     found.from <= peakUsage.maxUsedAt &&
     peakUsage.maxUsedAt < found.until &&
     peakUsage.inUse === inUse(found);
-  const [{ data }] = useQuery({
-    query: CloserDocument,
-    variables: {
+  const { data } = useReading(
+    scope,
+    CloserDocument,
+    {
       ...{ organisationId: organisation.id, licence: row.licence.code },
       ...{ from: found?.from ?? '', until: found?.until ?? '' },
     },
-    pause: found === undefined || isExact || span.bucket === 'MINUTE_5',
-  });
+    found !== undefined && !isExact && span.bucket !== 'MINUTE_5',
+  );
   if (found === undefined) return null;
   const [seats, total] = [inUse(found), totalOf(found)];
   if (isExact && peakUsage.maxUsedAt !== null) {
