@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Configuration } from 'openid-client';
+import type * as openidClient from 'openid-client';
 import { z } from 'zod';
 import { type Clock, plusSeconds } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
@@ -198,8 +198,8 @@ export function createOpenIdSignIn({
 
 /** A provider, and what speaks to it. */
 interface Provider {
-  readonly openid: typeof import('openid-client');
-  readonly configuration: Configuration;
+  readonly openid: typeof openidClient;
+  readonly configuration: openidClient.Configuration;
 }
 
 async function discover({ issuer, clientId, clientSecret }: OpenIdClient): Promise<Provider> {
