@@ -317,10 +317,13 @@ export function createApp({
     }
     if (origins.greet(request, response)) return;
     if (graphiql && pathname === '/graphql' && wantsPage(request)) {
-      void graphiqlPage().then((page) => {
-        if (!response.destroyed)
-          response.writeHead(200, { ...pageHeaders, 'x-request-id': requestId }).end(page);
-      });
+      graphiqlPage().then(
+        (page) => {
+          if (!response.destroyed)
+            response.writeHead(200, { ...pageHeaders, 'x-request-id': requestId }).end(page);
+        },
+        (error: unknown) => refuseFailed(response, requestId, error, log),
+      );
       return;
     }
     // The provider’s page sends browsers back here, and `state` says that it was this one that was sent there.
@@ -447,7 +450,7 @@ export function createApp({
   ): void {
     const actor = proofs.authenticate(authorization);
     if (!(actor instanceof Promise)) goOn(actor);
-    else actor.then(goOn, (error: unknown) => refuseUnproven(response, requestId, error, log));
+    else actor.then(goOn, (error: unknown) => refuseFailed(response, requestId, error, log));
   }
 
   /** Goes on with who asks; where that is nobody, or cannot be found out now, the request is answered. */
@@ -592,7 +595,7 @@ export function createApp({
     } catch (error) {
       // Half a file must not look like a whole one.
       if (!response.headersSent) {
-        refuseUnproven(response, requestId, error, log);
+        refuseFailed(response, requestId, error, log);
         return;
       }
       response.destroy();
@@ -663,8 +666,8 @@ const tooManyBodies: RateLimited = {
   retryAfterSeconds: 1,
 };
 
-/** It cannot be found out now: that says nothing about whether they may. */
-function refuseUnproven(response: ServerResponse, requestId: string, error: unknown, log: Log): void {
+/** What failed while it was answered, of which who asked is not the cause: it says nothing about whether they may. */
+function refuseFailed(response: ServerResponse, requestId: string, error: unknown, log: Log): void {
   const { message, extensions } = presentError(error, 'BAD_REQUEST', requestId, log);
   const { code, retryAfterSeconds } = extensions;
   if (code !== 'UNAVAILABLE') {

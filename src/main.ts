@@ -66,6 +66,8 @@ async function start(config: Config, log: Logger) {
   // PostgreSQL starts while most of the program is still being loaded: each takes as long as the other.
   const starting = openServer({ ...config, log });
   const loading = import('./app.ts');
+  // What fails while PostgreSQL still starts is told where it is awaited: then there is what to stop again.
+  loading.catch(() => {});
   const building = buildPages(log);
   const database = await starting;
   opening.defer(() => database.stop());

@@ -12,6 +12,7 @@ import {
 } from 'kysely/migration';
 import { failureCode } from '../kernel/failure.ts';
 import type { Database } from './database.ts';
+import { runtimeRole } from './wall.ts';
 
 /** A failure that a person can act on: its message is one line and needs no stack. */
 export class MigrationError extends Error {}
@@ -24,7 +25,7 @@ const insufficientPrivilege = '42501';
  * Brings the database's schema to this program's version; several servers may do so at once.
  *
  * @returns the names of the migrations that were run; none, where the login may not and there is nothing to do.
- * @throws MigrationError where the database cannot be reached, is older than PostgreSQL 15, or newer than this program.
+ * @throws MigrationError where the database cannot be reached or read, is older than PostgreSQL 15, or newer than this program.
  */
 export async function migrateToLatest(db: Database): Promise<string[]> {
   await checkServer(db);
@@ -108,18 +109,31 @@ export async function isMigrated(db: Database): Promise<boolean> {
  * well, but describes every table of the database first: too much for what each start and each look at /readyz asks.
  */
 async function compare(db: Database): Promise<{ pending: string[]; newer: string[] }> {
-  const files = await fs.readdir(migrationFolder);
+  const files = (await fs.readdir(migrationFolder)).filter((file) => file.endsWith('.ts'));
   const known = files.map((file) => path.parse(file).name).sort();
   const { rows: there } = await sql<{ is: boolean }>`
     select to_regclass(${DEFAULT_MIGRATION_TABLE}) is not null as is`.execute(db);
   if (there[0]?.is !== true) return { pending: known, newer: [] };
-  const { rows } = await sql<{ name: string }>`
-    select name from ${sql.table(DEFAULT_MIGRATION_TABLE)} order by name`.execute(db);
+  const { rows } = await listDone(db);
   const done = new Set(rows.map(({ name }) => name));
   return {
     pending: known.filter((name) => !done.has(name)),
     newer: [...done].filter((name) => !known.includes(name)),
   };
+}
+
+async function listDone(db: Database) {
+  try {
+    return await sql<{ name: string }>`
+      select name from ${sql.table(DEFAULT_MIGRATION_TABLE)} order by name`.execute(db);
+  } catch (error) {
+    if (failureCode(error) !== insufficientPrivilege) throw error;
+    const { rows } = await sql<{ login: string }>`select quote_ident(current_user) as login`.execute(db);
+    throw new MigrationError(
+      `The login may not read the database: run \`grant ${runtimeRole} to ${rows[0]?.login}\` as its owner.`,
+      { cause: error },
+    );
+  }
 }
 
 async function checkServer(db: Database): Promise<void> {

@@ -23,7 +23,8 @@ export function cookieOf(
   const given = new Map(
     cookie.split(';').map((pair) => {
       const [name = '', value = ''] = pair.split('=', 2);
-      return [name.trim(), value.trim()] as const;
+      // Not by `trim`: a name that begins with another kind of blank has no prefix for browsers, and is anybody's to set.
+      return [name.replace(/^[ \t]+/, ''), value.trim()] as const;
     }),
   );
   return names.map((name) => given.get(name)).find((value) => value !== undefined) ?? null;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Configuration } from 'openid-client';
+import type * as openidClient from 'openid-client';
 import { z } from 'zod';
 import { type Clock, plusSeconds } from '../kernel/clock.ts';
 import type { Log } from '../kernel/log.ts';
@@ -93,10 +93,10 @@ export function createOpenIdSignIn({
     name: isSecure ? '__Host-seatkeeper-openid' : 'seatkeeper-openid',
     sameSite: 'Lax',
   } as const;
-  let finding: Promise<Configuration> | null = null;
+  let finding: Promise<Provider> | null = null;
 
-  /** What the provider says of itself, asked for when the first person signs in. */
-  function find(): Promise<Configuration> {
+  /** Loaded, and asked what it says of itself, when the first person signs in. */
+  function find(): Promise<Provider> {
     finding ??= discover(client).catch((error: unknown) => {
       finding = null;
       throw error;
@@ -116,20 +116,18 @@ export function createOpenIdSignIn({
     start: async (request, response) => {
       const returnUrl = localUrl(new URL(request.url ?? '', origin).searchParams.get('return'), origin);
       try {
-        const { buildAuthorizationUrl, calculatePKCECodeChallenge, ...random } =
-          await import('openid-client');
-        const found = await find();
+        const { openid, configuration } = await find();
         const flow = {
-          state: random.randomState(),
-          nonce: random.randomNonce(),
-          verifier: random.randomPKCECodeVerifier(),
+          state: openid.randomState(),
+          nonce: openid.randomNonce(),
+          verifier: openid.randomPKCECodeVerifier(),
         };
-        const url = buildAuthorizationUrl(found, {
+        const url = openid.buildAuthorizationUrl(configuration, {
           redirect_uri: client.redirectUrl,
           scope: client.scope,
           state: flow.state,
           nonce: flow.nonce,
-          code_challenge: await calculatePKCECodeChallenge(flow.verifier),
+          code_challenge: await openid.calculatePKCECodeChallenge(flow.verifier),
           code_challenge_method: 'S256',
           ...audienceOf(client),
         });
@@ -155,7 +153,14 @@ export function createOpenIdSignIn({
         log.info({}, 'somebody came back from the OpenID provider who was not sent there, or too late');
         return { returnUrl, problem: 'expired', wrongCode: null };
       }
-      const openid = await import('openid-client');
+      let provider: Provider;
+      try {
+        provider = await find();
+      } catch (error) {
+        log.warn({ err: error }, 'the OpenID provider does not answer');
+        return { returnUrl, problem: 'unavailable', wrongCode: null };
+      }
+      const { openid, configuration } = provider;
       try {
         const checks = {
           expectedState: flow.state,
@@ -163,7 +168,12 @@ export function createOpenIdSignIn({
           pkceCodeVerifier: flow.verifier,
           idTokenExpected: true,
         };
-        const answer = await openid.authorizationCodeGrant(await find(), current, checks, audienceOf(client));
+        const answer = await openid.authorizationCodeGrant(
+          configuration,
+          current,
+          checks,
+          audienceOf(client),
+        );
         return { returnUrl, token: answer.access_token };
       } catch (error) {
         log.warn({ err: error }, 'the OpenID provider signed nobody in');
@@ -186,16 +196,23 @@ export function createOpenIdSignIn({
   };
 }
 
-async function discover({ issuer, clientId, clientSecret }: OpenIdClient): Promise<Configuration> {
-  const { allowInsecureRequests, discovery, None } = await import('openid-client');
+/** A provider, and what speaks to it. */
+interface Provider {
+  readonly openid: typeof openidClient;
+  readonly configuration: openidClient.Configuration;
+}
+
+async function discover({ issuer, clientId, clientSecret }: OpenIdClient): Promise<Provider> {
+  const openid = await import('openid-client');
   const isPlain = issuer.startsWith('http:'); // On this machine alone, by the configuration.
-  return discovery(
+  const configuration = await openid.discovery(
     new URL(issuer),
     clientId,
     clientSecret ?? undefined,
-    clientSecret === null ? None() : undefined,
-    { timeout: answerSeconds, execute: isPlain ? [allowInsecureRequests] : [] },
+    clientSecret === null ? openid.None() : undefined,
+    { timeout: answerSeconds, execute: isPlain ? [openid.allowInsecureRequests] : [] },
   );
+  return { openid, configuration };
 }
 
 function audienceOf({ audience, audienceParameter }: OpenIdClient): Record<string, string> {

@@ -1,7 +1,9 @@
+import { registerHooks } from 'node:module';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createRates, defaultRateLimits } from '../../src/graphql/transports/rates.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createOpenIdSignIn } from '../../src/site/openid.ts';
+import { createSeal } from '../../src/site/seal.ts';
 import { bareRequest } from '../setup/bare-request.ts';
 import { audience, type OpenIdProvider, startOpenIdProvider } from '../setup/openid.ts';
 import { testPages } from '../setup/pages.ts';
@@ -10,6 +12,7 @@ import { startTestServer, type TestServer } from '../setup/server.ts';
 
 /** Where the provider sends browsers; the tests bring what it said there to the server themselves. */
 const origin = 'http://127.0.0.1:1';
+const sealedBy = 'the-secret-of-the-tests';
 const pages = await testPages();
 const lines: string[] = [];
 let provider: OpenIdProvider;
@@ -33,7 +36,7 @@ function serve(clientId: string, clientSecret: string | null, beside?: TestServe
   } as const;
   const write = (facts: object, message: string) => void lines.push(`${message} ${textOf(facts)}`);
   const log = { error: write, warn: write, info: write, debug: write };
-  const openId = createOpenIdSignIn({ client, secret: 'the-secret-of-the-tests', clock: systemClock, log });
+  const openId = createOpenIdSignIn({ client, secret: sealedBy, clock: systemClock, log });
   return startTestServer({
     ...(beside === undefined ? {} : { beside }),
     pages: { ...pages, openId },
@@ -74,6 +77,28 @@ async function cameBack(hint: string, path = '/sign-in/openid', of = server) {
 }
 
 const operator = JSON.stringify({ role: 'chief' });
+
+// First: what is loaded once stays so.
+test('where what speaks to the provider cannot be loaded, that is a sentence on the page', async () => {
+  const hooks = registerHooks({
+    resolve: (name, context, next) => {
+      if (name === 'openid-client') throw new Error('of the test');
+      return next(name, context);
+    },
+  });
+  try {
+    const flow = { state: 'state', nonce: 'nonce', verifier: 'verifier', returnUrl: `${origin}/usage` };
+    const until = systemClock.now().getTime() + 60_000;
+    const value = createSeal(sealedBy, 'seatkeeper openid 1').close(JSON.stringify({ ...flow, until }));
+    const { location } = await visit(
+      '/sign-in/openid/callback?state=state&code=code',
+      `seatkeeper-openid=${value}`,
+    );
+    expect(location).toBe(`${origin}/usage#sign-in=unavailable`);
+  } finally {
+    hooks.deregister();
+  }
+});
 
 test('GET /sign-in says where people begin', async () => {
   const { headers, body } = await bareRequest(new URL(server.url), '/sign-in', 'GET', {}, '');

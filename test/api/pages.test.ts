@@ -153,6 +153,8 @@ describe('a cookie', () => {
       expect(await roleBy(`${planted}; ${own}`, headers), JSON.stringify(said)).toBe('OPERATOR');
       expect(await roleBy(`${own}; ${planted}`, headers), JSON.stringify(said)).toBe('OPERATOR');
       expect(await roleBy(planted, headers), JSON.stringify(said)).toBeNull();
+      // Browsers know the prefix at the very beginning of a name alone.
+      expect(await roleBy(`\u00a0__Host-${planted}`, headers), JSON.stringify(said)).toBeNull();
       // What opens a WebSocket is the same.
       expect(
         pages.signIns.open({

@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { registerHooks } from 'node:module';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { presentError } from '../../src/graphql/errors.ts';
@@ -224,6 +225,22 @@ describe('the process', () => {
 });
 
 describe('GraphiQL', () => {
+  it('that cannot be loaded is an answer, and is loaded when it is wanted again', async () => {
+    const hooks = registerHooks({
+      resolve: (name, context, next) => {
+        if (name === '@graphql-yoga/render-graphiql') throw new Error('of the test');
+        return next(name, context);
+      },
+    });
+    const ask = () =>
+      fetch(server.url, { headers: { accept: 'text/html' }, signal: AbortSignal.timeout(5_000) });
+    const missing = await ask();
+    const { errors } = (await missing.json()) as GraphqlAnswer;
+    expect([missing.status, errors?.[0]?.extensions.code]).toEqual([500, 'INTERNAL_SERVER_ERROR']);
+    hooks.deregister();
+    expect((await ask()).status).toBe(200);
+  });
+
   it('is served whole: its page loads nothing from anywhere else', async () => {
     const response = await fetch(server.url, { headers: { accept: 'text/html' } });
     const page = await response.text();

@@ -214,6 +214,15 @@ describe.skipIf(started === null)('Tabs of one browser', () => {
       )
       .toBe(1);
     expect(first.url()).toBe(`${origin}/keys?organisation=${organisation}`);
+    // Whoever tried too many is told so, and not that there is no server.
+    const message = 'Too many wrong keys came from your address; try again in 7 s.';
+    await context.route('**/sign-in', (route) =>
+      route.fulfill({ status: 429, json: { errors: [{ message }] } }),
+    );
+    await first.getByLabel('Key or access token').fill('of-nobody');
+    await first.keyboard.press('Enter');
+    await first.getByRole('alert').getByText(message).waitFor({ timeout: 3000 });
+    await context.unroute('**/sign-in');
     await first.getByLabel('Key or access token').fill((await makeKey()).key);
     await first.keyboard.press('Enter');
     await first.getByRole('heading', { name: 'API keys' }).waitFor();

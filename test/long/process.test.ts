@@ -123,6 +123,16 @@ describe('the configuration', () => {
     expect(server.output.err).toBe('The database cannot be reached: connect ECONNREFUSED 127.0.0.1:1\n');
   });
 
+  test('a part of the program that is missing is told once, while PostgreSQL starts, which does not stay', async () => {
+    const hooks = `import { registerHooks } from 'node:module'; registerHooks({ resolve(name, context, next) {
+      if (name.endsWith('/app.ts')) throw new Error('missing, says the test'); return next(name, context); } });`;
+    const server = serve({ NODE_OPTIONS: `--import="data:text/javascript,${encodeURIComponent(hooks)}"` });
+    expect(await server.exited).toBe(1);
+    expect(server.output.err).toMatch(/^Error: missing, says the test\n/);
+    expect(server.output.err).not.toMatch(/"level":|Warning/);
+    expect(() => postgresPid(data.folder)).toThrow('ENOENT');
+  });
+
   test('a port in use is one line, and PostgreSQL does not stay', async () => {
     const other = createServer();
     await new Promise<void>((listening) => other.listen(0, '127.0.0.1', listening));

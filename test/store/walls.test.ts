@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { promises } from 'node:fs';
 import { sql } from 'kysely';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createDatabase, type Database, patient } from '../../src/database/database.ts';
-import { migrateToLatest } from '../../src/database/migrate.ts';
+import { isMigrated, MigrationError, migrateToLatest } from '../../src/database/migrate.ts';
 import { inTransaction } from '../../src/database/transaction.ts';
 import { plannedOnce, within } from '../../src/database/wall.ts';
 import { failureCode } from '../../src/kernel/failure.ts';
@@ -322,6 +323,33 @@ test('it holds behind a login that is more: each transaction becomes the runtime
 
 test('who works needs not be who migrates: what is migrated is worked with', async () => {
   expect(await migrateToLatest(database.db)).toEqual([]);
+});
+
+test('a login that may read nothing is told what the owner has to run', async () => {
+  const name = `outsider_${randomBytes(6).toString('hex')}`;
+  await owner.query(`create role ${name} login password 'of-the-test'`);
+  const outside = createDatabase({ ...connection, ...patient, user: name, password: 'of-the-test' });
+  try {
+    const refused = await migrateToLatest(outside.db).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(MigrationError);
+    expect((refused as Error).message).toContain(`grant seatkeeper_runtime to ${name}`);
+  } finally {
+    await outside.close();
+    await owner.query(`drop role ${name}`);
+  }
+});
+
+test('what else lies beside the migrations is no migration that is missing', async () => {
+  const { readdir } = promises;
+  const beside = vi
+    .spyOn(promises, 'readdir')
+    .mockImplementation(async (folder) => [...(await readdir(folder)), '.DS_Store', 'notes.md'] as never);
+  try {
+    expect(await isMigrated(database.db)).toBe(true);
+    expect(beside).toHaveBeenCalled();
+  } finally {
+    beside.mockRestore();
+  }
 });
 
 describe('an owner that is no superuser', () => {

@@ -6,7 +6,10 @@ let page: Promise<string> | null = null;
  * server that loaded its 9 MB as it starts would start a quarter of a second later.
  */
 export function graphiqlPage(): Promise<string> {
-  page ??= makePage();
+  page ??= makePage().catch((error: unknown) => {
+    page = null;
+    throw error;
+  });
   return page;
 }
 

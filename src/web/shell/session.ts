@@ -123,11 +123,12 @@ async function ask(
       const isCode = headers['authorization']?.startsWith('Code ') === true;
       return { reason: isCode ? words.signIn.usedLink : words.signIn.wrong, openIdUrl };
     }
-    if (response.status === 429 || response.status >= 500) return away;
+    if (response.status >= 500) return away;
     const { errors } = (await response.json()) as {
       readonly errors: readonly { readonly message: string }[];
     };
-    return { reason: errors[0]?.message ?? words.link.unreachable, openIdUrl };
+    const reason = errors[0]?.message ?? words.link.unreachable;
+    return { reason, openIdUrl, ...(response.status === 429 && { isAway: true }) };
   } catch {
     return away;
   }
