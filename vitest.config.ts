@@ -13,8 +13,11 @@ export default defineConfig({
     // what another file's server would meet.
     isolate: false,
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // More than the half minute after which a browser's wait says what it waited for.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // What has to be there within a second says so itself; all else may take its time on a busy machine.
+    expect: { poll: { timeout: 10_000 } },
     // The search of all logs for secrets is part of it.
     teardownTimeout: 60_000,
   },

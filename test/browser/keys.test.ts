@@ -211,7 +211,7 @@ describe.skipIf(started === null)('Keys', () => {
       .filter({ hasText: 'The keys could not be read: The server cannot be reached.' });
     await alert.waitFor();
     expect(await violationsOf(page)).toEqual([]);
-    await page.unroute('**/graphql');
+    await page.unrouteAll({ behavior: 'wait' });
     await page.getByRole('group', { name: 'API keys' }).getByText('Wall of the floor').waitFor();
     await alert.waitFor({ state: 'detached' });
     // What cannot be done now is said as well, and what was typed stays.
@@ -222,7 +222,7 @@ describe.skipIf(started === null)('Keys', () => {
     await page.getByRole('alert').getByText('The server cannot be reached.').waitFor();
     expect(await make.evaluate(isFocused)).toBe(true);
     expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('Wall of the hall');
-    await page.unroute('**/graphql');
+    await page.unrouteAll({ behavior: 'wait' });
   });
 
   test('gave the browser nothing to complain of, but the used link and a lost request', () => {

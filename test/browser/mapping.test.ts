@@ -414,7 +414,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
       .getByText(/^As of/)
       .waitFor();
     expect(await page.getByRole('alert').count()).toBe(0);
-    await page.unroute('**/graphql');
+    await page.unrouteAll({ behavior: 'wait' });
     expect(asked).toHaveLength(2);
     expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThan(1950);
   });

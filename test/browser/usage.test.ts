@@ -304,7 +304,7 @@ describe.skipIf(started === null)('Usage', () => {
     held.resolve();
     await told('No seat was in use.');
     expect(await picker.evaluate((one) => one === document.activeElement)).toBe(true);
-    await page.unroute('**/graphql');
+    await page.unrouteAll({ behavior: 'wait' });
   });
 
   test('reads a day that runs again once it is over, and not before', async () => {
@@ -348,7 +348,7 @@ describe.skipIf(started === null)('Usage', () => {
     }
     expect(await violationsOf(page)).toEqual([]);
     await page.screenshot({ path: screenshotOf('usage-failed'), fullPage: true });
-    await page.unroute('**/graphql');
+    await page.unrouteAll({ behavior: 'wait' });
     for (const name of Object.values(parts)) {
       await section(name).getByRole('button', { name: 'Try again' }).press('Enter');
       await section(name).getByText('It is broken.').waitFor({ state: 'detached' });
@@ -370,7 +370,7 @@ describe.skipIf(started === null)('Usage', () => {
     await expect.poll(() => alerts.count()).toBe(1);
     await told('The most in use: 11 of 11, first at 14:35:00.');
     expect(await section('Hours of the week').getByRole('cell').count()).toBe(168);
-    await page.unroute('**/graphql');
+    await page.unrouteAll({ behavior: 'wait' });
     // The API itself may fail, time and again.
     const asked = new Map<string, number>();
     const broken = {
@@ -387,7 +387,7 @@ describe.skipIf(started === null)('Usage', () => {
     await expect.poll(() => asked.get('Usage') ?? 0).toBeGreaterThan(1);
     await section('Hours of the week').getByText('It is broken. What is shown').waitFor();
     await told('The most in use: 11 of 11, first at 14:35:00.');
-    await page.unroute('**/graphql');
+    await page.unrouteAll({ behavior: 'wait' });
     await page.getByRole('button', { name: 'Refresh' }).click();
     await old.waitFor({ state: 'detached' });
     await page.locator('.failure').first().waitFor({ state: 'detached' });
