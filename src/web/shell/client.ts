@@ -144,9 +144,8 @@ export function createApi(onSignedOut: () => void): Api {
       slow += 1;
       change({ ...state, isSlow: true });
     }, slowMilliseconds);
-    const signals = [AbortSignal.timeout(lateMilliseconds), ...(init?.signal == null ? [] : [init.signal])];
     try {
-      return await fetch(address, { ...init, signal: AbortSignal.any(signals) });
+      return await fetchWithin(lateMilliseconds)(address, init);
     } finally {
       clearTimeout(timer);
       if (isSlow) {
@@ -243,6 +242,14 @@ export function problemOf(error: CombinedError | undefined): string | null {
   if (refusal !== undefined) return refusal.message;
   if (error.response !== undefined) return words.link.failed((error.response as Response).status);
   return error.networkError?.name === 'TimeoutError' ? words.link.late : words.link.unreachable;
+}
+
+/** A `fetch` that gives up an answer which is not there in time: a server that is frozen says nothing. */
+export function fetchWithin(milliseconds: number): typeof fetch {
+  return (address, init) => {
+    const signals = [AbortSignal.timeout(milliseconds), ...(init?.signal == null ? [] : [init.signal])];
+    return fetch(address, { ...init, signal: AbortSignal.any(signals) });
+  };
 }
 
 /** How long to wait before trying again, in milliseconds: longer each time, and not for all at one moment. */

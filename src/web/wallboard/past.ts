@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
+import { fetchWithin } from '../shell/client.ts';
 import { useShell } from '../shell/context.ts';
 import { latest, type Zone } from '../shell/zone.ts';
 import {
@@ -14,17 +15,8 @@ const [hourMilliseconds, dayMilliseconds, againMilliseconds] = [15_000, 60_000, 
 const hour = 3_600_000;
 /** How far the present may be beyond what was read of the last hour, and of the day, before that is none any more. */
 const [hourLeap, dayLeap] = [60_000, 300_000];
-/** A server that is frozen says nothing, and a reading that waits for it keeps the next one from being made. */
-const answerMilliseconds = 10_000;
-const context = {
-  fetch: (input: RequestInfo | URL, init: RequestInit = {}) => {
-    const late = AbortSignal.timeout(answerMilliseconds);
-    return fetch(input, {
-      ...init,
-      signal: init.signal == null ? late : AbortSignal.any([init.signal, late]),
-    });
-  },
-};
+/** A reading that waits for a frozen server keeps the next one from being made. */
+const context = { fetch: fetchWithin(10_000) };
 
 export type Buckets = NonNullable<TodayQuery['organisation']>['licenceMapping'][number]['usageHistory'];
 
