@@ -106,8 +106,8 @@ export interface AppOptions {
   readonly bodyLimits?: BodyLimits;
   /** Of pages from elsewhere that may use the API, as browsers write them. */
   readonly allowedOrigins?: readonly string[];
-  /** Whether browsers are shown GraphiQL. */
-  readonly graphiql?: boolean;
+  /** Makes the page that browsers are shown at /graphql; null: they are shown none. */
+  readonly graphiql?: (() => Promise<string>) | null;
   /** What browsers are shown, and sign in to; without it there are no pages. */
   readonly pages?: Pages | null;
   /** How many proxies stand before the server, whose `x-forwarded-for` is believed. */
@@ -177,7 +177,7 @@ export function createApp({
   rates = createRates({ limits: defaultRateLimits, redis: null, log }),
   bodyLimits = defaultBodyLimits,
   allowedOrigins = [],
-  graphiql = true,
+  graphiql = graphiqlPage,
   pages = null,
   proxies = 0,
   secondFactor = localTerms(4000),
@@ -316,8 +316,8 @@ export function createApp({
       return;
     }
     if (origins.greet(request, response)) return;
-    if (graphiql && pathname === '/graphql' && wantsPage(request)) {
-      graphiqlPage().then(
+    if (graphiql !== null && pathname === '/graphql' && wantsPage(request)) {
+      graphiql().then(
         (page) => {
           if (!response.destroyed)
             response.writeHead(200, { ...pageHeaders, 'x-request-id': requestId }).end(page);

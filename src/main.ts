@@ -11,6 +11,7 @@ import { EmbeddedPostgresError } from './database/embedded.ts';
 import { MigrationError, migrateToLatest } from './database/migrate.ts';
 import { openServer } from './database/server.ts';
 import { within } from './database/wall.ts';
+import { graphiqlPage } from './graphql/transports/graphiql.ts';
 import { createRates } from './graphql/transports/rates.ts';
 import { createReferenceClock, systemClock } from './kernel/clock.ts';
 import { createPostgresBus } from './live/postgres-bus.ts';
@@ -107,7 +108,7 @@ async function start(config: Config, log: Logger) {
     bodyLimits: config.bodyLimits,
     allowedOrigins: config.allowedOrigins,
     proxies: config.proxies,
-    graphiql: config.graphiql,
+    graphiql: config.graphiql ? graphiqlPage : null,
     pages: files === null ? null : { files, signIns: createSignIns(key, clock), code, openId: openIdSignIn },
     documents: files === null ? documents : documents.and(files.documents),
     rates: createRates({ limits: config.rateLimits, redis, log }),

@@ -12,7 +12,7 @@ const ratesOf = (limits: Partial<typeof defaultRateLimits>) =>
 describe('who shows no key', () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await startTestServer({ rates: ratesOf({ failuresPerMinute: 0 }), graphiql: false });
+    server = await startTestServer({ rates: ratesOf({ failuresPerMinute: 0 }), graphiql: null });
   });
   afterAll(() => server.stop());
 

@@ -86,15 +86,18 @@ describe.skipIf(started === null)('Licence Mapping', () => {
 
       await expect.poll(() => figures('INBOUND_AGENT')).toMatch(/ 8 0 8 2 0 2 2$/);
       expect(await page.locator('.as-of').innerText()).toBe('Live');
-      // Total, Used and Available of both pools, and Max Used: each logon and logoff, and nothing that never was.
+      // Total, Used and Available of both pools, and Max Used, of each logon and logoff. A busy machine draws two changes at
+      // once; it shows nothing that never was, and nothing in another order.
       const up = Array.from({ length: 8 }, (_, index) => `8 ${index + 1} ${7 - index} 2 0 0 2`);
       const reserve = ['8 8 0 2 1 1 1', '8 8 0 2 2 2 0'];
       const down = [
         '8 8 0 2 1 2 1',
         ...Array.from({ length: 9 }, (_, index) => `8 ${8 - index} ${index} 2 0 2 2`),
       ];
+      const states = [...up, ...reserve, ...down];
       const seen = (await page.evaluate('globalThis.seen')) as string[];
-      expect(seen.slice(-(up.length + reserve.length + down.length))).toEqual([...up, ...reserve, ...down]);
+      expect(states.filter((state) => seen.includes(state))).toEqual(seen.slice(seen.indexOf(up[0] ?? '')));
+      expect(seen.length).toBeGreaterThan(states.length / 2);
     },
   );
 });
