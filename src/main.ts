@@ -4,7 +4,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolConfig } from 'pg';
 import type { Logger } from 'pino';
 import { createAccess } from './access/authenticate.ts';
-import { createTokens } from './access/tokens.ts';
 import { type Config, ConfigError, operatorKey, readConfig, trustedDocuments } from './config.ts';
 import { type Database, createDatabase, patient, readClock } from './database/database.ts';
 import { EmbeddedPostgresError } from './database/embedded.ts';
@@ -80,7 +79,7 @@ async function start(config: Config, log: Logger) {
   opening.defer(() => clock.stop());
 
   const { redisUrl } = config;
-  // The client of Redis is a fifth of all that a server would load.
+  // What only some servers need is loaded by those: the client of Redis is a fifth of all that there is.
   const bus =
     redisUrl === null
       ? createPostgresBus(database.connection, log)
@@ -88,7 +87,10 @@ async function start(config: Config, log: Logger) {
   opening.defer(() => bus.close()); // after the server has drained: what was committed last is told too
   const system = within(db, 'ALL');
   const { openId, openIdClient: client } = config;
-  const verifyToken = openId === null ? null : createTokens({ openId, db: system, clock, log });
+  const verifyToken =
+    openId === null
+      ? null
+      : (await import('./access/tokens.ts')).createTokens({ openId, db: system, clock, log });
   const access = createAccess({ db: system, clock, log, operatorKey: key, verifyToken });
   opening.defer(() => access.stop());
   const files = await building;

@@ -272,3 +272,13 @@ function textsOf(claims: Claims, name: string): readonly string[] {
     (text): text is string => typeof text === 'string' && text !== '',
   );
 }
+
+/** Keys that came over plain HTTP could be anybody's, except from this machine. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return (
+    protocol === 'https:' ||
+    (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
+  );
+}

@@ -6,7 +6,7 @@ import { type Clock, plusSeconds } from '../kernel/clock.ts';
 import { Unavailable } from '../kernel/failure.ts';
 import { decodeId } from '../kernel/ids.ts';
 import type { Log } from '../kernel/log.ts';
-import { becomeActor, type ClaimMapping, isWelcome, readClaims } from './domain.ts';
+import { becomeActor, type ClaimMapping, isSafeUrl, isWelcome, readClaims } from './domain.ts';
 import { findNamed } from './store.ts';
 
 /** An OpenID provider whose access tokens are taken, and what they say. */
@@ -151,14 +151,4 @@ async function discover(issuer: string): Promise<string> {
   if (document.issuer !== issuer) throw new Error(`${url} is of the issuer ${document.issuer}`);
   if (!isSafeUrl(document.jwks_uri)) throw new Error(`${url} names keys at a URL that is not https`);
   return document.jwks_uri;
-}
-
-/** Keys that came over plain HTTP could be anybody's, except from this machine. */
-export function isSafeUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return (
-    protocol === 'https:' ||
-    (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname))
-  );
 }

@@ -89,7 +89,7 @@ export async function startEmbedded(options: {
   const password = readFileSync(join(place.cluster, 'password'), 'utf8');
   const deadline = systemClock.now().getTime() + restartPatienceMs;
   for (;;) {
-    const { host, port } = options.address ?? (await findAddress(place.cluster));
+    const { host, port } = options.address ?? socketOf(place.cluster) ?? (await freeAddress());
     const owner = { host, port, user: name, password, database: name };
     const other = liveOwner(place.cluster);
     const attempt = other === null ? await launch(place, owner, options.durable ?? true) : null;
@@ -316,20 +316,20 @@ function liveOwner(cluster: string): number | null {
   return null;
 }
 
-/** A Unix socket where its path is short enough for one, else loopback on a free port. */
-async function findAddress(cluster: string): Promise<{ host: string; port: number }> {
+/** A Unix socket; null: its path is too long for one, or has what the setting cannot quote. */
+function socketOf(cluster: string): { host: string; port: number } | null {
   // 104 bytes on macOS, 108 on Linux, the name of the socket included; the setting itself is a quoted list.
   const isSocketPath = Buffer.byteLength(join(cluster, '.s.PGSQL.5432')) < 104 && !/[",]/.test(cluster);
-  return isSocketPath ? { host: cluster, port: 5432 } : { host: '127.0.0.1', port: await freePort() };
+  return isSocketPath ? { host: cluster, port: 5432 } : null;
 }
 
-async function freePort(): Promise<number> {
+async function freeAddress(): Promise<{ host: string; port: number }> {
   const server = createServer();
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const address = server.address();
   await new Promise((closed) => server.close(closed));
   if (address === null || typeof address === 'string') throw new Error('No free port');
-  return address.port;
+  return { host: '127.0.0.1', port: address.port };
 }
 
 // The process

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { type ClaimMapping, decideBearer, readClaims, readKey, writeKey } from '../../src/access/domain.ts';
-import { isSafeUrl } from '../../src/access/tokens.ts';
+import {
+  type ClaimMapping,
+  decideBearer,
+  isSafeUrl,
+  readClaims,
+  readKey,
+  writeKey,
+} from '../../src/access/domain.ts';
 import { readConfig } from '../../src/config.ts';
 import { operator } from '../../src/kernel/actor.ts';
 import { instant } from '../../src/kernel/clock.ts';
