@@ -115,7 +115,7 @@ test('one under way ends within 5 s of the revocation of its key, and is not who
   let text = '';
   client.on('data', (data: Buffer) => (text += data.toString('latin1')));
   client.resume();
-  await vi.waitFor(() => expect(client.destroyed || client.readableEnded).toBe(true));
+  await vi.waitFor(() => expect(client.destroyed || client.readableEnded).toBe(true), { timeout: 5_000 });
   client.destroy();
   expect(text).toMatch(/^HTTP\/1\.1 200 OK/);
   expect(text).not.toMatch(/\r\n0\r\n\r\n$/);

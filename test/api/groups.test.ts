@@ -218,17 +218,11 @@ test('one stalled socket among 500 harms nobody: nothing is queued for it, and i
   stalled.socket.pause();
   for (let total = 4; total <= 23; total += 1) {
     await buy(server, id, 'SUPERVISOR', { concurrent: 1 });
-    await vi.waitFor(() => expect(others.every((seen) => seen.at(-1) === total)).toBe(true), {
-      timeout: 1000,
-      interval: 5,
-    });
+    await vi.waitFor(() => expect(others.every((seen) => seen.at(-1) === total)).toBe(true), soon);
   }
   expect(stalled.totals).toEqual([]);
   stalled.socket.resume();
-  await vi.waitFor(() => expect(stalled.totals.filter((total) => total === 23)).toHaveLength(400), {
-    timeout: 2500,
-    interval: 20,
-  });
+  await vi.waitFor(() => expect(stalled.totals.filter((total) => total === 23)).toHaveLength(400), soon);
   // Twenty changes: what was on its way when it stalled, and one event with the rest.
   expect(stalled.totals.length).toBeLessThan(400 * 8);
   for (const { socket } of [...sockets, stalled]) socket.terminate();

@@ -231,8 +231,10 @@ test('the second wall: no subscription shows another tenant’s figures, where t
       id: mine.organisation,
     }),
   );
-  await vi.waitFor(() =>
-    expect(received).toContainEqual(expect.objectContaining({ id: 'own', type: 'next' })),
+  const soon = { timeout: 5_000, interval: 20 };
+  await vi.waitFor(
+    () => expect(received).toContainEqual(expect.objectContaining({ id: 'own', type: 'next' })),
+    soon,
   );
   send(
     subscribeTo('figures', 'subscription ($id: ID!) { usageChanged(organisationId: $id) { revision } }', {
@@ -245,7 +247,7 @@ test('the second wall: no subscription shows another tenant’s figures, where t
     }),
   );
   for (const id of ['figures', 'session']) {
-    await vi.waitFor(() => expect(received.some((message) => message.id === id)).toBe(true));
+    await vi.waitFor(() => expect(received.some((message) => message.id === id)).toBe(true), soon);
   }
   await server.mutate('logoff', { sessionId: strange.session });
   const shown = received.filter(

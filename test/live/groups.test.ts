@@ -164,13 +164,15 @@ test('changes in quick succession arrive as few events, the first at once, the l
     { from: null, to: 0 },
     { from: 0, to: 1 },
   ]);
+  const started = performance.now();
   for (let change = 0; change < 100; change += 1) {
     counter.change();
     await sleep(5);
   }
   const during = member.received.length;
   expect(during).toBeGreaterThan(3);
-  expect(during).toBeLessThanOrEqual(10);
+  // Half a second’s, and more on a busy machine, which takes longer over them.
+  expect(during).toBeLessThanOrEqual(5 + (performance.now() - started) / 100);
   await vi.waitFor(() => expect(member.received.at(-1)?.to).toBe(101), soon);
   expectUnbroken(member);
 });
