@@ -73,6 +73,8 @@ const { row, figures } = mappingRows(() => page);
 const licences = () =>
   page.locator('tbody tr').evaluateAll((rows) => rows.map((one) => one.getAttribute('data-licence')));
 const status = () => page.locator('.as-of');
+/** The step of the history that one is at. */
+const place = () => page.evaluate('navigation.currentEntry.index');
 const logOn = async (name: string) => {
   const { session } = await logon(server, users.get(name) ?? '');
   if (session === undefined) throw new Error(`${name} was refused`);
@@ -261,6 +263,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await server.mutate('unassignLicence', { userId: users.get('hedy'), licence: 'INBOUND_AGENT' });
     await show('');
     const opener = row('INBOUND_AGENT').getByRole('button');
+    const closed = await place();
     await opener.focus();
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
@@ -297,6 +300,12 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
     expect(await opener.evaluate((one) => one === document.activeElement)).toBe(true);
+    // Going back leads to what was before the sheet, however that was closed, and going forward to the sheet.
+    expect(await place()).toBe(closed);
+    await page.goForward();
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    expect(await place()).toBe(closed);
   });
 
   test('is accessible in both themes, closed and open', async () => {

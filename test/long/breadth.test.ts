@@ -203,8 +203,11 @@ describe.skipIf(started === null)('In odd circumstances the pages', () => {
   test('lead back from a sheet to where it was opened, however it is closed', async () => {
     await show('&licence=SUPERVISOR');
     await page.getByRole('dialog').waitFor();
+    const linked = await page.evaluate('navigation.currentEntry.index');
     await page.keyboard.press('Escape');
     await expect.poll(() => isFocused('SUPERVISOR')).toBe(true);
+    expect(await page.evaluate('navigation.currentEntry.index')).toBe(linked);
+    expect(page.url()).not.toContain('licence=');
     await opener('INBOUND_AGENT').focus();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
