@@ -425,6 +425,7 @@ export const words = {
       months: 'Months',
       concurrent: 'Concurrent seats',
       contingency: 'Contingency seats',
+      whole: (most: string) => `A whole number of seats, 0 to ${most}.`,
       wanted: (seats: string) => `The most seats wanted at one time: ${seats}.`,
       noPrices: 'A price is missing: every seat costs 1 a month.',
       columns: {

@@ -9,6 +9,7 @@ import { startProxy } from '../setup/proxy.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 import {
   beyond,
+  isFocused,
   linesOf,
   mappingRows,
   openPage,
@@ -250,7 +251,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await expect.poll(() => picker.inputValue()).toBe('Beta Bank');
-    expect(await picker.evaluate((one) => one === document.activeElement)).toBe(true);
+    expect(await isFocused(picker)).toBe(true);
     expect(page.url()).toContain(`organisation=${customer}`);
     await page.getByText('No licences of these kinds.').waitFor();
     await page.goBack();
@@ -288,7 +289,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     const logOffAlan = dialog.getByRole('button', { name: 'Log off alan on desktop', exact: true });
     await logOffAlan.click();
     await dialog.getByRole('button', { name: 'Keep' }).click();
-    expect(await logOffAlan.evaluate((one) => one === document.activeElement)).toBe(true);
+    expect(await isFocused(logOffAlan)).toBe(true);
     await logOffAlan.click();
     await page.keyboard.press('Enter'); // The focus is on the question.
     await dialog.getByRole('status').getByText('alan was logged off.').waitFor();
@@ -299,7 +300,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await row('INBOUND_AGENT').getByText('1 on contingency').waitFor();
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
-    expect(await opener.evaluate((one) => one === document.activeElement)).toBe(true);
+    expect(await isFocused(opener)).toBe(true);
     // Going back leads to what was before the sheet, however that was closed, and going forward to the sheet.
     expect(await place()).toBe(closed);
     await page.goForward();
