@@ -308,7 +308,7 @@ export function createApp({
       return;
     }
     if (pages !== null && pages.files.answer(request, response, pathname)) return;
-    const isDownload = isAuditPath(pathname) || isStatementPath(pathname);
+    const isDownload = isDownloadPath(pathname);
     const isSignIn = pages !== null && pathname === '/sign-in';
     const openId = pathname === startPath || pathname === finishPath ? (pages?.openId ?? null) : null;
     if (pathname !== '/graphql' && !isDownload && !isSignIn && openId === null) {
@@ -327,7 +327,11 @@ export function createApp({
       return;
     }
     // The provider’s page sends browsers back here, and `state` says that it was this one that was sent there.
-    if (isForgeable(request) && openId === null) {
+    const { who } = senderOf(request);
+    // A file that is read changes nothing, and what a person opened by its address no page reads.
+    const isPersons = isDownload && who === 'PERSON' && request.method === 'GET';
+    if (isForgeable(request) && openId === null && !isPersons) {
+      if (who === 'NOBODY' && leadToPage(request, response, requestId)) return;
       const message =
         'Send a header that no other page can, like `graphql-require-preflight: 1`, or a JSON body.';
       refuse(response, 403, { code: 'PREFLIGHT_REQUIRED', message, requestId });
@@ -478,7 +482,20 @@ export function createApp({
     const { authorization } = request.headers;
     if (authorization !== undefined) rates.failed(address, authorization);
     onUnknown(address);
+    if (leadToPage(request, response, requestId)) return;
     refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });
+  }
+
+  /**
+   * A person who followed a link to a file, and does not get it, is led to the page that signs them in and has the link.
+   * @returns whether it is that
+   */
+  function leadToPage(request: IncomingMessage, response: ServerResponse, requestId: string): boolean {
+    const isShown = request.headers.authorization !== undefined;
+    if (pages === null || isShown || !isDownloadPath(pathOf(request)) || !wantsPage(request)) return false;
+    const location = `/download?${new URLSearchParams({ of: request.url ?? '' })}`;
+    response.writeHead(303, { location, 'cache-control': 'no-store', 'x-request-id': requestId }).end();
+    return true;
   }
 
   /** What takes long does not outlive what its client showed. */
@@ -686,6 +703,10 @@ function isClientGone(error: unknown): boolean {
 function requestIdOf({ headers }: IncomingMessage): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID();
+}
+
+function isDownloadPath(pathname: string): boolean {
+  return isAuditPath(pathname) || isStatementPath(pathname);
 }
 
 /** As it was sent: no client's address is worth a thrown URL error. */

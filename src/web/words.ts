@@ -451,6 +451,12 @@ export const words = {
       none: 'No alert of this licence waits to be acknowledged.',
     },
   },
+  download: {
+    title: 'Download',
+    about: 'You can open this file now:',
+    none: 'There is no such file. Look at the link again.',
+    mayNot: 'This file is for those who may see an organisation’s statements or its audit log.',
+  },
   keys: {
     failed: (why: string) => `The keys could not be read: ${why}`,
     mayNot: 'Keys are for administrators, and whoever sells to them.',

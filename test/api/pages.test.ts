@@ -191,6 +191,8 @@ describe('a cookie', () => {
       (await ask('/audit/nowhere.csv', { cookie, ...headers })).status;
     expect(await follow({ referer: `${origin}/usage?by=month` })).toBe(200);
     expect(await follow({ referer: `${origin}/usage?by=month`, 'sec-fetch-site': 'same-origin' })).toBe(200);
+    // A bookmark, or the address typed.
+    expect(await follow({ 'sec-fetch-site': 'none' })).toBe(200);
     const elsewhere: Record<string, string>[] = [
       {},
       { referer: 'http://127.0.0.1:1/' },
@@ -198,8 +200,26 @@ describe('a cookie', () => {
       { referer: `${origin}.evil.example/` },
       { referer: `${origin}/`, 'sec-fetch-site': 'same-site' },
       { referer: `${origin}/`, origin: 'null' },
+      { accept: 'text/html', referer: 'http://127.0.0.1:1/' },
+      { accept: 'text/html', 'sec-fetch-site': 'cross-site' },
     ];
     for (const headers of elsewhere) expect(await follow(headers), JSON.stringify(headers)).toBe(403);
+  });
+
+  it('that is not there, or of which a browser says nothing, leads a person to the page for files, and no program', async () => {
+    const { cookie } = await signIn();
+    const path = '/audit/nowhere.csv?action=logon';
+    const accept = 'text/html,*/*;q=0.8';
+    for (const headers of [{ accept }, { accept, cookie }, { accept, 'sec-fetch-site': 'cross-site' }]) {
+      const { status, headers: answered } = await ask(path, headers);
+      expect([status, answered['location'], answered['set-cookie']]).toEqual([
+        ...[303, '/download?of=%2Faudit%2Fnowhere.csv%3Faction%3Dlogon', undefined],
+      ]);
+    }
+    for (const headers of [{}, { accept: '*/*' }, { accept, authorization: 'Bearer wrong-key' }]) {
+      const { status, body } = await ask(path, headers);
+      expect([status, JSON.parse(body).errors[0].extensions.code]).toEqual([401, 'UNAUTHENTICATED']);
+    }
   });
 
   it('opens a WebSocket for a page of this origin, and for no other', async () => {

@@ -245,8 +245,25 @@ describe.skipIf(started === null)('Usage', () => {
     const saving = page.waitForEvent('download');
     await page.getByRole('link', { name: 'Download CSV' }).click();
     expect(await (await saving).failure()).toBeNull();
+    const link = await page
+      .getByRole('link', { name: 'To print' })
+      .evaluate((one) => one.getAttribute('href'));
     await page.getByRole('button', { name: 'Next month' }).click();
     await section('Statement of the month').getByText('Estimate: the month still runs').waitFor();
+    // By its address; and to whom the browser signs in nobody, once it does.
+    await page.goto(`${origin()}${link}`);
+    await page.getByRole('heading', { name: `Statement ${number}` }).waitFor();
+    await page.context().clearCookies();
+    await page.reload();
+    await page.getByLabel('Key or access token').fill(server.key);
+    await page.keyboard.press('Enter');
+    const file = page.getByRole('link', { name: /^stm_.*\.html$/ });
+    await file.waitFor();
+    expect(await violationsOf(page)).toEqual([]);
+    await page.screenshot({ path: screenshotOf('download') });
+    await file.press('Enter');
+    await page.getByRole('heading', { name: `Statement ${number}` }).waitFor();
+    expect(new URL(page.url()).pathname).toBe(link);
   });
 
   test('reckons what other quantities would have cost and refused', async () => {
