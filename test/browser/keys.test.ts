@@ -1,5 +1,6 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Clock, plusSeconds, systemClock } from '../../src/kernel/clock.ts';
 import { startBrowser } from '../setup/browser.ts';
 import { buy, createOrganisation, createUser } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
@@ -7,7 +8,10 @@ import { startTestServer, type TestServer } from '../setup/server.ts';
 import { beyond, isFocused, linesOf, openPage, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
 
 const started = await startBrowser();
-const pages = await testPages();
+/** How many seconds the server’s clock is ahead. */
+let ahead = 0;
+const clock: Clock = { now: () => plusSeconds(systemClock.now(), ahead) };
+const pages = await testPages(clock);
 /** Filled in when the port is known: browsers use security keys on a name alone, and not on an address. */
 const origins: string[] = [];
 let server: TestServer;
@@ -22,7 +26,10 @@ let touchBlue: Touch;
 let touchGreen: Touch;
 
 beforeAll(async () => {
-  server = await startTestServer({ pages, secondFactor: { rpId: 'localhost', origins, maxAgeSeconds: 900 } });
+  server = await startTestServer({
+    ...{ pages, clock },
+    secondFactor: { rpId: 'localhost', origins, maxAgeSeconds: 900 },
+  });
   origin = `http://localhost:${new URL(server.url).port}`;
   origins.push(origin);
   organisation = await createOrganisation(server, { name: 'Acme Contact Centre', timeZone: 'Europe/London' });
@@ -222,6 +229,21 @@ describe.skipIf(started === null)('Keys', () => {
     expect(await isFocused(make)).toBe(true);
     expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('Wall of the hall');
     await page.unrouteAll({ behavior: 'wait' });
+  });
+
+  test('says when the working day of a sign-in is over, and goes on where one was after another', async () => {
+    const place = `${origin}/?organisation=${organisation}&live=off&feature=on`;
+    await page.goto(place);
+    const row = page.getByRole('rowheader', { name: 'Administrator' });
+    await row.waitFor();
+    ahead = 12 * 3600;
+    await page.getByRole('button', { name: 'Refresh' }).press('Enter');
+    await page.getByRole('alert').getByText('Your sign-in has ended. Sign in again.').waitFor();
+    expect(await row.count()).toBe(0);
+    await page.getByLabel('Key or access token').fill(server.key);
+    await page.keyboard.press('Enter');
+    await row.waitFor();
+    expect(page.url()).toBe(place);
   });
 
   test('gave the browser nothing to complain of, but the used link and a lost request', () => {
