@@ -320,10 +320,10 @@ describe('the pages', () => {
   });
 
   test.each([
-    '/.built-from',
     '/.vite/manifest.json',
     '/assets/',
-    '/assets/../.built-from',
+    '/assets/../documents.json',
+    '/documents.json',
     '/assets/%2e%2e/%2e%2e/package.json',
     '/../package.json',
     '/mapping.html',
