@@ -14,7 +14,7 @@ import { createDenials } from './audit/commands.ts';
 import { whoOf } from './audit/domain.ts';
 import { downloadAudit, isAuditPath } from './audit/download.ts';
 import type { Database } from './database/database.ts';
-import { isMigrated } from './database/migrate.ts';
+import { isMigrated, MigrationError } from './database/migrate.ts';
 import { within } from './database/wall.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
@@ -739,8 +739,10 @@ async function readiness(migrated: () => Promise<boolean>, draining: boolean): P
     const answer = await Promise.race([migrated(), silent]);
     if (answer === 'silent') return 'The database does not answer.';
     return answer ? null : 'The database is not migrated.';
-  } catch {
-    return 'The database does not answer.';
+  } catch (error) {
+    return error instanceof MigrationError
+      ? 'The login of the server may not read the database.'
+      : 'The database does not answer.';
   }
 }
 
