@@ -134,7 +134,8 @@ export const words = {
       `There is no ${licence} among these licences. Its kind may not be ticked, or it was never bought.`,
     sorted: (column: string) =>
       `Sorted by ${column}: anew every 5 seconds, but not while the pointer, the focus or a selection is in a row.`,
-    open: (licence: string) => `${licence}: show who, when and what`,
+    /** What a licence is described by, whose name alone is read with each of its figures. */
+    open: 'Show who, when and what',
     notApplicable: 'not applicable',
     models: { CONCURRENT: 'Concurrent', FIXED: 'Fixed seats' },
     states: {

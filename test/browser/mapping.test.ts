@@ -146,6 +146,10 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     ]);
     expect(await licences()).toEqual(['INBOUND_AGENT', 'SUPERVISOR', 'UC_USER']);
     expect(await figures('INBOUND_AGENT')).toBe('10 6 0 4 2 0 2 2 0 0 2');
+    // The name of a row is read with each of its figures; and what a licence does not have is told.
+    const read = await row('UC_USER').ariaSnapshot();
+    expect(read).toContain('- rowheader "UC User Fixed seats":');
+    expect(read.split('\n').at(-1)).toBe('  - cell "not applicable"');
     // Explained on hover, on focus, and to who cannot see.
     const explanation = 'Base licences given back within their 90 days that can still be reassigned, once.';
     const heading = page.getByRole('columnheader', { name: 'Reusable' }).getByRole('button');
@@ -269,6 +273,8 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
     await dialog.locator('.uplot').waitFor();
+    expect(await isFocused(dialog.getByRole('button', { name: 'Close' }))).toBe(true);
+    expect(await dialog.getByRole('region').count()).toBe(6);
     const lines = (part: string) => linesOf(dialog, part);
     const calls = 'Agent Calls Agent E-mail: refused, not bought';
     expect(await lines('Live sessions')).toEqual([

@@ -263,7 +263,7 @@ function Costing({
           <button
             type="button"
             className="open"
-            aria-label={`${name}: ${words.usage.whatIf.tryWhat(count(concurrent), count(contingency))}`}
+            aria-description={words.usage.whatIf.tryWhat(count(concurrent), count(contingency))}
             onClick={() => onTry(costing)}
           >
             {name}
