@@ -72,7 +72,7 @@ import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
 import type { Files } from './site/files.ts';
 import { finishPath, type OpenIdSignIn, startPath } from './site/openid.ts';
-import { describe, type SignIns } from './site/sign-in.ts';
+import { describe, isOfScreen, screenPath, type SignIns } from './site/sign-in.ts';
 import type { SignInCode } from './site/sign-in-code.ts';
 import { closeDueStatements } from './statement/commands.ts';
 import { downloadStatement, isStatementPath } from './statement/download.ts';
@@ -398,7 +398,14 @@ export function createApp({
           const isSecure = sender.isSecure === true;
           // Whoever is signed in by cookie has it for as long as it was given for.
           const refused =
-            shown === null ? null : signIns.begin(response, { authorization: shown, actor, isSecure });
+            shown === null
+              ? null
+              : signIns.begin(response, {
+                  authorization: shown,
+                  actor,
+                  isSecure,
+                  isScreen: isOfScreen(request),
+                });
           if (refused === null) tell(actor);
           else refuse(response, 400, { code: refused.code, message: refused.message, requestId });
         };
@@ -436,8 +443,9 @@ export function createApp({
       const actor = await proofs.authenticate(authorization);
       if (actor === null) onUnknown(addressOf(request, proxies));
       const { isSecure } = openId;
+      const isScreen = new URL(returnUrl).pathname === screenPath;
       const refused =
-        actor === null ? null : pages?.signIns.begin(response, { authorization, actor, isSecure });
+        actor === null ? null : pages?.signIns.begin(response, { authorization, actor, isSecure, isScreen });
       openId.leave(response, returnUrl, actor === null ? 'unknown' : refused == null ? null : 'too-long');
     } catch (error) {
       log.warn({ err: error }, 'could not find out who signed in');
