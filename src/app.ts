@@ -326,10 +326,10 @@ export function createApp({
       );
       return;
     }
-    // The provider’s page sends browsers back here, and `state` says that it was this one that was sent there.
     const { who } = senderOf(request);
     // A file that is read changes nothing, and what a person opened by its address no page reads.
     const isPersons = isDownload && who === 'PERSON' && request.method === 'GET';
+    // The provider’s page sends browsers back here, and `state` says that it was this one that was sent there.
     if (isForgeable(request) && openId === null && !isPersons) {
       if (who === 'NOBODY' && leadToPage(request, response, requestId)) return;
       const message =
@@ -496,7 +496,7 @@ export function createApp({
 
   /**
    * A person who followed a link to a file, and does not get it, is led to the page that signs them in and has the link.
-   * @returns whether it is that
+   * @returns whether that answered it
    */
   function leadToPage(request: IncomingMessage, response: ServerResponse, requestId: string): boolean {
     const isShown = request.headers.authorization !== undefined;

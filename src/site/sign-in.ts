@@ -78,8 +78,8 @@ export function isOfScreen({ url = '', headers }: IncomingMessage): boolean {
 export function createSignIns(secret: string, clock: Clock): SignIns {
   const seal = createSeal(secret, 'seatkeeper sign-in 1');
 
-  function read(request: IncomingMessage, names: readonly string[]): SignIn | null {
-    const value = cookieOf(request, names);
+  function read(request: IncomingMessage, called: readonly string[]): SignIn | null {
+    const value = cookieOf(request, called);
     const [, milliseconds, authorization] =
       value === null ? [] : (/^(\d+) (.+)$/.exec(seal.open(value) ?? '') ?? []);
     if (authorization === undefined) return null;
@@ -87,8 +87,8 @@ export function createSignIns(secret: string, clock: Clock): SignIns {
     return expiresAt > clock.now() ? { authorization, expiresAt } : null;
   }
 
-  function forget(response: ServerResponse, names: readonly string[]): void {
-    for (const name of names)
+  function forget(response: ServerResponse, called: readonly string[]): void {
+    for (const name of called)
       response.appendHeader('set-cookie', headerOf({ name, value: '', seconds: 0, ...terms }));
   }
 

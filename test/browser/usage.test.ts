@@ -390,6 +390,11 @@ describe.skipIf(started === null)('Usage', () => {
     }
     expect(await violationsOf(page)).toEqual([]);
     await page.screenshot({ path: screenshotOf('usage-failed'), fullPage: true });
+    const seats = page.getByLabel('Concurrent seats');
+    await seats.fill('7');
+    await expect.poll(() => page.url()).toContain('try=7.3');
+    await section('What if').getByText('This could not be read: It is broken.').waitFor();
+    expect(await isFocused(seats)).toBe(true);
     await page.unrouteAll({ behavior: 'wait' });
     for (const name of Object.values(parts)) {
       await section(name).getByRole('button', { name: 'Try again' }).press('Enter');

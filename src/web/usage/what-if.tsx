@@ -35,19 +35,22 @@ export function WhatIf({ scope, zone }: { readonly scope: Scope; readonly zone: 
     ...{ organisationId: organisation.id, licence: row.licence.code, months },
     proposal: [{ licence: row.licence.code, ...tried, ...(row.contingency === null && { contingency: 0 }) }],
   });
-  const [latest] = answer.data?.organisation?.rightSizing ?? [];
+  const latest = answer.data?.organisation?.rightSizing;
+  const known = useRef<readonly Sizing[]>(undefined);
+  if (latest != null) known.current = latest;
   // While others are reckoned, and where they cannot be, those of before stay.
-  const known = useRef<Sizing>(undefined);
-  if (latest !== undefined) known.current = latest;
-  const sizing = latest ?? known.current;
-  const hasFailed = answer.problem !== null;
-  if (answer.data === undefined && sizing === undefined && !hasFailed) return null;
+  const sizings = latest ?? known.current;
+  const hasBegun = useRef(false);
+  if (sizings !== undefined || answer.problem !== null) hasBegun.current = true;
+  if (!hasBegun.current) return null;
+  const [sizing] = sizings ?? [];
+  // Where nothing could be reckoned yet, another try may be.
+  const canTry = sizings === undefined || (sizing !== undefined && sizing.months.length > 0);
   const take = ({ concurrent, contingency }: Quantities) => choose({ try: `${concurrent}.${contingency}` });
-  const canTry = sizing === undefined ? hasFailed : sizing.months.length > 0;
   return (
     <Card title={title}>
       {sizing?.dropped != null && <p className="dropped">{sizing.dropped.message}</p>}
-      {sizing === undefined && !hasFailed && <p className="quiet">{noMonths}</p>}
+      {sizings !== undefined && sizing === undefined && <p className="quiet">{noMonths}</p>}
       {sizing !== undefined && canTry && (
         <p className="quiet">
           {periodsOf(sizing, zone)}{' '}
