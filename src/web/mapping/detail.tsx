@@ -39,13 +39,8 @@ export function Detail({
   readonly onClose: () => void;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const close = useRef<HTMLButtonElement>(null);
   const title = useId();
-  useEffect(() => {
-    dialog.current?.showModal();
-    // Else it would be the sheet itself, which is read aloud with the names of all its parts.
-    close.current?.focus();
-  }, []);
+  useEffect(() => dialog.current?.showModal(), []);
   const answer = useAnswer({
     query: DetailDocument,
     variables: {
@@ -62,6 +57,9 @@ export function Detail({
   });
   const { data, read } = answer;
   useEvery(againMilliseconds, row.revision, read);
+  const close = useRef<HTMLButtonElement>(null);
+  // Else the sheet itself has the focus, which is read aloud with the names of all its parts.
+  useEffect(() => close.current?.focus(), []);
 
   const organisation = data?.organisation;
   const mapping =
