@@ -24,10 +24,11 @@ export async function ensureBuilt(): Promise<string> {
   return folder;
 }
 
-/** With hashed names, and each file compressed beside itself. */
-async function buildPages(target: string): Promise<void> {
-  // Two that build at one time each do it for themselves.
-  const folder = `${builds}.${process.pid}`;
+/**
+ * With hashed names, and each file compressed beside itself.
+ * @param folder where they are made, until they are whole
+ */
+async function buildPages(folder: string, target: string): Promise<void> {
   // Of everything the version that browsers are to have, whoever asks for the build.
   process.env['NODE_ENV'] = 'production';
   const { build } = await import('vite');
@@ -56,9 +57,8 @@ async function buildPages(target: string): Promise<void> {
   await writeDocuments(folder);
   await mkdir(builds, { recursive: true });
   // Whole or not at all: what is there is read while others build, and is never replaced.
-  await rename(folder, target).catch(async (error: unknown) => {
+  await rename(folder, target).catch((error: unknown) => {
     if (!existsSync(target)) throw error;
-    await rm(folder, { recursive: true });
   });
   const older = (await readdir(builds)).map((name) => join(builds, name)).filter((each) => each !== target);
   await Promise.all(older.map((each) => rm(each, { recursive: true, force: true })));
@@ -134,5 +134,8 @@ async function compress(folder: string): Promise<void> {
 
 if (import.meta.main) {
   const target = join(builds, digestOfSources());
-  if (!existsSync(target)) await buildPages(target);
+  // Two that build at one time each do it for themselves; and of what fails nothing is left.
+  const folder = `${builds}.${process.pid}`;
+  const clean = () => rm(folder, { recursive: true, force: true });
+  if (!existsSync(target)) await buildPages(folder, target).finally(clean);
 }
