@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -436,11 +436,11 @@ export function operatorKey(config: Config): string {
     writeFileSync(file, `sk_${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EROFS') {
+    // An earlier start made it, or another one just now; but what there is may be a file in the place of the folder.
+    if (code !== 'EEXIST' || !existsSync(file)) {
       const to = 'set SEATKEEPER_DATA to a folder that this user may write to';
       throw new ConfigError(`The data cannot be kept in ${config.dataFolder}: ${to} (${message}).`);
     }
-    if (code !== 'EEXIST') throw error;
   }
   chmodSync(file, 0o600);
   const key = readFileSync(file, 'utf8').trim();

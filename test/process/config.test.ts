@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { readConfig } from '../../src/config.ts';
+import { ConfigError, operatorKey, readConfig } from '../../src/config.ts';
 
 const secondFactorOf = (variables: Record<string, string>) => readConfig(variables).secondFactor;
 
@@ -65,3 +65,12 @@ test('L1: the pages are of the domain', () => {
     );
   }
 });
+
+test.each([import.meta.filename, `${import.meta.filename}/below`])(
+  'data that cannot be kept in %j are told where else, and with no stack',
+  (folder) => {
+    const start = () => operatorKey(readConfig({ SEATKEEPER_DATA: folder }));
+    expect(start).toThrow(ConfigError);
+    expect(start).toThrow('set SEATKEEPER_DATA to a folder that this user may write to');
+  },
+);
