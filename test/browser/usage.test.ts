@@ -261,6 +261,9 @@ describe.skipIf(started === null)('Usage', () => {
     await file.waitFor();
     expect(await violationsOf(page)).toEqual([]);
     await page.screenshot({ path: screenshotOf('download') });
+    await page.setViewportSize({ width: 320, height: 640 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(320);
+    await page.setViewportSize({ width: 1440, height: 900 });
     await file.press('Enter');
     await page.getByRole('heading', { name: `Statement ${number}` }).waitFor();
     expect(new URL(page.url()).pathname).toBe(link);
@@ -295,6 +298,10 @@ describe.skipIf(started === null)('Usage', () => {
     await page.unrouteAll({ behavior: 'wait' });
     await section('What if').getByRole('button', { name: 'Try again' }).press('Enter');
     await expect.poll(async () => (await tries())[0]).toBe('Your try 9 0 €184.50 €69.50 3 49 min');
+    // Who types into one and at once into the other tries both.
+    await seats.fill('11');
+    await page.getByLabel('Contingency seats').fill('1');
+    await expect.poll(() => page.url()).toContain('try=11.1');
   });
 
   test('follows a day that runs, some seconds after its seats at the latest', async () => {

@@ -135,23 +135,28 @@ function NumberField({
   const [isWrong, setIsWrong] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
+  const settle = (text: string) => {
+    clearTimeout(timer.current);
+    if (!/^\d+$/.test(text)) {
+      setIsWrong(true);
+      return;
+    }
+    setTyped(null);
+    onChange(Math.min(Number(text), maxSeats));
+  };
   const change = (text: string) => {
     setTyped(text);
     setIsWrong(false);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => {
-      if (!/^\d+$/.test(text)) {
-        setIsWrong(true);
-        return;
-      }
-      setTyped(null);
-      onChange(Math.min(Number(text), maxSeats));
-    }, typingMilliseconds);
+    timer.current = setTimeout(() => settle(text), typingMilliseconds);
   };
-  const giveUp = () => {
-    if (!isWrong) return;
-    setTyped(null);
-    setIsWrong(false);
+  const leave = () => {
+    if (isWrong) {
+      setTyped(null);
+      setIsWrong(false);
+    }
+    // Now, and not after what is done next: the other number would be lost, or the costing that is pressed.
+    else if (typed !== null) settle(typed);
   };
   return (
     <>
@@ -167,7 +172,7 @@ function NumberField({
           aria-invalid={isWrong}
           aria-describedby={isWrong ? `${id}-wrong` : undefined}
           onChange={({ target }) => change(target.value)}
-          onBlur={giveUp}
+          onBlur={leave}
         />
       </label>
       {isWrong && (
