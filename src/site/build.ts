@@ -136,6 +136,9 @@ if (import.meta.main) {
   const target = join(builds, digestOfSources());
   // Two that build at one time each do it for themselves; and of what fails nothing is left.
   const folder = `${builds}.${process.pid}`;
-  const clean = () => rm(folder, { recursive: true, force: true });
-  if (!existsSync(target)) await buildPages(folder, target).finally(clean);
+  try {
+    if (!existsSync(target)) await buildPages(folder, target);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
