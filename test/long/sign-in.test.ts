@@ -229,7 +229,8 @@ describe.skipIf(started === null)('Tabs of one browser', () => {
   });
 
   test('leave a screen beside them as it is, whoever signs in and out', async () => {
-    const wall = await openTab(context, `/wallboard#key=${(await makeKey('WALLBOARD')).key}`);
+    const screen = await makeKey('WALLBOARD');
+    const wall = await openTab(context, `/wallboard#key=${screen.key}`);
     await wall.getByRole('button', { name: 'Sign in as wallboard by the link' }).click();
     const live = wall.getByRole('status').filter({ hasText: /^Live$/ });
     await live.waitFor();
@@ -242,6 +243,17 @@ describe.skipIf(started === null)('Tabs of one browser', () => {
     await first.keyboard.press('Enter');
     await shown(second);
     expect(await live.count()).toBe(1);
+    // A link that anybody can have made would take the place of the person beside the screen.
+    const { key: another } = await makeKey('SUPERVISOR');
+    for (const stay of ['Stay signed in as wallboard', 'Stay signed in as administrator']) {
+      await wall.goto('about:blank');
+      await wall.goto(`${origin}/wallboard#key=${another}`);
+      await wall.getByRole('button', { name: stay }).click();
+      await first.reload();
+      await first.getByText('Signed in as administrator').waitFor();
+      await server.mutate('revokeApiKey', { keyId: screen.id });
+      await wall.getByRole('alert').getByText('Your sign-in has ended.').waitFor();
+    }
     await wall.close();
   });
 
@@ -325,13 +337,15 @@ describe.skipIf(started === null)('Over plain HTTP, from another machine', () =>
       form.submit();
     }`;
     const attacker = await context.newPage();
-    for (const script of [submit, `location = '${plain}/audit/${organisation}.csv'`]) {
+    // A link to a file leads to the page that has it, for the person there.
+    const led = `location = '${plain}/audit/${organisation}.csv'`;
+    for (const [script, status] of [[submit, 403] as const, [led, 303] as const]) {
       await attacker.goto(`${evil}/`);
       const answering = attacker.waitForResponse((response) => response.url().startsWith(plain));
       await attacker.evaluate(script);
       const answer = await answering;
       const { cookie } = await answer.request().allHeaders();
-      expect([answer.status(), cookie !== undefined], script).toEqual([403, true]);
+      expect([answer.status(), cookie !== undefined], script).toEqual([status, true]);
       await attacker.waitForURL(`${plain}/**`);
     }
     await attacker.goto(`${evil}/`);

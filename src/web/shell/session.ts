@@ -36,8 +36,9 @@ export type Entered = SignedIn | NotSignedIn | Asked;
 /** A screen has a cookie of its own, which counts on its page alone: who signs in beside it leaves it as it is. */
 const isScreen = location.pathname === '/wallboard';
 
+const personsPage = { 'x-requested-with': 'seatkeeper' } as const;
 /** By which the server knows that no other page had the browser send a request, and whose cookie counts. */
-export const ownPage = { 'x-requested-with': isScreen ? 'seatkeeper-screen' : 'seatkeeper' } as const;
+export const ownPage = isScreen ? ({ 'x-requested-with': 'seatkeeper-screen' } as const) : personsPage;
 /** The same of a WebSocket, which can have no header. */
 export const ownSearch = isScreen ? '?screen' : '';
 
@@ -72,17 +73,18 @@ export function takeFromLink(): FromLink {
 
 /**
  * Who is signed in, now that a link led here. A code that was used, and a key that is worth nothing, leave whoever it is as
- * they are. Nobody becomes somebody else by following a link, which may be anybody's: they are asked; but a screen has nobody
- * to ask.
+ * they are. Nobody becomes somebody else by following a link, which may be anybody's: they are asked; but a screen that becomes
+ * another has nobody to ask.
  */
 export async function enter({ authorization, problem }: FromLink): Promise<Entered> {
   if (authorization?.startsWith('Bearer ') === true) {
-    const present = await whoIsSignedIn();
+    const present = await whoseSignInItTakes();
     if ('reason' in present && present.isAway === true) return present;
-    if (!('reason' in present) && present.role !== 'WALLBOARD') {
+    if (!('reason' in present)) {
       const wouldBe = await ask('GET', { authorization });
       if ('reason' in wouldBe) return wouldBe.isAway === true ? wouldBe : present;
-      if (!isSame(present, wouldBe)) return { present, wouldBe, authorization };
+      const isOfScreens = present.role === 'WALLBOARD' && wouldBe.role === 'WALLBOARD';
+      if (!isOfScreens && !isSame(present, wouldBe)) return { present, wouldBe, authorization };
     }
     return ask('POST', { authorization });
   }
@@ -91,6 +93,13 @@ export async function enter({ authorization, problem }: FromLink): Promise<Enter
   const found = await whoIsSignedIn();
   if (!('reason' in found)) return found;
   return shown ?? { ...found, reason: problem ?? found.reason };
+}
+
+/** On a screen that nobody is signed in on any more it is that of the person beside it, if there is one. */
+async function whoseSignInItTakes(): Promise<SignedIn | NotSignedIn> {
+  const found = await whoIsSignedIn();
+  const isPersons = isScreen && 'reason' in found && found.isAway !== true;
+  return isPersons ? ask('GET', personsPage) : found;
 }
 
 /** Becomes who a link says, having been asked. */
