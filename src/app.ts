@@ -326,12 +326,11 @@ export function createApp({
       );
       return;
     }
-    const { who } = senderOf(request);
     // A file that is read changes nothing, and what a person opened by its address no page reads.
-    const isPersons = isDownload && who === 'PERSON' && request.method === 'GET';
+    const isPersons = isDownload && senderOf(request).who === 'PERSON' && request.method === 'GET';
     // The provider’s page sends browsers back here, and `state` says that it was this one that was sent there.
     if (isForgeable(request) && openId === null && !isPersons) {
-      if (who === 'NOBODY' && leadToPage(request, response, requestId)) return;
+      if (leadToPage(request, response, requestId)) return;
       const message =
         'Send a header that no other page can, like `graphql-require-preflight: 1`, or a JSON body.';
       refuse(response, 403, { code: 'PREFLIGHT_REQUIRED', message, requestId });
