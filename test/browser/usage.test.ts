@@ -288,7 +288,8 @@ describe.skipIf(started === null)('Usage', () => {
     );
     const seats = page.getByLabel('Concurrent seats');
     await seats.fill('');
-    await section('What if').getByText('A whole number of seats, 0 to 1,000,000.').waitFor();
+    const wrong = 'A whole number of seats, 0 to 1,000,000.';
+    await section('What if').getByRole('alert').getByText(wrong).waitFor();
     await seats.fill('9');
     await section('What if')
       .getByText('This could not be read: It is broken. What is shown is as it was before.')

@@ -176,7 +176,7 @@ function NumberField({
         />
       </label>
       {isWrong && (
-        <span id={`${id}-wrong`} className="problem">
+        <span id={`${id}-wrong`} role="alert" className="problem">
           {words.usage.whatIf.whole(count(maxSeats))}
         </span>
       )}
