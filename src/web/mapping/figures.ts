@@ -58,11 +58,15 @@ export function useFigures(
     subscribe,
   } = useLive(
     { query: UsageChangedDocument, variables, pause: !isWanted },
-    (_: LiveEvent | undefined, { usageChanged }: UsageChangedSubscription): LiveEvent => usageChanged,
+    (before: LiveEvent | undefined, { usageChanged }: UsageChangedSubscription): LiveEvent => ({
+      ...usageChanged,
+      told: new Map([...(before?.told ?? []), ...usageChanged.rows.map((row) => [row.id, row] as const)]),
+    }),
   );
-  const organisation = data?.organisation;
+  const found = data?.organisation;
   // Another organisation’s figures are shown until those that were asked for come: nothing tells of them any more.
-  const seen = event?.organisation.id === organisation?.id ? event : undefined;
+  const seen = event?.organisation.id === found?.id ? event : undefined;
+  const organisation = useMemo(() => withTold(found, seen?.told), [found, seen]);
   const zone = zoneOf(organisation?.timeZone ?? 'UTC');
   const asOf = organisation == null ? null : latest(organisation.now, seen?.at);
   const today = useDay(zone, asOf);
@@ -106,7 +110,23 @@ export function useFigures(
   };
 }
 
-type LiveEvent = UsageChangedSubscription['usageChanged'];
+type LiveEvent = UsageChangedSubscription['usageChanged'] & {
+  /** Each row as an event told it last, by its id. */
+  readonly told: ReadonlyMap<string, Row>;
+};
+
+/** The cache has an answer that was on its way go before what was told meanwhile, which is later. */
+function withTold(
+  organisation: Organisation | null | undefined,
+  told: LiveEvent['told'] | undefined,
+): Organisation | null | undefined {
+  if (organisation == null || told === undefined) return organisation;
+  const later = (row: Row) => {
+    const other = told.get(row.id);
+    return other !== undefined && other.revision > row.revision ? other : row;
+  };
+  return { ...organisation, licenceMapping: organisation.licenceMapping.map(later) };
+}
 
 function useDay(zone: Zone, asOf: string | null): Day | null {
   const name = asOf === null ? null : zone.day(asOf);
