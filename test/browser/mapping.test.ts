@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { Page } from 'playwright-core';
+import type { Page, Request, WebSocketRoute } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { defaultLimits } from '../../src/graphql/transports/limits.ts';
 import { decodeId, type UserId } from '../../src/kernel/ids.ts';
 import { startBrowser } from '../setup/browser.ts';
 import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
@@ -22,6 +23,7 @@ const started = await startBrowser();
 const agents = ['ada', 'alan', 'barbara', 'edsger', 'grace', 'hedy'] as const;
 
 const pages = await testPages();
+const limits = { ...defaultLimits };
 let server: TestServer;
 let organisation: string;
 let customer: string;
@@ -31,7 +33,7 @@ let complaints: readonly string[] = [];
 
 beforeAll(async () => {
   if (started !== null) ({ page, complaints } = await openPage(started.browser));
-  server = await startTestServer({ pages });
+  server = await startTestServer({ pages, limits });
   organisation = await createOrganisation(server, {
     name: '=Acme, "Contact" Centre',
     timeZone: 'Europe/London',
@@ -198,17 +200,30 @@ describe.skipIf(started === null)('Licence Mapping', () => {
   test('never calls live what is not, and comes back by itself', async () => {
     const { port } = new URL(server.url);
     const proxy = await startProxy({ host: '127.0.0.1', port: Number(port) });
+    await page.addInitScript(`globalThis.tries = [];
+      globalThis.WebSocket = class extends WebSocket {
+        constructor(...given) {
+          super(...given);
+          tries.push(performance.now());
+        }
+      };`);
     await enter(server.key, `http://127.0.0.1:${proxy.port}`);
     await status().getByText('Live', { exact: true }).waitFor();
+    // Every connection is refused: it is tried again, after a longer time each. That is a fifth here of what it is on average.
+    await page.evaluate('Math.random = () => -0.3');
+    limits.maxConnections = 0;
     proxy.cut();
-    proxy.freeze();
     await status()
       .getByText(/^Reconnecting – as of \d\d:\d\d:\d\d$/)
       .waitFor();
     const session = await logOn('ada');
-    proxy.thaw();
+    await expect.poll(() => page.evaluate('tries.length')).toBeGreaterThan(3);
+    limits.maxConnections = defaultLimits.maxConnections;
     await status().getByText('Live', { exact: true }).waitFor();
     expect(await figures('INBOUND_AGENT')).toBe('10 6 0 4 2 1 1 2 0 2 2');
+    const [, first = NaN, second = NaN, third = NaN] = await page.evaluate<number[]>('tries');
+    expect(second - first).toBeGreaterThanOrEqual(195);
+    expect(third - second).toBeGreaterThanOrEqual(395);
     await logOff(session);
     await proxy.close();
   });
@@ -440,32 +455,134 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await other.close();
   });
 
-  test('is live again after the server refused to tell it what changes', async () => {
-    let refused = 0;
+  /** What the page says on its WebSockets, from the next that it opens on; what it subscribes to waits to be let through. */
+  async function holdSubscriptions() {
+    const sockets: WebSocketRoute[] = [];
+    const said: Message[] = [];
+    const heard: Message[] = [];
+    const held: { readonly tell: (answer: object) => void; readonly pass: () => void }[] = [];
     await page.routeWebSocket('**/graphql', (socket) => {
+      sockets.push(socket);
       const way = socket.connectToServer();
+      way.onMessage((text) => {
+        heard.push(JSON.parse(String(text)) as Message);
+        socket.send(text);
+      });
       socket.onMessage((text) => {
-        const message = JSON.parse(String(text)) as { readonly type: string; readonly id?: string };
-        if (message.type !== 'subscribe' || refused > 0) {
+        const message = JSON.parse(String(text)) as Message;
+        said.push(message);
+        if (message.type !== 'subscribe') {
           way.send(text);
           return;
         }
-        refused += 1;
-        const extensions = { code: 'RATE_LIMITED', retryAfterSeconds: 1 };
-        socket.send(
-          JSON.stringify({ type: 'error', id: message.id, payload: [{ message: 'Too much.', extensions }] }),
-        );
+        const { id } = message;
+        held.push({
+          tell: (answer) => socket.send(JSON.stringify({ id, ...answer })),
+          pass: () => way.send(text),
+        });
       });
     });
+    const next = async () => {
+      await expect.poll(() => held.length).toBe(1);
+      return held.pop() ?? expect.fail();
+    };
+    return { sockets, said, heard, next };
+  }
+  interface Message {
+    readonly type: string;
+    readonly id: string;
+    readonly payload?: { readonly variables: { readonly organisationId: string } };
+  }
+
+  test('is live again after the server refused to tell it what changes, or ended that, and not before', async () => {
+    const { next } = await holdSubscriptions();
     await show('');
+    const extensions = { code: 'RATE_LIMITED', retryAfterSeconds: 1 };
+    (await next()).tell({ type: 'error', payload: [{ message: 'Too much.', extensions }] });
     await page.getByRole('alert').getByText('The figures could not be read: Too much.').waitFor();
+    const subscription = await next();
+    subscription.pass();
     await status().getByText('Live', { exact: true }).waitFor();
-    expect(refused).toBe(1);
     expect(await page.getByRole('alert').count()).toBe(0);
+
+    await page.evaluate('Math.random = () => 0');
+    subscription.tell({ type: 'complete' });
+    const second = await next();
+    await status()
+      .getByText(/^Reconnecting – as of/)
+      .waitFor();
+    // Before its first event; and what was live for a moment has not begun anew.
+    const endedAt = performance.now();
+    second.tell({ type: 'complete' });
+    const third = await next();
+    expect(performance.now() - endedAt).toBeGreaterThanOrEqual(990);
+    expect(await status().innerText()).toMatch(/^Reconnecting/);
+    third.pass();
+    await status().getByText('Live', { exact: true }).waitFor();
+  });
+
+  test('has no more to do with an organisation once another was picked, whose figures are live when they are', async () => {
+    const { sockets, said, heard, next } = await holdSubscriptions();
+    await show('');
+    (await next()).pass();
+    await status().getByText('Live', { exact: true }).waitFor();
+    const picker = page.getByRole('combobox', { name: 'Organisation' });
+    await picker.fill('bet');
+    await page.getByRole('option', { name: 'Beta Bank' }).waitFor();
+    await page.evaluate(`globalThis.texts = [];
+      new MutationObserver(() => texts.push(document.querySelector('.as-of')?.textContent))
+        .observe(document.querySelector('.head'), { subtree: true, childList: true, characterData: true });`);
+    const asked: unknown[] = [];
+    const note = (request: Request) => {
+      const { variables } = (request.postDataJSON() ?? {}) as Partial<NonNullable<Message['payload']>>;
+      if (variables?.organisationId !== undefined) asked.push(variables.organisationId);
+    };
+    page.on('request', note);
+    const before = sockets.length;
+    const [former] = said.splice(0).filter(({ type }) => type === 'subscribe');
+    await page.getByRole('option', { name: 'Beta Bank' }).click();
+    const subscription = await next();
+    expect(sockets).toHaveLength(before);
+    await page.getByText('No licences of these kinds.').waitFor();
+    await status()
+      .getByText(/^As of/)
+      .waitFor();
+    for (const text of await page.evaluate<string[]>('texts')) expect(text).toMatch(/^As of/);
+    subscription.pass();
+    await status().getByText('Live', { exact: true }).waitFor();
+    await logOff(await logOn('ada'));
+    await buy(server, customer, 'SUPERVISOR', { base: 1, concurrent: 1 });
+    await row('SUPERVISOR').locator('.spark').waitFor();
+    await page.getByRole('button', { name: 'Refresh' }).click();
+    await expect.poll(() => asked.length).toBeGreaterThan(3);
+    page.off('request', note);
+    expect(new Set(asked)).toEqual(new Set([customer]));
+    expect(said.filter(({ type }) => type === 'complete').map(({ id }) => id)).toEqual([former?.id]);
+    const sinceThen = said.filter(({ type }) => type === 'subscribe').map(({ payload }) => payload);
+    expect(new Set(sinceThen.map((payload) => payload?.variables.organisationId))).toEqual(
+      new Set([customer]),
+    );
+
+    // Nor are figures live that were asked for before the check boxes changed, once what was asked for since is followed.
+    const answer = Promise.withResolvers<void>();
+    await page.route('**/graphql', async (route) => {
+      if ((route.request().postData() ?? '').includes('query Mapping(')) await answer.promise;
+      return route.fallback();
+    });
+    await page.getByLabel('Feature licences').check();
+    const followed = await next();
+    heard.length = 0;
+    followed.pass();
+    await expect.poll(() => heard.some(({ type }) => type === 'next')).toBe(true);
+    await page.evaluate('new Promise((done) => setTimeout(done, 50))');
+    expect(await status().innerText()).toMatch(/^As of/);
+    answer.resolve();
+    await status().getByText('Live', { exact: true }).waitFor();
+    await page.unrouteAll({ behavior: 'wait' });
   });
 
   test('gave the browser nothing to complain of, but a wrong key, and failures that were made', () => {
-    const known = /status of (401|429|500)|ERR_CONNECTION_RESET|ERR_FAILED/;
+    const known = /status of (401|429|500)|ERR_CONNECTION_RESET|ERR_FAILED|WebSocket connection to .* 503/;
     expect(complaints.filter((complaint) => !known.test(complaint))).toEqual([]);
   });
 });

@@ -192,13 +192,23 @@ describe.skipIf(started === null)('The wallboard', () => {
       await reconnecting();
       await live();
 
-      // An older build: loaded again once, by the first connection after the one that was lost.
+      // An older build: loaded again once all of the newer one can be had, and once, by the first connection after the one
+      // that was lost.
+      let refused = 0;
+      await page.route('**/assets/page-*.js', (route) => {
+        refused += 1;
+        return route.abort();
+      });
       await page.evaluate(
         `document.querySelector('script[type=module]').setAttribute('src', '/assets/of-an-older-build.js');
-         (() => { const now = performance.now.bind(performance); performance.now = () => now() + 60_000; })()`,
+         (() => { const now = performance.now.bind(performance); performance.now = () => now() + 60_000; })();
+         (() => { const set = setTimeout; setTimeout = (act, wait) => set(act, wait === 30_000 ? 100 : wait); })()`,
       );
       proxy.cut();
       // Lost so often in so short a time, it may wait for a quarter of a minute before it connects.
+      await expect.poll(() => refused, { timeout: 30_000 }).toBeGreaterThan(1);
+      expect(await page.evaluate('window.isTheSame')).toBe(true);
+      await page.unroute('**/assets/page-*.js');
       await expect
         .poll(() => page.evaluate('window.isTheSame === undefined').catch(() => false), { timeout: 30_000 })
         .toBe(true);
@@ -264,11 +274,21 @@ describe.skipIf(started === null)('The wallboard', () => {
     },
   );
 
-  test('says that its key may not see an organisation', async () => {
+  test('says that its key may not see an organisation, and asks again later', async () => {
     await page.context().clearCookies();
+    const asked: unknown[] = [];
+    page.on('websocket', (socket) =>
+      socket.on('framesent', ({ payload }) => {
+        if (String(payload).includes('"subscribe"')) asked.push(payload);
+      }),
+    );
     await page.goto(`${origin()}/wallboard?organisation=${other}#key=${screenKey()}`);
     await page.getByRole('alert').getByText('this key may not see it').waitFor();
     expect(await violationsOf(page)).toEqual([]);
+    // What it waits for within minutes it does at once when the network is back.
+    expect(asked).toHaveLength(1);
+    await page.evaluate(`dispatchEvent(new Event('online'))`);
+    await expect.poll(() => asked.length).toBe(2);
   });
 
   test('is accessible in both themes, and loses nothing at 400 %', async () => {

@@ -604,6 +604,13 @@ describe.skipIf(started === null)('A screen', { retry: 1 }, () => {
     expect(figures[10]).toBe(String(row?.contingency?.['maxUsed']));
     expectFlat('a day of Licence Mapping', hours[4], hours[14]);
     expectFlat('a night of Licence Mapping', hours[17], hours[23]);
+    // Days on which nothing happens but that they pass: none is kept.
+    for (let day = 0; day < 5; day += 1) {
+      await moveOn(floor, 24 * hour);
+      await hurry(303_000);
+      hours.push(await held());
+    }
+    expectFlat('days of Licence Mapping', hours[24], hours[28]);
   });
 });
 

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react';
 import { useMutation } from 'urql';
-import { useAnswer } from '../shell/answer.ts';
+import { useLatest } from '../shell/answer.ts';
 import type { Picture } from '../shell/chart.tsx';
 import { problemOf } from '../shell/client.ts';
 import { useMay } from '../shell/context.ts';
@@ -41,7 +41,7 @@ export function Detail({
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
   useEffect(() => dialog.current?.showModal(), []);
-  const answer = useAnswer({
+  const answer = useLatest({
     query: DetailDocument,
     variables: {
       organisationId,

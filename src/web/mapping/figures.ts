@@ -1,7 +1,6 @@
 import { useEffect, useEffectEvent, useMemo, useRef } from 'react';
-import { type Answer, useAnswer, useLive } from '../shell/answer.ts';
+import { type Answer, type Followed, useAnswer, useLatest, useLive } from '../shell/answer.ts';
 import { problemOf } from '../shell/client.ts';
-import { useLink, useShell } from '../shell/context.ts';
 import { latest, type Zone, zoneOf } from '../shell/zone.ts';
 import {
   type LicenceCategory,
@@ -25,8 +24,8 @@ export interface Figures {
   readonly zone: Zone;
   /** When, by the organisation's clock, the figures were so; null: there are none yet. */
   readonly asOf: string | null;
-  /** Whether every change is shown as it happens. LOST: it was, and is to be again. */
-  readonly live: 'LIVE' | 'LOST' | 'OFF';
+  /** Whether every change is shown as it happens. */
+  readonly live: Followed<unknown>['live'];
   /** Today's use by the hour, by the rows' ids. */
   readonly sparks: ReadonlyMap<string, Spark>;
   /** The day that the organisation has, for whatever is of today. */
@@ -50,43 +49,20 @@ export function useFigures(
   categories: readonly LicenceCategory[],
   isWanted: boolean,
 ): Figures {
-  const shell = useShell();
-  const link = useLink();
   const variables = { organisationId, categories };
-  const { data, problem, isFetching, read } = useAnswer({ query: MappingDocument, variables });
+  const { data, isCurrent, problem, isFetching, read } = useAnswer({ query: MappingDocument, variables });
   const {
     data: event,
-    error: lost,
+    error: refused,
+    live,
     subscribe,
   } = useLive(
     { query: UsageChangedDocument, variables, pause: !isWanted },
-    (_: LiveEvent | undefined, { usageChanged }: UsageChangedSubscription): LiveEvent => ({
-      ...usageChanged,
-      organisationId,
-      connection: shell.link.state().connection,
-    }),
+    (_: LiveEvent | undefined, { usageChanged }: UsageChangedSubscription): LiveEvent => usageChanged,
   );
   const organisation = data?.organisation;
   // Another organisation’s figures are shown until those that were asked for come: nothing tells of them any more.
-  const seen =
-    event?.organisationId === organisationId && event.organisation.id === organisation?.id
-      ? event
-      : undefined;
-
-  // A licence that was bought for the first time is a row that no event can put into the list.
-  const isMissing =
-    !isFetching &&
-    problem === null &&
-    seen?.rows.some(({ id }) => !organisation?.licenceMapping.some((row) => row.id === id));
-  const answered = useRef<LiveEvent>(undefined);
-  useEffect(() => {
-    // Once for each event: one of before the check boxes changed has rows that no answer will have.
-    if (isMissing !== true || answered.current === seen) return;
-    answered.current = seen;
-    read();
-  }, [isMissing, seen, read]);
-
-  const isLive = link.isConnected && seen?.connection === link.connection && lost === undefined;
+  const seen = event?.organisation.id === organisation?.id ? event : undefined;
   const zone = zoneOf(organisation?.timeZone ?? 'UTC');
   const asOf = organisation == null ? null : latest(organisation.now, seen?.at);
   const today = useDay(zone, asOf);
@@ -95,21 +71,34 @@ export function useFigures(
   const sparks = useMemo(() => new Map(rows?.map(({ id, usageHistory }) => [id, usageHistory])), [rows]);
   const readAll = () => {
     read();
-    if (lost !== undefined) subscribe();
+    if (refused !== undefined) subscribe();
     if (today !== null) readingSparks.read();
   };
-  useAgain(isWanted ? today : null, organisation?.now ?? null, readAll);
+  // A licence that was bought for the first time is a row that no event can put into the list.
+  const isMissing =
+    !isFetching &&
+    problem === null &&
+    seen?.rows.some(({ id }) => !organisation?.licenceMapping.some((row) => row.id === id));
+  const answered = useRef<LiveEvent>(undefined);
+  const onMissing = useEffectEvent(readAll);
+  useEffect(() => {
+    // Once for each event: one of before the check boxes changed has rows that no answer will have.
+    if (isMissing !== true || answered.current === seen) return;
+    answered.current = seen;
+    onMissing();
+  }, [isMissing, seen]);
+  useRereading(isWanted ? today : null, organisation?.now ?? null, readAll);
   return {
     organisation,
     zone,
     asOf,
-    live: !isWanted || link.connection === 0 ? 'OFF' : isLive ? 'LIVE' : 'LOST',
+    live: isCurrent && seen !== undefined ? live : 'OFF',
     sparks,
     today,
     reading: {
       data,
       // Of an organisation that there is not, its having no live figures says nothing more.
-      problem: problem ?? problemOf(organisation === null ? undefined : lost),
+      problem: problem ?? problemOf(organisation === null ? undefined : refused),
       isFetching,
       read: readAll,
     },
@@ -117,11 +106,7 @@ export function useFigures(
   };
 }
 
-type LiveEvent = UsageChangedSubscription['usageChanged'] & {
-  /** As it was asked for. */
-  readonly organisationId: string;
-  readonly connection: number;
-};
+type LiveEvent = UsageChangedSubscription['usageChanged'];
 
 function useDay(zone: Zone, asOf: string | null): Day | null {
   const name = asOf === null ? null : zone.day(asOf);
@@ -139,7 +124,7 @@ function useSparks(
   }: { readonly organisationId: string; readonly categories: readonly LicenceCategory[] },
   day: Day | null,
 ): Answer<SparksQuery> {
-  return useAnswer({
+  return useLatest({
     query: SparksDocument,
     variables: { organisationId, categories, from: day?.from ?? '', until: day?.until ?? '' },
     pause: day === null,
@@ -151,7 +136,7 @@ function useSparks(
  * @param day null: figures stay as they were read
  * @param now the instant of the last reading
  */
-function useAgain(day: Day | null, now: string | null, read: () => void): void {
+function useRereading(day: Day | null, now: string | null, read: () => void): void {
   const act = useEffectEvent(read);
   useEffect(() => {
     if (day === null || now === null) return;

@@ -53,6 +53,8 @@ export interface Api {
 const [pingMilliseconds, pongMilliseconds] = [5_000, 4_000];
 /** One that is not there by then is given up: whoever is frozen says nothing, and browsers wait for minutes. */
 const connectMilliseconds = 10_000;
+/** A connection that nothing is asked on any more is kept so long for what is asked instead. */
+const idleMilliseconds = 5_000;
 const forbidden = 4403;
 /** Who waits for longer than that is told that it is slow; the server itself gives up long before the second. */
 const [slowMilliseconds, lateMilliseconds] = [5_000, 30_000];
@@ -101,6 +103,7 @@ export function createApi(onSignedOut: () => void): Api {
   const ws = createLink({
     url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
     lazy: true,
+    lazyCloseTimeout: idleMilliseconds,
     // For ever: a page that was left open over night is live in the morning.
     retryAttempts: Infinity,
     shouldRetry: () => true,
@@ -187,7 +190,15 @@ export function createApi(onSignedOut: () => void): Api {
           subscribe: (sink) => ({
             unsubscribe: ws.subscribe(
               { query, variables: variables ?? null },
-              { ...sink, next: ({ data = null, errors }) => sink.next({ data, ...(errors && { errors }) }) },
+              {
+                ...sink,
+                next: ({ data = null, errors }) => sink.next({ data, ...(errors && { errors }) }),
+                complete: () => {
+                  // Whose first event never came would end without a word.
+                  sink.next({ data: null, hasNext: false });
+                  sink.complete();
+                },
+              },
             ),
           }),
         }),

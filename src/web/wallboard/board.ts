@@ -1,7 +1,7 @@
-import { useEffect, useState } from 'react';
-import { type CombinedError, useClient } from 'urql';
+import { useState } from 'react';
+import { useLive } from '../shell/answer.ts';
 import { problemOf } from '../shell/client.ts';
-import { useLink, useShell } from '../shell/context.ts';
+import { useLink } from '../shell/context.ts';
 import { latest, type Zone, zoneOf } from '../shell/zone.ts';
 import {
   BoardDocument,
@@ -9,7 +9,7 @@ import {
   type LicenceCategory,
   type TileFragment,
 } from './documents.ts';
-import { type Latest, useLastHour, useToday, type Variables } from './past.ts';
+import { type Latest, useLastHour, useToday } from './past.ts';
 
 export type Row = TileFragment;
 export type Organisation = BoardSubscription['usageChanged']['organisation'];
@@ -22,7 +22,7 @@ export interface Board {
   readonly zone: Zone;
   /** The latest instant, by the organisation's clock, at which the figures are known to have been so. */
   readonly asOf: string | null;
-  /** LOST: the connection is away, and comes back by itself. OFF: the server refuses figures; `problem` says why. */
+  /** LOST: they were live, and are to be again by themselves. OFF: not yet, or the server refuses them; `problem` says why. */
   readonly live: 'LIVE' | 'LOST' | 'OFF';
   readonly problem: string | null;
   readonly isMissing: boolean;
@@ -36,22 +36,18 @@ interface Seen {
   readonly organisation: Organisation;
   readonly rows: readonly Row[];
   readonly at: string;
-  readonly connection: number;
 }
 
-/** What was refused may be allowed later, and a screen has nobody who would ask again. */
-const againMilliseconds = 15_000;
 /** Licence types: what people know an organisation by. */
 const types: readonly LicenceCategory[] = ['USER', 'PRODUCT'];
 
 /** @param licences codes; null: the licence types */
 export function useBoard(organisationId: string, licences: readonly string[] | null): Board {
-  const { isConnected, connection } = useLink();
+  const { connection } = useLink();
   const [variables] = useState({ organisationId, licences, categories: licences === null ? types : null });
-  const { seen, error, isOver } = useEvents(variables);
-  const isCurrent = isConnected && seen?.connection === connection && !isOver;
+  const { data: seen, error, live } = useLive({ query: BoardDocument, variables, isUnattended: true }, after);
   const zone = zoneOf(seen?.organisation.timeZone ?? 'UTC');
-  const hour = useLastHour(variables, seen?.at ?? null, isCurrent ? connection : null);
+  const hour = useLastHour(variables, seen?.at ?? null, live === 'LIVE' ? connection : null);
   const today = useToday(variables, zone, latest(seen?.at ?? null, hour.now));
   return {
     organisation: seen?.organisation ?? null,
@@ -59,7 +55,7 @@ export function useBoard(organisationId: string, licences: readonly string[] | n
     zone,
     asOf: latest(seen?.at ?? null, hour.confirmedAt),
     // A server whose database is away keeps its connections, and has nothing to tell on them.
-    live: error !== undefined ? 'OFF' : isCurrent && hour.isAnswered ? 'LIVE' : 'LOST',
+    live: live === 'LIVE' && !hour.isAnswered ? 'LOST' : live,
     problem: problemOf(error),
     isMissing: error?.graphQLErrors.some(({ extensions }) => extensions['code'] === 'NOT_FOUND') === true,
     denials: hour.denials,
@@ -67,48 +63,9 @@ export function useBoard(organisationId: string, licences: readonly string[] | n
   };
 }
 
-interface Events {
-  /** What the events so far come to; it stays when they end. */
-  readonly seen: Seen | null;
-  readonly error: CombinedError | undefined;
-  /** No event comes any more, until it is subscribed again. */
-  readonly isOver: boolean;
-}
-
-/** Not by `useSubscription`, which cannot tell a subscription that is over from one that is under way. */
-function useEvents(variables: Variables): Events {
-  const client = useClient();
-  const { link } = useShell();
-  const [attempt, setAttempt] = useState(0);
-  const [events, setEvents] = useState<Events>({ seen: null, error: undefined, isOver: false });
-  useEffect(() => {
-    const source = client.subscription(BoardDocument, variables);
-    const { unsubscribe } = source.subscribe(({ data, error, hasNext }) => {
-      const { connection } = link.state();
-      setEvents(({ seen }) => ({
-        seen:
-          data === undefined || error !== undefined || !hasNext ? seen : after(seen, { ...data, connection }),
-        error,
-        isOver: !hasNext,
-      }));
-    });
-    return unsubscribe;
-  }, [client, link, variables, attempt]);
-  const isToBeAsked = events.isOver || events.error !== undefined;
-  useEffect(() => {
-    if (!isToBeAsked) return;
-    const timer = setTimeout(() => setAttempt((before) => before + 1), againMilliseconds);
-    return () => clearTimeout(timer);
-  }, [isToBeAsked, events]);
-  return events;
-}
-
-function after(
-  before: Seen | null,
-  { usageChanged, connection }: BoardSubscription & { readonly connection: number },
-): Seen {
+function after(before: Seen | undefined, { usageChanged }: BoardSubscription): Seen {
   const { organisation, at, snapshot, rows } = usageChanged;
-  return { organisation, at, connection, rows: snapshot ? rows : merged(before?.rows ?? [], rows) };
+  return { organisation, at, rows: snapshot ? rows : merged(before?.rows ?? [], rows) };
 }
 
 /** Rows come in catalogue order, and keep their places; one that is new is told whole by the next snapshot's order. */
