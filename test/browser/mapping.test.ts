@@ -308,11 +308,11 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await dialog.waitFor({ state: 'detached' });
     expect(await isFocused(opener)).toBe(true);
     // Going back leads to what was before the sheet, however that was closed, and going forward to the sheet.
-    expect(await place()).toBe(closed);
+    await expect.poll(place).toBe(closed);
     await page.goForward();
     await dialog.getByRole('button', { name: 'Close' }).click();
     await dialog.waitFor({ state: 'detached' });
-    expect(await place()).toBe(closed);
+    await expect.poll(place).toBe(closed);
   });
 
   test('is accessible in both themes, closed and open', async () => {
