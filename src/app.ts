@@ -14,7 +14,7 @@ import { createDenials } from './audit/commands.ts';
 import { whoOf } from './audit/domain.ts';
 import { downloadAudit, isAuditPath } from './audit/download.ts';
 import type { Database } from './database/database.ts';
-import { isMigrated } from './database/migrate.ts';
+import { isMigrated, MigrationError } from './database/migrate.ts';
 import { within } from './database/wall.ts';
 import { loadDemonstration } from './demonstration.ts';
 import type { Context } from './graphql/context.ts';
@@ -72,7 +72,7 @@ import { createSessionCommands } from './session/commands.ts';
 import { listNewVersions } from './session/store.ts';
 import type { Files } from './site/files.ts';
 import { finishPath, type OpenIdSignIn, startPath } from './site/openid.ts';
-import { describe, type SignIns } from './site/sign-in.ts';
+import { describe, isOfScreen, screenPath, type SignIns } from './site/sign-in.ts';
 import type { SignInCode } from './site/sign-in-code.ts';
 import { closeDueStatements } from './statement/commands.ts';
 import { downloadStatement, isStatementPath } from './statement/download.ts';
@@ -308,7 +308,7 @@ export function createApp({
       return;
     }
     if (pages !== null && pages.files.answer(request, response, pathname)) return;
-    const isDownload = isAuditPath(pathname) || isStatementPath(pathname);
+    const isDownload = isDownloadPath(pathname);
     const isSignIn = pages !== null && pathname === '/sign-in';
     const openId = pathname === startPath || pathname === finishPath ? (pages?.openId ?? null) : null;
     if (pathname !== '/graphql' && !isDownload && !isSignIn && openId === null) {
@@ -326,8 +326,12 @@ export function createApp({
       );
       return;
     }
+    const { who } = senderOf(request);
+    // A file that is read changes nothing, and what a person opened by its address no page reads.
+    const isPersons = isDownload && who === 'PERSON' && request.method === 'GET';
     // The provider’s page sends browsers back here, and `state` says that it was this one that was sent there.
-    if (isForgeable(request) && openId === null) {
+    if (isForgeable(request) && openId === null && !isPersons) {
+      if (who === 'NOBODY' && leadToPage(request, response, requestId)) return;
       const message =
         'Send a header that no other page can, like `graphql-require-preflight: 1`, or a JSON body.';
       refuse(response, 403, { code: 'PREFLIGHT_REQUIRED', message, requestId });
@@ -394,7 +398,14 @@ export function createApp({
           const isSecure = sender.isSecure === true;
           // Whoever is signed in by cookie has it for as long as it was given for.
           const refused =
-            shown === null ? null : signIns.begin(response, { authorization: shown, actor, isSecure });
+            shown === null
+              ? null
+              : signIns.begin(response, {
+                  authorization: shown,
+                  actor,
+                  isSecure,
+                  isScreen: isOfScreen(request),
+                });
           if (refused === null) tell(actor);
           else refuse(response, 400, { code: refused.code, message: refused.message, requestId });
         };
@@ -432,8 +443,9 @@ export function createApp({
       const actor = await proofs.authenticate(authorization);
       if (actor === null) onUnknown(addressOf(request, proxies));
       const { isSecure } = openId;
+      const isScreen = new URL(returnUrl).pathname === screenPath;
       const refused =
-        actor === null ? null : pages?.signIns.begin(response, { authorization, actor, isSecure });
+        actor === null ? null : pages?.signIns.begin(response, { authorization, actor, isSecure, isScreen });
       openId.leave(response, returnUrl, actor === null ? 'unknown' : refused == null ? null : 'too-long');
     } catch (error) {
       log.warn({ err: error }, 'could not find out who signed in');
@@ -478,7 +490,20 @@ export function createApp({
     const { authorization } = request.headers;
     if (authorization !== undefined) rates.failed(address, authorization);
     onUnknown(address);
+    if (leadToPage(request, response, requestId)) return;
     refuse(response, 401, { code: 'UNAUTHENTICATED', message, requestId });
+  }
+
+  /**
+   * A person who followed a link to a file, and does not get it, is led to the page that signs them in and has the link.
+   * @returns whether that answered it
+   */
+  function leadToPage(request: IncomingMessage, response: ServerResponse, requestId: string): boolean {
+    const isShown = request.headers.authorization !== undefined;
+    if (pages === null || isShown || !isDownloadPath(pathOf(request)) || !wantsPage(request)) return false;
+    const location = `/download?${new URLSearchParams({ of: request.url ?? '' })}`;
+    response.writeHead(303, { location, 'cache-control': 'no-store', 'x-request-id': requestId }).end();
+    return true;
   }
 
   /** What takes long does not outlive what its client showed. */
@@ -688,6 +713,10 @@ function requestIdOf({ headers }: IncomingMessage): string {
   return typeof given === 'string' && /^[\w-]{1,64}$/.test(given) ? given : randomUUID();
 }
 
+function isDownloadPath(pathname: string): boolean {
+  return isAuditPath(pathname) || isStatementPath(pathname);
+}
+
 /** As it was sent: no client's address is worth a thrown URL error. */
 function pathOf({ url = '/' }: IncomingMessage): string {
   return url.split('?', 1)[0] ?? url;
@@ -718,8 +747,10 @@ async function readiness(migrated: () => Promise<boolean>, draining: boolean): P
     const answer = await Promise.race([migrated(), silent]);
     if (answer === 'silent') return 'The database does not answer.';
     return answer ? null : 'The database is not migrated.';
-  } catch {
-    return 'The database does not answer.';
+  } catch (error) {
+    return error instanceof MigrationError
+      ? 'The login of the server may not read the database.'
+      : 'The database does not answer.';
   }
 }
 

@@ -431,11 +431,16 @@ function readSecondFactor(values: z.infer<typeof variables>): SecondFactorTerms 
 export function operatorKey(config: Config): string {
   if (config.operatorKey !== null) return config.operatorKey;
   const file = join(config.dataFolder, 'operator-key');
-  mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
   try {
+    mkdirSync(config.dataFolder, { recursive: true, mode: 0o700 });
     writeFileSync(file, `sk_${randomBytes(24).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'EROFS') {
+      const to = 'set SEATKEEPER_DATA to a folder that this user may write to';
+      throw new ConfigError(`The data cannot be kept in ${config.dataFolder}: ${to} (${message}).`);
+    }
+    if (code !== 'EEXIST') throw error;
   }
   chmodSync(file, 0o600);
   const key = readFileSync(file, 'utf8').trim();

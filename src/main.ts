@@ -15,7 +15,7 @@ import { createRates } from './graphql/transports/rates.ts';
 import { createReferenceClock, systemClock } from './kernel/clock.ts';
 import { createPostgresBus } from './live/postgres-bus.ts';
 import { createLog } from './log.ts';
-import { buildFolder, ensureBuilt } from './site/build.ts';
+import { ensureBuilt } from './site/build.ts';
 import { type Files, readFiles } from './site/files.ts';
 import { createOpenIdSignIn } from './site/openid.ts';
 import { createSignIns } from './site/sign-in.ts';
@@ -145,8 +145,7 @@ async function start(config: Config, log: Logger) {
 /** The pages; null where they cannot be built, which keeps nobody from the API. */
 async function buildPages(log: Logger): Promise<Files | null> {
   try {
-    await ensureBuilt();
-    return readFiles(buildFolder);
+    return readFiles(await ensureBuilt());
   } catch (error) {
     log.error({ err: error }, 'could not build the pages: there are none (npm ci builds them too)');
     return null;

@@ -99,7 +99,10 @@ async function alone<Answer>(db: Database, work: (db: Database) => Promise<Answe
   });
 }
 
-/** True when the database has every migration that this program knows; throws where it does not answer. */
+/**
+ * True when the database has every migration that this program knows; throws where it does not answer.
+ * @throws MigrationError where the login may not read it
+ */
 export async function isMigrated(db: Database): Promise<boolean> {
   return (await compare(db)).pending.length === 0;
 }

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { hash } from 'node:crypto';
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
@@ -10,25 +10,24 @@ import { documentIdOf } from '../kernel/manifest.ts';
 
 const project = join(import.meta.dirname, '../..');
 const sources = join(project, 'src/web');
-/** Where the built pages are; git ignores it. */
-export const buildFolder = join(project, 'dist');
-const stamp = join(buildFolder, '.built-from');
+/** Where builds are, each in a folder that is named by what it was made of; git ignores it. */
+const builds = join(project, 'dist');
 
-/** Whether the pages are built, from the sources as they are. */
-export function isBuilt(): boolean {
-  return existsSync(stamp) && readFileSync(stamp, 'utf8') === digestOfSources();
-}
-
-/** Builds the pages, unless they are: in a process of its own, as a server is to keep nothing of the builder. */
-export async function ensureBuilt(): Promise<void> {
-  if (!isBuilt()) await promisify(execFile)(process.execPath, [import.meta.filename]);
+/**
+ * Has the pages built from the sources as they are, unless they are already: in a process of its own, as a server is to keep nothing
+ * of the builder.
+ * @returns the folder that has them
+ */
+export async function ensureBuilt(): Promise<string> {
+  const folder = join(builds, digestOfSources());
+  if (!existsSync(folder)) await promisify(execFile)(process.execPath, [import.meta.filename]);
+  return folder;
 }
 
 /** With hashed names, and each file compressed beside itself. */
-async function buildPages(): Promise<void> {
-  // Two that build at one time each do it for themselves, and the first one's files stay.
-  const folder = `${buildFolder}.${process.pid}`;
-  const digest = digestOfSources();
+async function buildPages(target: string): Promise<void> {
+  // Two that build at one time each do it for themselves.
+  const folder = `${builds}.${process.pid}`;
   // Of everything the version that browsers are to have, whoever asks for the build.
   process.env['NODE_ENV'] = 'production';
   const { build } = await import('vite');
@@ -55,14 +54,14 @@ async function buildPages(): Promise<void> {
   await writePages(folder);
   await compress(folder);
   await writeDocuments(folder);
-  await writeFile(join(folder, '.built-from'), digest);
-  // Another server may be reading them already.
-  if (isBuilt()) {
+  await mkdir(builds, { recursive: true });
+  // Whole or not at all: what is there is read while others build, and is never replaced.
+  await rename(folder, target).catch(async (error: unknown) => {
+    if (!existsSync(target)) throw error;
     await rm(folder, { recursive: true });
-    return;
-  }
-  await rm(buildFolder, { recursive: true, force: true });
-  await rename(folder, buildFolder);
+  });
+  const older = (await readdir(builds)).map((name) => join(builds, name)).filter((each) => each !== target);
+  await Promise.all(older.map((each) => rm(each, { recursive: true, force: true })));
 }
 
 /** Whatever a build depends on: its sources, how it is made, and the versions of what is imported. */
@@ -133,4 +132,7 @@ async function compress(folder: string): Promise<void> {
   );
 }
 
-if (import.meta.main && !isBuilt()) await buildPages();
+if (import.meta.main) {
+  const target = join(builds, digestOfSources());
+  if (!existsSync(target)) await buildPages(target);
+}

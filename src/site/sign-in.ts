@@ -15,18 +15,21 @@ import { createSeal } from './seal.ts';
  * whatever ends the credential ends the cookie within the same seconds.
  */
 export interface SignIns {
-  /**
-   * Gives the browser its cookie, which ends with what was shown at the latest. Refuses what fits into none.
-   * @param isSecure whether the browser came over TLS
-   */
-  begin(
-    response: ServerResponse,
-    shown: { readonly authorization: string; readonly actor: Actor; readonly isSecure: boolean },
-  ): Refusal | null;
-  /** Takes the cookie back from the browser. */
+  /** Gives the browser its cookie, which ends with what was shown at the latest. Refuses what fits into none. */
+  begin(response: ServerResponse, shown: Shown): Refusal | null;
+  /** Takes the cookie back from the browser, but for a screen’s. */
   end(response: ServerResponse): void;
   /** What the cookie of a request stands for; null where there is none, and where another origin’s page had it sent. */
   open(request: IncomingMessage): SignIn | null;
+}
+
+interface Shown {
+  readonly authorization: string;
+  readonly actor: Actor;
+  /** Whether the browser came over TLS. */
+  readonly isSecure: boolean;
+  /** Whether it was shown at a screen’s page. */
+  readonly isScreen: boolean;
 }
 
 /** Who is signed in, as pages are told: `may` are the places of src/kernel/access.ts where they may anything. */
@@ -54,15 +57,43 @@ const screenSeconds = 400 * 86_400;
 /** Browsers keep no larger one. */
 const maxLength = 4000;
 /** A neighbour of the domain can make a browser have one of the plain name, and none of the other. */
-const [secureName, plainName] = ['__Host-seatkeeper', 'seatkeeper'] as const;
+const names = ['__Host-seatkeeper', 'seatkeeper'] as const;
+const [secureName, plainName] = names;
 const terms = { sameSite: 'Strict' } as const;
+
+/** Where the page for screens is. */
+export const screenPath = '/wallboard';
+/** A screen’s, which counts on its page alone: who signs in beside it, and out, leaves the wall as it is. */
+const screenNameOf = (name: string) => `${name}-screen`;
+
+/** Whether a screen’s page asks: it says so by a header, and where a WebSocket can have none by its address. */
+export function isOfScreen({ url = '', headers }: IncomingMessage): boolean {
+  return (
+    headers['x-requested-with'] === 'seatkeeper-screen' ||
+    (headers.upgrade !== undefined && url.endsWith('?screen'))
+  );
+}
 
 /** @param secret whoever knows it can make cookies; the same on every server of a database */
 export function createSignIns(secret: string, clock: Clock): SignIns {
   const seal = createSeal(secret, 'seatkeeper sign-in 1');
 
+  function read(request: IncomingMessage, called: readonly string[]): SignIn | null {
+    const value = cookieOf(request, called);
+    const [, milliseconds, authorization] =
+      value === null ? [] : (/^(\d+) (.+)$/.exec(seal.open(value) ?? '') ?? []);
+    if (authorization === undefined) return null;
+    const expiresAt = new Date(Number(milliseconds));
+    return expiresAt > clock.now() ? { authorization, expiresAt } : null;
+  }
+
+  function forget(response: ServerResponse, called: readonly string[]): void {
+    for (const name of called)
+      response.appendHeader('set-cookie', headerOf({ name, value: '', seconds: 0, ...terms }));
+  }
+
   return {
-    begin: (response, { authorization, actor, isSecure }) => {
+    begin: (response, { authorization, actor, isSecure, isScreen }) => {
       const now = clock.now();
       const left = Math.floor(((actor.expiresAt?.getTime() ?? Infinity) - now.getTime()) / 1000);
       const seconds = Math.min(actor.role === 'WALLBOARD' ? screenSeconds : personSeconds, left);
@@ -73,24 +104,20 @@ export function createSignIns(secret: string, clock: Clock): SignIns {
           'This access token is too long for a cookie; sign in with a key.',
         );
       }
-      response.appendHeader(
-        'set-cookie',
-        headerOf({ name: isSecure ? secureName : plainName, value, seconds, ...terms }),
-      );
+      const own = isSecure ? secureName : plainName;
+      const isOfWall = isScreen && actor.role === 'WALLBOARD';
+      const name = isOfWall ? screenNameOf(own) : own;
+      response.appendHeader('set-cookie', headerOf({ name, value, seconds, ...terms }));
+      // Who signs in as somebody on the screen’s page itself is shown there.
+      if (isScreen && !isOfWall) forget(response, names.map(screenNameOf));
       return null;
     },
-    end: (response) => {
-      for (const name of [secureName, plainName])
-        response.appendHeader('set-cookie', headerOf({ name, value: '', seconds: 0, ...terms }));
-    },
+    end: (response) => forget(response, names),
     open: (request) => {
-      const names = namesFor(request);
-      const value = names === null ? null : cookieOf(request, names);
-      if (value === null) return null;
-      const [, milliseconds, authorization] = /^(\d+) (.+)$/.exec(seal.open(value) ?? '') ?? [];
-      if (authorization === undefined) return null;
-      const expiresAt = new Date(Number(milliseconds));
-      return expiresAt > clock.now() ? { authorization, expiresAt } : null;
+      const counting = namesFor(request);
+      if (counting === null) return null;
+      const ofScreen = isOfScreen(request) ? read(request, counting.map(screenNameOf)) : null;
+      return ofScreen ?? read(request, counting);
     },
   };
 }

@@ -134,7 +134,8 @@ export const words = {
       `There is no ${licence} among these licences. Its kind may not be ticked, or it was never bought.`,
     sorted: (column: string) =>
       `Sorted by ${column}: anew every 5 seconds, but not while the pointer, the focus or a selection is in a row.`,
-    open: (licence: string) => `${licence}: show who, when and what`,
+    /** What a licence is described by, whose name alone is read with each of its figures. */
+    open: 'Show who, when and what',
     notApplicable: 'not applicable',
     models: { CONCURRENT: 'Concurrent', FIXED: 'Fixed seats' },
     states: {
@@ -425,6 +426,7 @@ export const words = {
       months: 'Months',
       concurrent: 'Concurrent seats',
       contingency: 'Contingency seats',
+      whole: (most: string) => `A whole number of seats, 0 to ${most}.`,
       wanted: (seats: string) => `The most seats wanted at one time: ${seats}.`,
       noPrices: 'A price is missing: every seat costs 1 a month.',
       columns: {
@@ -449,6 +451,12 @@ export const words = {
       title: 'Alerts standing',
       none: 'No alert of this licence waits to be acknowledged.',
     },
+  },
+  download: {
+    title: 'Download',
+    about: 'You can open this file now:',
+    none: 'There is no such file. Look at the link again.',
+    mayNot: 'This file is for those who may see an organisation’s statements or its audit log.',
   },
   keys: {
     failed: (why: string) => `The keys could not be read: ${why}`,

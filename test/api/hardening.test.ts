@@ -354,3 +354,13 @@ test('whoever asks whether the server is ready, and however often, has the datab
   expect(new Set(answers)).toEqual(new Set([200]));
   expect(texts.filter((text) => /kysely_migration/.test(text)).length).toBeLessThan(10);
 });
+
+test('whoever asks whether the server is ready is told that its login may not read the database, and not that there is none', async () => {
+  const reason = async () =>
+    ((await (await fetch(server.url.replace('/graphql', '/readyz'))).json()) as { readonly reason?: string })
+      .reason;
+  await server.pool.query('revoke select on kysely_migration from seatkeeper_runtime');
+  await expect.poll(reason).toBe('The login of the server may not read the database.');
+  await server.pool.query('grant select on kysely_migration to seatkeeper_runtime');
+  await expect.poll(reason).toBeUndefined();
+});

@@ -191,6 +191,8 @@ describe('a cookie', () => {
       (await ask('/audit/nowhere.csv', { cookie, ...headers })).status;
     expect(await follow({ referer: `${origin}/usage?by=month` })).toBe(200);
     expect(await follow({ referer: `${origin}/usage?by=month`, 'sec-fetch-site': 'same-origin' })).toBe(200);
+    // A bookmark, or the address typed.
+    expect(await follow({ 'sec-fetch-site': 'none' })).toBe(200);
     const elsewhere: Record<string, string>[] = [
       {},
       { referer: 'http://127.0.0.1:1/' },
@@ -198,8 +200,26 @@ describe('a cookie', () => {
       { referer: `${origin}.evil.example/` },
       { referer: `${origin}/`, 'sec-fetch-site': 'same-site' },
       { referer: `${origin}/`, origin: 'null' },
+      { accept: 'text/html', referer: 'http://127.0.0.1:1/' },
+      { accept: 'text/html', 'sec-fetch-site': 'cross-site' },
     ];
     for (const headers of elsewhere) expect(await follow(headers), JSON.stringify(headers)).toBe(403);
+  });
+
+  it('that is not there, or of which a browser says nothing, leads a person to the page for files, and no program', async () => {
+    const { cookie } = await signIn();
+    const path = '/audit/nowhere.csv?action=logon';
+    const accept = 'text/html,*/*;q=0.8';
+    for (const headers of [{ accept }, { accept, cookie }, { accept, 'sec-fetch-site': 'cross-site' }]) {
+      const { status, headers: answered } = await ask(path, headers);
+      expect([status, answered['location'], answered['set-cookie']]).toEqual([
+        ...[303, '/download?of=%2Faudit%2Fnowhere.csv%3Faction%3Dlogon', undefined],
+      ]);
+    }
+    for (const headers of [{}, { accept: '*/*' }, { accept, authorization: 'Bearer wrong-key' }]) {
+      const { status, body } = await ask(path, headers);
+      expect([status, JSON.parse(body).errors[0].extensions.code]).toEqual([401, 'UNAUTHENTICATED']);
+    }
   });
 
   it('opens a WebSocket for a page of this origin, and for no other', async () => {
@@ -219,13 +239,52 @@ describe('a cookie', () => {
     expect(await answered('http://friend.example')).toBe(4403);
   });
 
+  it('of a screen counts on its page alone, beside that of whoever signs in and out there', async () => {
+    const organisationId = await createOrganisation(server, {});
+    const { key } = await server.mutate(
+      'createApiKey',
+      { organisationId, name: 'Wall', role: 'WALLBOARD' },
+      '... on CreateApiKeyPayload { key }',
+    );
+    const screen = { ...own(), 'x-requested-with': 'seatkeeper-screen' };
+    const begin = async (shown: string) => {
+      const headers = { ...screen, method: 'POST', authorization: `Bearer ${shown}` };
+      return [(await ask('/sign-in', headers)).headers['set-cookie'] ?? []].flat();
+    };
+    const [wall = ''] = await begin(key);
+    expect(wall).toMatch(
+      /^seatkeeper-screen=[\w-]{60,}; Max-Age=34560000; Path=\/; HttpOnly; SameSite=Strict$/,
+    );
+    const [ofWall = ''] = wall.split(';', 1);
+    const { cookie: ofPerson } = await signIn();
+    const both = `${ofPerson}; ${ofWall}`;
+    const roles = async (cookie: string) =>
+      Promise.all([screen, own()].map(async (who) => (await whoIs({ ...who, cookie }))?.role));
+    expect(await roles(both)).toEqual(['WALLBOARD', 'OPERATOR']);
+    expect(await roles(ofWall)).toEqual(['WALLBOARD', undefined]);
+    expect(await roles(ofPerson)).toEqual(['OPERATOR', 'OPERATOR']);
+    // A WebSocket says it by its address.
+    const socket = { cookie: both, host: 'localhost', origin: 'http://localhost', upgrade: 'websocket' };
+    const open = (url: string) => pages.signIns.open({ method: 'GET', url, headers: socket } as never);
+    expect([open('/graphql?screen'), open('/graphql')].map((found) => found?.authorization)).toEqual([
+      `Bearer ${key}`,
+      `Bearer ${server.key}`,
+    ]);
+    const { headers } = await ask('/sign-in', { ...own(), cookie: both, method: 'DELETE' });
+    expect(String(headers['set-cookie'])).not.toContain('screen');
+    // Who is to be shown on the screen’s page itself is.
+    const [other, ...forgotten] = await begin(server.key);
+    expect(other).toMatch(/^seatkeeper=/);
+    expect(forgotten).toContain('seatkeeper-screen=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict');
+  });
+
   it('of another secret, of a key that has ended, or changed by a character, is nobody’s', async () => {
     const { cookie } = await signIn();
     const changed = cookie.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
     const sealed = (signIns: SignIns, key: string) => {
       const cookies: string[] = [];
       const response = { appendHeader: (_name: string, value: string) => cookies.push(value) };
-      const shown = { authorization: `Bearer ${key}`, actor: operator, isSecure: false };
+      const shown = { authorization: `Bearer ${key}`, actor: operator, isSecure: false, isScreen: false };
       signIns.begin(response as never, shown);
       return cookies[0]?.split(';', 1)[0] ?? '';
     };
@@ -300,10 +359,10 @@ describe('the pages', () => {
   });
 
   test.each([
-    '/.built-from',
     '/.vite/manifest.json',
     '/assets/',
-    '/assets/../.built-from',
+    '/assets/../documents.json',
+    '/documents.json',
     '/assets/%2e%2e/%2e%2e/package.json',
     '/../package.json',
     '/mapping.html',

@@ -1,13 +1,17 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Clock, plusSeconds, systemClock } from '../../src/kernel/clock.ts';
 import { startBrowser } from '../setup/browser.ts';
 import { buy, createOrganisation, createUser } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
-import { beyond, linesOf, openPage, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
+import { beyond, isFocused, linesOf, openPage, screenshotOf, sizes, violationsOf } from '../setup/sight.ts';
 
 const started = await startBrowser();
-const pages = await testPages();
+/** How many seconds the server’s clock is ahead. */
+let ahead = 0;
+const clock: Clock = { now: () => plusSeconds(systemClock.now(), ahead) };
+const pages = await testPages(clock);
 /** Filled in when the port is known: browsers use security keys on a name alone, and not on an address. */
 const origins: string[] = [];
 let server: TestServer;
@@ -22,7 +26,10 @@ let touchBlue: Touch;
 let touchGreen: Touch;
 
 beforeAll(async () => {
-  server = await startTestServer({ pages, secondFactor: { rpId: 'localhost', origins, maxAgeSeconds: 900 } });
+  server = await startTestServer({
+    ...{ pages, clock },
+    secondFactor: { rpId: 'localhost', origins, maxAgeSeconds: 900 },
+  });
   origin = `http://localhost:${new URL(server.url).port}`;
   origins.push(origin);
   organisation = await createOrganisation(server, { name: 'Acme Contact Centre', timeZone: 'Europe/London' });
@@ -47,7 +54,6 @@ afterAll(async () => {
 });
 
 const lines = (part: string) => linesOf(page, part);
-const isFocused = (one: Element) => one === document.activeElement;
 
 describe.skipIf(started === null)('Keys', () => {
   test('the printed link signs in once; opened again it just shows the page to the browser that it signed in', async () => {
@@ -97,13 +103,13 @@ describe.skipIf(started === null)('Keys', () => {
     await page.setViewportSize({ width: 1440, height: 900 });
     await page.getByRole('button', { name: 'I have it' }).click();
     expect(await page.content()).not.toContain(key);
-    expect(await page.getByLabel('Name', { exact: true }).evaluate(isFocused)).toBe(true);
+    expect(await isFocused(page.getByLabel('Name', { exact: true }))).toBe(true);
     await page.getByRole('button', { name: 'Revoke: Wall of the floor' }).click();
     await page.keyboard.press('Enter'); // The focus is on the question.
     await expect.poll(() => lines('API keys')).toEqual([expect.stringMatching(/Revoked \d+ \w+ \d{4}$/)]);
     // Both buttons are gone: it goes on from what was done.
     const done = page.getByRole('status').filter({ hasText: 'Wall of the floor is revoked' });
-    await expect.poll(() => done.evaluate(isFocused)).toBe(true);
+    await expect.poll(() => isFocused(done)).toBe(true);
     await expect.poll(ask, { timeout: 5000 }).toBe(401);
   });
 
@@ -158,7 +164,7 @@ describe.skipIf(started === null)('Keys', () => {
     await page.getByRole('button', { name: 'Remove: Green' }).click();
     await page.getByRole('button', { name: 'Remove for good: Green' }).click();
     await status.getByText('Green is removed.').waitFor();
-    await expect.poll(() => status.evaluate(isFocused)).toBe(true);
+    await expect.poll(() => isFocused(status)).toBe(true);
     await expect.poll(async () => (await lines(part)).length).toBe(1);
   });
 
@@ -200,7 +206,7 @@ describe.skipIf(started === null)('Keys', () => {
     await people.getByRole('status').getByText('51 of 51 are shown.').waitFor();
     expect(await persons.count()).toBe(51);
     const last = page.getByRole('region', { name: await persons.last().innerText() });
-    await expect.poll(() => last.evaluate(isFocused)).toBe(true);
+    await expect.poll(() => isFocused(last)).toBe(true);
   });
 
   test('says that the server cannot be reached, and comes back by itself', async () => {
@@ -220,9 +226,24 @@ describe.skipIf(started === null)('Keys', () => {
     const make = page.getByRole('button', { name: 'Make a key' });
     await make.press('Enter');
     await page.getByRole('alert').getByText('The server cannot be reached.').waitFor();
-    expect(await make.evaluate(isFocused)).toBe(true);
+    expect(await isFocused(make)).toBe(true);
     expect(await page.getByLabel('Name', { exact: true }).inputValue()).toBe('Wall of the hall');
     await page.unrouteAll({ behavior: 'wait' });
+  });
+
+  test('says when the working day of a sign-in is over, and goes on where one was after another', async () => {
+    const place = `${origin}/?organisation=${organisation}&live=off&feature=on`;
+    await page.goto(place);
+    const row = page.getByRole('rowheader', { name: 'Administrator' });
+    await row.waitFor();
+    ahead = 12 * 3600;
+    await page.getByRole('button', { name: 'Refresh' }).press('Enter');
+    await page.getByRole('alert').getByText('Your sign-in has ended. Sign in again.').waitFor();
+    expect(await row.count()).toBe(0);
+    await page.getByLabel('Key or access token').fill(server.key);
+    await page.keyboard.press('Enter');
+    await row.waitFor();
+    expect(page.url()).toBe(place);
   });
 
   test('gave the browser nothing to complain of, but the used link and a lost request', () => {

@@ -10,6 +10,7 @@ import { startProxy } from '../setup/proxy.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
 import {
   beyond,
+  isFocused,
   linesOf,
   mappingRows,
   openPage,
@@ -75,6 +76,8 @@ const { row, figures } = mappingRows(() => page);
 const licences = () =>
   page.locator('tbody tr').evaluateAll((rows) => rows.map((one) => one.getAttribute('data-licence')));
 const status = () => page.locator('.as-of');
+/** The step of the history that one is at. */
+const place = () => page.evaluate('navigation.currentEntry.index');
 const logOn = async (name: string) => {
   const { session } = await logon(server, users.get(name) ?? '');
   if (session === undefined) throw new Error(`${name} was refused`);
@@ -145,6 +148,10 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     ]);
     expect(await licences()).toEqual(['INBOUND_AGENT', 'SUPERVISOR', 'UC_USER']);
     expect(await figures('INBOUND_AGENT')).toBe('10 6 0 4 2 0 2 2 0 0 2');
+    // The name of a row is read with each of its figures; and what a licence does not have is told.
+    const read = await row('UC_USER').ariaSnapshot();
+    expect(read).toContain('- rowheader "UC User Fixed seats":');
+    expect(read.split('\n').at(-1)).toBe('  - cell "not applicable"');
     // Explained on hover, on focus, and to who cannot see.
     const explanation = 'Base licences given back within their 90 days that can still be reassigned, once.';
     const heading = page.getByRole('columnheader', { name: 'Reusable' }).getByRole('button');
@@ -263,7 +270,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('Enter');
     await expect.poll(() => picker.inputValue()).toBe('Beta Bank');
-    expect(await picker.evaluate((one) => one === document.activeElement)).toBe(true);
+    expect(await isFocused(picker)).toBe(true);
     expect(page.url()).toContain(`organisation=${customer}`);
     await page.getByText('No licences of these kinds.').waitFor();
     await page.goBack();
@@ -276,10 +283,13 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await server.mutate('unassignLicence', { userId: users.get('hedy'), licence: 'INBOUND_AGENT' });
     await show('');
     const opener = row('INBOUND_AGENT').getByRole('button');
+    const closed = await place();
     await opener.focus();
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog', { name: 'Inbound Agent' });
     await dialog.locator('.uplot').waitFor();
+    expect(await isFocused(dialog.getByRole('button', { name: 'Close' }))).toBe(true);
+    expect(await dialog.getByRole('region').count()).toBe(6);
     const lines = (part: string) => linesOf(dialog, part);
     const calls = 'Agent Calls Agent E-mail: refused, not bought';
     expect(await lines('Live sessions')).toEqual([
@@ -300,7 +310,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     const logOffAlan = dialog.getByRole('button', { name: 'Log off alan on desktop', exact: true });
     await logOffAlan.click();
     await dialog.getByRole('button', { name: 'Keep' }).click();
-    expect(await logOffAlan.evaluate((one) => one === document.activeElement)).toBe(true);
+    expect(await isFocused(logOffAlan)).toBe(true);
     await logOffAlan.click();
     await page.keyboard.press('Enter'); // The focus is on the question.
     await dialog.getByRole('status').getByText('alan was logged off.').waitFor();
@@ -311,7 +321,13 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await row('INBOUND_AGENT').getByText('1 on contingency').waitFor();
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
-    expect(await opener.evaluate((one) => one === document.activeElement)).toBe(true);
+    expect(await isFocused(opener)).toBe(true);
+    // Going back leads to what was before the sheet, however that was closed, and going forward to the sheet.
+    await expect.poll(place).toBe(closed);
+    await page.goForward();
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    await dialog.waitFor({ state: 'detached' });
+    await expect.poll(place).toBe(closed);
   });
 
   test('is accessible in both themes, closed and open', async () => {

@@ -7,7 +7,7 @@ import { startBrowser } from '../setup/browser.ts';
 import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { handMovedClock, startTestServer, type TestServer } from '../setup/server.ts';
-import { beyond, openPage, ordinary, screenshotOf, violationsOf } from '../setup/sight.ts';
+import { beyond, isFocused, openPage, ordinary, screenshotOf, violationsOf } from '../setup/sight.ts';
 
 /** Odd circumstances: many, long and foreign names, odd clocks, other colours, and figures that never stand still. */
 
@@ -100,7 +100,6 @@ const order = () =>
 const show = async (search = '', path = '/') => {
   await page.goto(`${origin()}${path}?organisation=${organisation}${search}`);
 };
-const isFocused = (licence: string) => opener(licence).evaluate((one) => one === document.activeElement);
 const logOn = async (user: number, licence = 'INBOUND_AGENT') => {
   const { session } = await logon(server, users[user] ?? '', licence, `desk-${licence}`);
   if (session === undefined) throw new Error('refused');
@@ -203,14 +202,17 @@ describe.skipIf(started === null)('In odd circumstances the pages', () => {
   test('lead back from a sheet to where it was opened, however it is closed', async () => {
     await show('&licence=SUPERVISOR');
     await page.getByRole('dialog').waitFor();
+    const linked = await page.evaluate('navigation.currentEntry.index');
     await page.keyboard.press('Escape');
-    await expect.poll(() => isFocused('SUPERVISOR')).toBe(true);
+    await expect.poll(() => isFocused(opener('SUPERVISOR'))).toBe(true);
+    expect(await page.evaluate('navigation.currentEntry.index')).toBe(linked);
+    expect(page.url()).not.toContain('licence=');
     await opener('INBOUND_AGENT').focus();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
     await page.goBack();
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    await expect.poll(() => isFocused('INBOUND_AGENT')).toBe(true);
+    await expect.poll(() => isFocused(opener('INBOUND_AGENT'))).toBe(true);
     await page.goForward();
     await page.getByRole('dialog', { name: 'Inbound Agent' }).waitFor();
     await page.reload();
@@ -269,7 +271,7 @@ describe.skipIf(started === null)('In odd circumstances the pages', () => {
       await Promise.all(sessions.map(logOff));
     }
     await page.clock.fastForward(5100);
-    expect(await isFocused('SUPERVISOR')).toBe(true);
+    expect(await isFocused(opener('SUPERVISOR'))).toBe(true);
     expect(await order()).toEqual(['SUPERVISOR', 'INBOUND_AGENT']);
     expect(await page.evaluate('window.said')).toBeLessThan(4);
     await page.getByRole('button', { name: 'Refresh' }).focus();

@@ -228,6 +228,23 @@ describe.skipIf(started === null)('Tabs of one browser', () => {
     await first.getByRole('heading', { name: 'API keys' }).waitFor();
   });
 
+  test('leave a screen beside them as it is, whoever signs in and out', async () => {
+    const wall = await openTab(context, `/wallboard#key=${(await makeKey('WALLBOARD')).key}`);
+    await wall.getByRole('button', { name: 'Sign in as wallboard by the link' }).click();
+    const live = wall.getByRole('status').filter({ hasText: /^Live$/ });
+    await live.waitFor();
+    await first.getByText('Signed in as administrator').waitFor();
+    await first.getByRole('button', { name: 'Sign out' }).click();
+    await asked(second);
+    await wall.reload();
+    await live.waitFor();
+    await first.getByLabel('Key or access token').fill((await makeKey()).key);
+    await first.keyboard.press('Enter');
+    await shown(second);
+    expect(await live.count()).toBe(1);
+    await wall.close();
+  });
+
   test('stay signed out where the server was away when one signed out', async () => {
     await context.route('**/sign-in', (route) => route.abort());
     await first.getByRole('button', { name: 'Sign out' }).click();

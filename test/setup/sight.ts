@@ -55,6 +55,11 @@ export async function beyond(page: Page, selector: string): Promise<number> {
   return page.locator(selector).evaluate((one) => one.scrollWidth - one.clientWidth);
 }
 
+/** Whether an element has the focus. */
+export async function isFocused(one: Locator): Promise<boolean> {
+  return one.evaluate((element) => element === document.activeElement);
+}
+
 /** The lines of a table, each as its cells with a space between. */
 export async function linesOf(place: Page | Locator, name: string): Promise<string[]> {
   const texts = await place.getByRole('group', { name, exact: true }).locator('tbody tr').allInnerTexts();

@@ -57,6 +57,9 @@ export function Detail({
   });
   const { data, read } = answer;
   useEvery(againMilliseconds, row.revision, read);
+  const close = useRef<HTMLButtonElement>(null);
+  // Else the sheet itself has the focus, which is read aloud with the names of all its parts.
+  useEffect(() => close.current?.focus(), []);
 
   const organisation = data?.organisation;
   const mapping =
@@ -75,7 +78,7 @@ export function Detail({
       <div className="sheet" tabIndex={-1}>
         <header>
           <h2 id={title}>{row.licence.name}</h2>
-          <button type="button" onClick={() => dialog.current?.close()}>
+          <button ref={close} type="button" onClick={() => dialog.current?.close()}>
             {words.detail.close}
           </button>
         </header>
@@ -121,8 +124,8 @@ function Part<Node>({
   const { edges, totalCount } = list;
   return (
     <section aria-labelledby={id}>
-      <h3 id={id}>
-        {title} <span className="quiet">{count(totalCount ?? edges.length)}</span>
+      <h3>
+        <span id={id}>{title}</span> <span className="quiet">{count(totalCount ?? edges.length)}</span>
       </h3>
       {about !== undefined && <p className="quiet">{about}</p>}
       {edges.length === 0 ? (
@@ -140,6 +143,7 @@ function Part<Node>({
 }
 
 function Today({ mapping, zone }: { readonly mapping: Mapping; readonly zone: Zone }) {
+  const id = useId();
   const { title, summary, none } = words.detail.today;
   const Chart = useLater(loadChart, true);
   const picture = useMemo(() => pictureOf(mapping.usageHistory), [mapping.usageHistory]);
@@ -147,8 +151,8 @@ function Today({ mapping, zone }: { readonly mapping: Mapping; readonly zone: Zo
   const most = Math.max(0, ...buckets.map(inUse));
   const peak = buckets.find((bucket) => inUse(bucket) === most);
   return (
-    <section>
-      <h3>{title}</h3>
+    <section aria-labelledby={id}>
+      <h3 id={id}>{title}</h3>
       <p className="quiet">
         {most === 0 || peak === undefined ? none : summary(count(most), zone.minute(peak.from))}
       </p>

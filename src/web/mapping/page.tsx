@@ -49,7 +49,7 @@ interface Wish {
 }
 
 function Mapping({ organisationId }: { readonly organisationId: string }) {
-  const [choices, choose] = useChoices();
+  const [choices, choose, undo] = useChoices();
   const isLive = choices.get('live') !== 'off';
   const shown = new Set(kinds.filter((kind) => choices.get(kind) === 'on'));
   // Without live figures a check box is a wish until Refresh is pressed, as on the page that this one follows.
@@ -206,7 +206,7 @@ function Mapping({ organisationId }: { readonly organisationId: string }) {
           organisationId={organisationId}
           zone={zone}
           today={figures.today}
-          onClose={() => choose({ licence: null })}
+          onClose={() => undo('licence')}
         />
       )}
     </div>

@@ -162,7 +162,7 @@ const Body = memo(
                     type="button"
                     className="open"
                     aria-haspopup="dialog"
-                    aria-label={words.mapping.open(row.licence.name)}
+                    aria-description={words.mapping.open}
                     onClick={() => onOpen(row.licence.code)}
                   >
                     <bdi>{row.licence.name}</bdi>
@@ -180,7 +180,11 @@ const Body = memo(
             case 'today':
               return (
                 <td key={id} className="text">
-                  {hours !== undefined && row.concurrent !== null && <Spark hours={hours} zone={zone} />}
+                  {row.concurrent === null ? (
+                    <Figure value={undefined} />
+                  ) : (
+                    hours !== undefined && <Spark hours={hours} zone={zone} />
+                  )}
                 </td>
               );
             default: {

@@ -11,7 +11,7 @@ import {
   subscriptionExchange,
 } from 'urql';
 import { words } from '../words.ts';
-import { ownPage } from './session.ts';
+import { ownPage, ownSearch } from './session.ts';
 
 /** What is known of the way to the server, and of the connection that live figures come on. */
 export interface LinkState {
@@ -101,7 +101,7 @@ export function createApi(onSignedOut: () => void): Api {
     for (const listener of listeners) listener();
   };
   const ws = createLink({
-    url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql`,
+    url: `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/graphql${ownSearch}`,
     lazy: true,
     lazyCloseTimeout: idleMilliseconds,
     // For ever: a page that was left open over night is live in the morning.

@@ -33,8 +33,13 @@ export interface Asked {
 /** What a page begins with. */
 export type Entered = SignedIn | NotSignedIn | Asked;
 
-/** By which the server knows that no other page had the browser send a request. */
-export const ownPage = { 'x-requested-with': 'seatkeeper' } as const;
+/** A screen has a cookie of its own, which counts on its page alone: who signs in beside it leaves it as it is. */
+const isScreen = location.pathname === '/wallboard';
+
+/** By which the server knows that no other page had the browser send a request, and whose cookie counts. */
+export const ownPage = { 'x-requested-with': isScreen ? 'seatkeeper-screen' : 'seatkeeper' } as const;
+/** The same of a WebSocket, which can have no header. */
+export const ownSearch = isScreen ? '?screen' : '';
 
 /** What a link said in its fragment of signing in. */
 export interface FromLink {

@@ -73,9 +73,7 @@ export function Statement({ scope, zone }: { readonly scope: Scope; readonly zon
         </p>
       ))}
       <p className="links">
-        <a href={`/statements/${statement.id}.csv`} download>
-          {csv}
-        </a>
+        <a href={`/statements/${statement.id}.csv`}>{csv}</a>
         <a href={`/statements/${statement.id}.html`}>{print}</a>
       </p>
     </Card>

@@ -1,5 +1,6 @@
 import { useEffect, useId, useRef, useState } from 'react';
 import { useChoices } from '../shell/address.ts';
+import { Failure } from '../shell/failure.tsx';
 import { Lines } from '../shell/lines.tsx';
 import { count, duration, moneyOfMinor, type Zone } from '../shell/zone.ts';
 import { words } from '../words.ts';
@@ -34,35 +35,44 @@ export function WhatIf({ scope, zone }: { readonly scope: Scope; readonly zone: 
     ...{ organisationId: organisation.id, licence: row.licence.code, months },
     proposal: [{ licence: row.licence.code, ...tried, ...(row.contingency === null && { contingency: 0 }) }],
   });
-  // While others are reckoned, those of before stay.
-  const [sizing] = answer.data?.organisation?.rightSizing ?? [];
-  if (answer.data === undefined) return <Card title={title} of={answer} />;
+  const latest = answer.data?.organisation?.rightSizing;
+  const known = useRef<readonly Sizing[]>(undefined);
+  if (latest != null) known.current = latest;
+  // While others are reckoned, and where they cannot be, those of before stay.
+  const sizings = latest ?? known.current;
+  const hasBegun = useRef(false);
+  if (sizings !== undefined || answer.problem !== null) hasBegun.current = true;
+  if (!hasBegun.current) return null;
+  const [sizing] = sizings ?? [];
+  // Where nothing could be reckoned yet, another try may be.
+  const canTry = sizings === undefined || (sizing !== undefined && sizing.months.length > 0);
   const take = ({ concurrent, contingency }: Quantities) => choose({ try: `${concurrent}.${contingency}` });
   return (
-    <Card title={title} of={answer}>
+    <Card title={title}>
       {sizing?.dropped != null && <p className="dropped">{sizing.dropped.message}</p>}
-      {sizing === undefined && answer.problem === null && <p className="quiet">{noMonths}</p>}
-      {sizing !== undefined && sizing.months.length > 0 && (
-        <>
-          <p className="quiet">
-            {periodsOf(sizing, zone)}{' '}
-            {wanted(count(Math.max(...sizing.months.map(({ maxWanted }) => maxWanted))))}{' '}
-            {sizing.fees.missing.length > 0 && noPrices}
-          </p>
-          <div className="try">
-            <Numbers value={tried} hasContingency={row.contingency !== null} onChange={take} />
-            <label>
-              {monthsLabel}
-              <select value={months} onChange={({ target }) => choose({ months: target.value })}>
-                {monthChoices.map((each) => (
-                  <option key={each}>{each}</option>
-                ))}
-              </select>
-            </label>
-          </div>
-          <Costings sizing={sizing} onTry={take} />
-        </>
+      {sizings !== undefined && sizing === undefined && <p className="quiet">{noMonths}</p>}
+      {sizing !== undefined && canTry && (
+        <p className="quiet">
+          {periodsOf(sizing, zone)}{' '}
+          {wanted(count(Math.max(...sizing.months.map(({ maxWanted }) => maxWanted))))}{' '}
+          {sizing.fees.missing.length > 0 && noPrices}
+        </p>
       )}
+      {canTry && (
+        <div className="try">
+          <Numbers value={tried} hasContingency={row.contingency !== null} onChange={take} />
+          <label>
+            {monthsLabel}
+            <select value={months} onChange={({ target }) => choose({ months: target.value })}>
+              {monthChoices.map((each) => (
+                <option key={each}>{each}</option>
+              ))}
+            </select>
+          </label>
+        </div>
+      )}
+      <Failure of={{ ...answer, data: sizing }} say={words.failure.part} />
+      {sizing !== undefined && canTry && <Costings sizing={sizing} onTry={take} />}
     </Card>
   );
 }
@@ -122,29 +132,50 @@ function NumberField({
 }) {
   const id = useId();
   const [typed, setTyped] = useState<string | null>(null);
+  const [isWrong, setIsWrong] = useState(false);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   useEffect(() => () => clearTimeout(timer.current), []);
   const change = (text: string) => {
     setTyped(text);
+    setIsWrong(false);
     clearTimeout(timer.current);
     timer.current = setTimeout(() => {
+      if (!/^\d+$/.test(text)) {
+        setIsWrong(true);
+        return;
+      }
       setTyped(null);
-      if (/^\d+$/.test(text)) onChange(Math.min(Number(text), maxSeats));
+      onChange(Math.min(Number(text), maxSeats));
     }, typingMilliseconds);
   };
+  const giveUp = () => {
+    if (!isWrong) return;
+    setTyped(null);
+    setIsWrong(false);
+  };
   return (
-    <label htmlFor={id}>
-      {label}
-      <input
-        id={id}
-        type="number"
-        min={0}
-        max={maxSeats}
-        step={1}
-        value={typed ?? value}
-        onChange={({ target }) => change(target.value)}
-      />
-    </label>
+    <>
+      <label htmlFor={id}>
+        {label}
+        <input
+          id={id}
+          type="number"
+          min={0}
+          max={maxSeats}
+          step={1}
+          value={typed ?? value}
+          aria-invalid={isWrong}
+          aria-describedby={isWrong ? `${id}-wrong` : undefined}
+          onChange={({ target }) => change(target.value)}
+          onBlur={giveUp}
+        />
+      </label>
+      {isWrong && (
+        <span id={`${id}-wrong`} className="problem">
+          {words.usage.whatIf.whole(count(maxSeats))}
+        </span>
+      )}
+    </>
   );
 }
 
@@ -235,7 +266,7 @@ function Costing({
           <button
             type="button"
             className="open"
-            aria-label={`${name}: ${words.usage.whatIf.tryWhat(count(concurrent), count(contingency))}`}
+            aria-description={words.usage.whatIf.tryWhat(count(concurrent), count(contingency))}
             onClick={() => onTry(costing)}
           >
             {name}
