@@ -347,11 +347,11 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     await dialog.waitFor({ state: 'detached' });
     expect(await isFocused(opener)).toBe(true);
     // Going back leads to what was before the sheet, however that was closed, and going forward to the sheet.
-    expect(await place()).toBe(closed);
+    await expect.poll(place).toBe(closed);
     await page.goForward();
     await dialog.getByRole('button', { name: 'Close' }).click();
     await dialog.waitFor({ state: 'detached' });
-    expect(await place()).toBe(closed);
+    await expect.poll(place).toBe(closed);
   });
 
   test('is accessible in both themes, closed and open', async () => {
@@ -499,10 +499,15 @@ describe.skipIf(started === null)('Licence Mapping', () => {
   async function holdSubscriptions() {
     const sockets: WebSocketRoute[] = [];
     const said: Message[] = [];
+    const heard: Message[] = [];
     const held: { readonly tell: (answer: object) => void; readonly pass: () => void }[] = [];
     await page.routeWebSocket('**/graphql', (socket) => {
       sockets.push(socket);
       const way = socket.connectToServer();
+      way.onMessage((text) => {
+        heard.push(JSON.parse(String(text)) as Message);
+        socket.send(text);
+      });
       socket.onMessage((text) => {
         const message = JSON.parse(String(text)) as Message;
         said.push(message);
@@ -521,7 +526,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
       await expect.poll(() => held.length).toBe(1);
       return held.pop() ?? expect.fail();
     };
-    return { sockets, said, next };
+    return { sockets, said, heard, next };
   }
   interface Message {
     readonly type: string;
@@ -557,7 +562,7 @@ describe.skipIf(started === null)('Licence Mapping', () => {
   });
 
   test('has no more to do with an organisation once another was picked, whose figures are live when they are', async () => {
-    const { sockets, said, next } = await holdSubscriptions();
+    const { sockets, said, heard, next } = await holdSubscriptions();
     await show('');
     (await next()).pass();
     await status().getByText('Live', { exact: true }).waitFor();
@@ -593,10 +598,27 @@ describe.skipIf(started === null)('Licence Mapping', () => {
     page.off('request', note);
     expect(new Set(asked)).toEqual(new Set([customer]));
     expect(said.filter(({ type }) => type === 'complete').map(({ id }) => id)).toEqual([former?.id]);
-    const followed = said.filter(({ type }) => type === 'subscribe').map(({ payload }) => payload);
-    expect(new Set(followed.map((payload) => payload?.variables.organisationId))).toEqual(
+    const sinceThen = said.filter(({ type }) => type === 'subscribe').map(({ payload }) => payload);
+    expect(new Set(sinceThen.map((payload) => payload?.variables.organisationId))).toEqual(
       new Set([customer]),
     );
+
+    // Nor are figures live that were asked for before the check boxes changed, once what was asked for since is followed.
+    const answer = Promise.withResolvers<void>();
+    await page.route('**/graphql', async (route) => {
+      if ((route.request().postData() ?? '').includes('query Mapping(')) await answer.promise;
+      return route.fallback();
+    });
+    await page.getByLabel('Feature licences').check();
+    const followed = await next();
+    heard.length = 0;
+    followed.pass();
+    await expect.poll(() => heard.some(({ type }) => type === 'next')).toBe(true);
+    await page.evaluate('new Promise((done) => setTimeout(done, 50))');
+    expect(await status().innerText()).toMatch(/^As of/);
+    answer.resolve();
+    await status().getByText('Live', { exact: true }).waitFor();
+    await page.unrouteAll({ behavior: 'wait' });
   });
 
   test('gave the browser nothing to complain of, but a wrong key, and failures that were made', () => {

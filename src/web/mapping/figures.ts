@@ -50,7 +50,7 @@ export function useFigures(
   isWanted: boolean,
 ): Figures {
   const variables = { organisationId, categories };
-  const { data, problem, isFetching, read } = useAnswer({ query: MappingDocument, variables });
+  const { data, isCurrent, problem, isFetching, read } = useAnswer({ query: MappingDocument, variables });
   const {
     data: event,
     error: refused,
@@ -96,7 +96,7 @@ export function useFigures(
     organisation,
     zone,
     asOf,
-    live: seen === undefined ? 'OFF' : live,
+    live: isCurrent && seen !== undefined ? live : 'OFF',
     sparks,
     today,
     reading: {

@@ -16,6 +16,8 @@ import { useLink, useShell } from './context.ts';
 export interface Answer<Data> {
   /** undefined: not known yet. Where it cannot be read again it stays as it was, and `problem` says why. */
   readonly data: Data | undefined;
+  /** Whether `data` is of what is asked for now; what was asked for before is shown until then. */
+  readonly isCurrent: boolean;
   readonly problem: string | null;
   /** The API’s code of the problem, where it has one. */
   readonly code: string | null;
@@ -47,6 +49,7 @@ export function useAnswer<Data, Variables extends AnyVariables>(
   return {
     // What other variables were answered is not what these would be. An answer of nothing but errors is null.
     data: (!isKnown && known.current?.key === operation?.key ? known.current?.data : data) ?? undefined,
+    isCurrent: operation?.key === key,
     problem: problemOf(error),
     code: codeOf(error),
     isFetching,
@@ -76,9 +79,10 @@ export function useLatest<Data, Variables extends AnyVariables>(args: Asked<Data
     [],
   );
   const { data, isFetching } = found;
-  const error = found.request === request ? found.error : undefined;
+  const isCurrent = found.request === request;
+  const error = isCurrent ? found.error : undefined;
   useRetry(error, (failures) => waitOf(error, failures), read);
-  return { data, problem: problemOf(error), code: codeOf(error), isFetching, read };
+  return { data, isCurrent, problem: problemOf(error), code: codeOf(error), isFetching, read };
 }
 
 interface Found<Data> {
