@@ -3,7 +3,7 @@ import { WebSocket } from 'ws';
 import { operator } from '../../src/kernel/actor.ts';
 import { createSignIns, type SignIns } from '../../src/site/sign-in.ts';
 import { bareRequest } from '../setup/bare-request.ts';
-import { createOrganisation } from '../setup/given.ts';
+import { createKey, createOrganisation } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { handMovedClock, startTestServer, type TestServer } from '../setup/server.ts';
 import { protocol } from '../setup/socket.ts';
@@ -65,11 +65,7 @@ describe('a key', () => {
 
   it('of a role says what its bearer may do', async () => {
     const organisationId = await createOrganisation(server, {});
-    const { key } = await server.mutate(
-      'createApiKey',
-      { organisationId, name: 'Wall', role: 'WALLBOARD' },
-      '... on CreateApiKeyPayload { key }',
-    );
+    const { key } = await createKey(server, organisationId, 'WALLBOARD');
     const { cookie, setCookie } = await signIn(key);
     expect(setCookie).toMatch(/Max-Age=34560000;/);
     const { role, organisationId: whose, may } = await whoIs({ ...own(), cookie });
@@ -132,11 +128,7 @@ describe('a cookie', () => {
 
   it('that a neighbour of the domain planted counts nowhere but over plain HTTP', async () => {
     const organisationId = await createOrganisation(server, {});
-    const { key } = await server.mutate(
-      'createApiKey',
-      { organisationId, name: 'Of the neighbour', role: 'SUPERVISOR' },
-      '... on CreateApiKeyPayload { key }',
-    );
+    const { key } = await createKey(server, organisationId, 'SUPERVISOR');
     const planted = (await signIn(key)).cookie;
     const own = (await signIn(server.key, 'https://licences.example')).cookie;
     expect([planted, own]).toEqual([expect.stringMatching(/^seat/), expect.stringMatching(/^__Host-seat/)]);
@@ -242,11 +234,7 @@ describe('a cookie', () => {
 
   it('of a screen counts on its page alone, beside that of whoever signs in and out there', async () => {
     const organisationId = await createOrganisation(server, {});
-    const { key } = await server.mutate(
-      'createApiKey',
-      { organisationId, name: 'Wall', role: 'WALLBOARD' },
-      '... on CreateApiKeyPayload { key }',
-    );
+    const { key } = await createKey(server, organisationId, 'WALLBOARD');
     const screen = { ...own(), 'x-requested-with': 'seatkeeper-screen' };
     const begin = async (shown: string) => {
       const headers = { ...screen, method: 'POST', authorization: `Bearer ${shown}` };

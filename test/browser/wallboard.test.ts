@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBrowser } from '../setup/browser.ts';
-import { buy, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
+import { buy, createKey, createOrganisation, createUser, logon, uuidOf } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { startProxy } from '../setup/proxy.ts';
 import { startTestServer, type TestServer } from '../setup/server.ts';
@@ -60,14 +60,7 @@ afterAll(async () => {
 const origin = () => new URL(server.url).origin;
 const screenKey = () =>
   server.as({ role: 'WALLBOARD', organisationId: uuidOf(organisation), userId: null }).key;
-const makeKey = async (): Promise<string> =>
-  (
-    await server.mutate(
-      'createApiKey',
-      { organisationId: organisation, name: 'A screen', role: 'WALLBOARD' },
-      '... on CreateApiKeyPayload { key }',
-    )
-  ).key;
+const makeKey = () => createKey(server, organisation, 'WALLBOARD');
 const tile = (licence: string) => page.locator(`.tile[data-licence="${licence}"]`);
 const status = () => page.locator('.board .as-of');
 const live = () => status().getByText('Live', { exact: true }).waitFor();
@@ -165,7 +158,7 @@ describe.skipIf(started === null)('The wallboard', () => {
       const first = await startTestServer({ pages, beside: server });
       const network = { host: '127.0.0.1', port: Number(new URL(first.url).port) };
       const proxy = await startProxy(network);
-      await page.goto(`http://127.0.0.1:${proxy.port}/wallboard#key=${await makeKey()}`);
+      await page.goto(`http://127.0.0.1:${proxy.port}/wallboard#key=${(await makeKey()).key}`);
       await live();
       await page.evaluate('window.isTheSame = true');
 
@@ -198,7 +191,7 @@ describe.skipIf(started === null)('The wallboard', () => {
 
   test('loads itself again for a newer build, once all of that can be had, and once', async () => {
     const proxy = await startProxy({ host: '127.0.0.1', port: Number(new URL(server.url).port) });
-    await page.goto(`http://127.0.0.1:${proxy.port}/wallboard#key=${await makeKey()}`);
+    await page.goto(`http://127.0.0.1:${proxy.port}/wallboard#key=${(await makeKey()).key}`);
     await live();
     await page.evaluate('window.isTheSame = true');
     let refused = 0;
@@ -235,14 +228,10 @@ describe.skipIf(started === null)('The wallboard', () => {
   });
 
   test('says when its access ends', async () => {
-    const { key, apiKey } = await server.mutate(
-      'createApiKey',
-      { organisationId: organisation, name: 'A screen', role: 'WALLBOARD' },
-      '... on CreateApiKeyPayload { key apiKey { id } }',
-    );
+    const { key, id } = await makeKey();
     await page.goto(`${origin()}/wallboard#key=${key}`);
     await live();
-    await server.mutate('revokeApiKey', { keyId: apiKey.id });
+    await server.mutate('revokeApiKey', { keyId: id });
     await page.getByRole('alert').getByText('Your sign-in has ended.').waitFor();
     expect(await page.locator('.tile').count()).toBe(0);
   });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { createOpenIdSignIn } from '../../src/site/openid.ts';
 import { startBrowser } from '../setup/browser.ts';
-import { buy, createOrganisation, createUser } from '../setup/given.ts';
+import { buy, createKey, createOrganisation, createUser } from '../setup/given.ts';
 import { audience, type OpenIdProvider, startOpenIdProvider } from '../setup/openid.ts';
 import { testPages } from '../setup/pages.ts';
 import { type Proxy, startProxy } from '../setup/proxy.ts';
@@ -56,15 +56,7 @@ afterAll(async () => {
   await proxy.close();
 });
 
-/** A key of the organisation's own, that can be revoked. */
-const makeKey = async (role = 'ADMINISTRATOR') => {
-  const { key, apiKey } = await server.mutate(
-    'createApiKey',
-    { organisationId: organisation, name: 'Of the door', role },
-    '... on CreateApiKeyPayload { key apiKey { id } }',
-  );
-  return { key: key as string, id: apiKey.id as string };
-};
+const makeKey = (role = 'ADMINISTRATOR') => createKey(server, organisation, role);
 const keyCount = async () => {
   const document =
     'query ($id: ID!) { organisation(id: $id) { apiKeys(first: 100) { edges { node { id } } } } }';

@@ -4,7 +4,7 @@ import { Temporal } from 'temporal-polyfill';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { defaultLimits } from '../../src/graphql/transports/limits.ts';
 import { startBrowser } from '../setup/browser.ts';
-import { advance, buy, createOrganisation, createUser, logon, mapping } from '../setup/given.ts';
+import { advance, buy, createKey, createOrganisation, createUser, logon, mapping } from '../setup/given.ts';
 import { testPages } from '../setup/pages.ts';
 import { ready, spawnServer, temporaryFolder } from '../setup/process.ts';
 import { type Proxy, startProxy } from '../setup/proxy.ts';
@@ -523,11 +523,7 @@ describe.skipIf(started === null)('A screen', { retry: 1 }, () => {
       ...{ pages, beside: server, limits: { ...defaultLimits, maxConnections: 0 } },
     });
     try {
-      const made = await server.mutate(
-        'createApiKey',
-        { organisationId: floor.id, name: 'A screen', role: 'WALLBOARD' },
-        '... on CreateApiKeyPayload { key apiKey { id } }',
-      );
+      const made = await createKey(server, floor.id, 'WALLBOARD');
       await open('/wallboard', made.key);
       // 503 at each upgrade.
       network.port = Number(new URL(full.url).port);
@@ -550,7 +546,7 @@ describe.skipIf(started === null)('A screen', { retry: 1 }, () => {
       expect(sockets - flapping).toBeLessThan(20);
       await live();
 
-      await server.mutate('revokeApiKey', { keyId: made.apiKey.id });
+      await server.mutate('revokeApiKey', { keyId: made.id });
       const ended = page.getByRole('alert').getByText('Your sign-in has ended.');
       // The server's own seconds, however fast the page's pass.
       await expect

@@ -79,6 +79,20 @@ export async function createUser(
   return expectId(answer, answer.user);
 }
 
+/** @returns a key of the organisation's own, and its id, by which it is revoked */
+export async function createKey(
+  server: TestServer,
+  organisationId: string,
+  role: string,
+): Promise<{ readonly key: string; readonly id: string }> {
+  const answer = await server.mutate(
+    'createApiKey',
+    { organisationId, name: `Of a ${role}`, role },
+    '... on CreateApiKeyPayload { key apiKey { id } }',
+  );
+  return { key: answer.key, id: expectId(answer, answer.apiKey) };
+}
+
 /** @returns the name of the answer's type */
 export async function assign(server: TestServer, userId: string, licence: string): Promise<string> {
   return (await server.mutate('assignLicence', { userId, licence })).__typename;
